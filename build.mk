@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: ISC
+# What is built from what.  Called by the Makefile with B=<build directory>;
+# understood by GNU make and bmake alike.
+
+all: programs
+
+include $(B)/config.mk
+
+PROGRAMS = $(B)/warrend $(B)/warrenctl $(B)/stund-bin $(B)/peerd-bin $(B)/apid-bin
+LINK = $(CC) $(CFLAGS) -o $@
+
+# Every object that has no main(): what tests and fuzzers link with.
+LIB_OBJS = $(COMMON_OBJS) $(STUND_OBJS) $(PEERD_OBJS) $(APID_OBJS) \
+	$(WARREND_OBJS) $(WARRENCTL_OBJS)
+
+programs: $(PROGRAMS)
+unit: $(UNIT_TESTS)
+fuzzers: $(FUZZERS)
+tools: $(TOOLS)
+
+$(B)/warrend: $(WARREND_OBJS) $(B)/common.a
+	$(LINK) $(WARREND_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
+
+$(B)/warrenctl: $(WARRENCTL_OBJS) $(B)/common.a
+	$(LINK) $(WARRENCTL_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
+
+# The daemons' names are also folders of the build tree, hence "-bin".
+$(B)/stund-bin: $(STUND_OBJS) $(B)/common.a
+	$(LINK) $(STUND_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
+
+$(B)/peerd-bin: $(PEERD_OBJS) $(B)/common.a
+	$(LINK) $(PEERD_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
+
+$(B)/apid-bin: $(APID_OBJS) $(B)/common.a
+	$(LINK) $(APID_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
+
+$(B)/common.a: $(COMMON_OBJS)
+	rm -f $@
+	ar rc $@ $(COMMON_OBJS)
+
+$(B)/all.a: $(LIB_OBJS)
+	rm -f $@
+	ar rc $@ $(LIB_OBJS)
