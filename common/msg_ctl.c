@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Schemas of msg_ctl.h.
+ */
+#include "common/msg_ctl.h"
+
+MSG_DEFINE(ctl_hello, MSG_CTL_HELLO)
+MSG_DEFINE(ctl_end, MSG_CTL_END)
+MSG_DEFINE(ctl_word, MSG_CTL_WORD)
+MSG_DEFINE(ctl_ping, MSG_CTL_PING)
+MSG_DEFINE(ctl_pong, MSG_CTL_PONG)
+MSG_DEFINE(ctl_peer_add, MSG_CTL_PEER_ADD)
+MSG_DEFINE(ctl_ban, MSG_CTL_BAN)
+MSG_DEFINE(ctl_log, MSG_CTL_LOG)
+MSG_DEFINE(ctl_line, MSG_CTL_LINE)
+MSG_DEFINE(ctl_status, MSG_CTL_STATUS)
+MSG_DEFINE(ctl_problem, MSG_CTL_PROBLEM)
+MSG_DEFINE(requester, MSG_REQUESTER)
+MSG_DEFINE(ctl_attack, MSG_CTL_ATTACK)
+
+static const struct msg_def defs[] = { CTL_MSGS(MSG_DEF) };
+
+const struct msg_table msgs_ctl = { defs, sizeof(defs) / sizeof(defs[0]) };

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The control channel: warrenctl asks warrend, and warrend passes on to its
+ * children what they know better, in the very same messages.  A request is
+ * answered by any number of parts with its id and then one CTL_END.
+ * Numbers 100-159.
+ */
+#ifndef WARREN_MSG_CTL_H
+#define WARREN_MSG_CTL_H
+
+#include "common/msg.h"
+#include "common/view.h"
+
+#define CTL_VERSION 1 /* of this channel; CTL_HELLO tells it */
+
+/* clang-format off */
+#define MSG_CTL_HELLO(F, T)                                              \
+	F(T, U32,  version, 0, 0)                                        \
+	F(T, STR,  software, 16, 0)                                      \
+	F(T, BOOL, restricted, 0, 0) /* this socket only shows */
+
+/* How a request ended.  code is a sysexits number, 0 for done. */
+#define MSG_CTL_END(F, T)                                                \
+	F(T, U8,   code, 0, 0)                                           \
+	F(T, STR,  text, 256, 0)
+
+/* A word or two: a peer by name, key or address; a filter. */
+#define MSG_CTL_WORD(F, T)                                               \
+	F(T, STR,  word, 128, 0)
+
+#define MSG_CTL_PING(F, T)                                               \
+	F(T, STR,  peer, 128, 0)                                         \
+	F(T, U16,  count, 0, 1000)
+
+#define MSG_CTL_PONG(F, T)                                               \
+	F(T, U16,  seq, 0, 0)                                            \
+	F(T, N64,  rtt_us, 0, 0) /* null: no answer in time */           \
+	F(T, ADDR, addr, 0, 0)
+
+#define MSG_CTL_PEER_ADD(F, T)                                           \
+	F(T, STR,  host, 128, 0)   /* name or address */                 \
+	F(T, U16,  port, 0, 0)                                           \
+	F(T, STR,  key, 65, 0)     /* hex, or empty */                   \
+	F(T, STR,  name, 32, 0)                                          \
+	F(T, BOOL, pinned, 0, 0)
+
+#define MSG_CTL_BAN(F, T)                                                \
+	F(T, STR,  what, 72, 0)    /* key in hex, address or prefix */   \
+	F(T, U32,  for_s, 0, 0)    /* 0 for ever */                      \
+	F(T, STR,  reason, 64, 0)
+
+#define MSG_CTL_LOG(F, T)                                                \
+	F(T, U8,   level, 0, 3)                                          \
+	F(T, STR,  process, 24, 0) /* empty: all */                      \
+	F(T, U32,  for_s, 0, 0)    /* 0: until changed */
+
+#define MSG_CTL_LINE(F, T)                                               \
+	F(T, STR,  text, 512, 0)
+
+/* What status adds to the node itself. */
+#define MSG_CTL_STATUS(F, T)                                             \
+	F(T, U64,  now, 0, 0)      /* unix ms */                         \
+	F(T, U32,  peers_up, 0, 0)                                       \
+	F(T, U32,  peers_in, 0, 0)                                       \
+	F(T, U32,  peers_known, 0, 0)                                    \
+	F(T, U32,  peers_max, 0, 0)                                      \
+	F(T, U32,  peers_banned, 0, 0)                                   \
+	F(T, U32,  dialling, 0, 0)                                       \
+	F(T, U64,  bytes_in, 0, 0)                                       \
+	F(T, U64,  bytes_out, 0, 0)
+
+/* A health problem with a stable code. */
+#define MSG_CTL_PROBLEM(F, T)                                            \
+	F(T, STR,  code, 32, 0)                                          \
+	F(T, STR,  text, 160, 0)                                         \
+	F(T, BOOL, critical, 0, 0)                                       \
+	F(T, U64,  since, 0, 0)    /* unix ms */
+
+#define CTL_MSGS(X)                                                      \
+	X(CTL_HELLO,        100, MSG_UP,   PH_ANY, FD_NONE, ctl_hello)   \
+	X(CTL_END,          101, MSG_UP,   PH_ANY, FD_NONE, ctl_end)     \
+	X(CTL_SHOW_STATUS,  102, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_SHOW_PEERS,   103, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
+	X(CTL_SHOW_PEER,    104, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
+	X(CTL_SHOW_STUN,    105, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_SHOW_LISTENERS, 106, MSG_DOWN, PH_ANY, FD_NONE, none)      \
+	X(CTL_SHOW_PROCESSES, 107, MSG_DOWN, PH_ANY, FD_NONE, none)      \
+	X(CTL_SHOW_LIMITS,  108, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_SHOW_CONFIG,  109, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_SHOW_BANS,    110, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_SHOW_METRICS, 111, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_CHECK,        112, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_NETCHECK,     113, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_PING,         114, MSG_DOWN, PH_ANY, FD_NONE, ctl_ping)    \
+	X(CTL_PEER_ADD,     115, MSG_DOWN, PH_ANY, FD_NONE, ctl_peer_add) \
+	X(CTL_PEER_DELETE,  116, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
+	X(CTL_PEER_CONNECT, 117, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
+	X(CTL_PEER_DISCONNECT, 118, MSG_DOWN, PH_ANY, FD_NONE, ctl_word) \
+	X(CTL_BAN_ADD,      119, MSG_DOWN, PH_ANY, FD_NONE, ctl_ban)     \
+	X(CTL_BAN_DELETE,   120, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
+	X(CTL_RELOAD,       121, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_LOG,          122, MSG_DOWN, PH_ANY, FD_NONE, ctl_log)     \
+	X(CTL_MONITOR,      123, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
+	X(CTL_SHOW_KEY,     124, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_NODE,         130, MSG_UP,   PH_ANY, FD_NONE, node)        \
+	X(CTL_STATUS,       131, MSG_UP,   PH_ANY, FD_NONE, ctl_status)  \
+	X(CTL_PROBLEM,      132, MSG_UP,   PH_ANY, FD_NONE, ctl_problem) \
+	X(CTL_PEER,         133, MSG_UP,   PH_ANY, FD_NONE, peer)        \
+	X(CTL_STUN,         134, MSG_UP,   PH_ANY, FD_NONE, stun_view)   \
+	X(CTL_PROCESS,      135, MSG_UP,   PH_ANY, FD_NONE, process)     \
+	X(CTL_LIMIT,        136, MSG_UP,   PH_ANY, FD_NONE, limit)       \
+	X(CTL_LINE,         137, MSG_UP,   PH_ANY, FD_NONE, ctl_line)    \
+	X(CTL_BANNED,       138, MSG_UP,   PH_ANY, FD_NONE, banned)      \
+	X(CTL_PONG,         139, MSG_UP,   PH_ANY, FD_NONE, ctl_pong)    \
+	X(CTL_EVENT,        140, MSG_UP,   PH_ANY, FD_NONE, event)       \
+	X(CTL_REQUESTER,    141, MSG_UP,   PH_ANY, FD_NONE, requester)   \
+	CTL_MSGS_ATTACK(X)
+
+/* One address that asked our STUN server. */
+#define MSG_REQUESTER(F, T)                                              \
+	F(T, ADDR, addr, 0, 0)                                           \
+	F(T, U8,   proto, 0, 1)                                          \
+	F(T, U64,  first, 0, 0)    /* unix ms */                         \
+	F(T, U64,  last, 0, 0)                                           \
+	F(T, U64,  count, 0, 0)                                          \
+	F(T, BOOL, authenticated, 0, 0)                                  \
+	F(T, BIN,  peer, 32, 0)    /* zero unless authenticated */
+
+#define MSG_CTL_ATTACK(F, T)                                             \
+	F(T, STR,  process, 24, 0)                                       \
+	F(T, U8,   what, 0, 0)
+
+#ifdef WARREN_ATTACK
+#define CTL_MSGS_ATTACK(X)                                               \
+	X(CTL_ATTACK,       150, MSG_DOWN, PH_ANY, FD_NONE, ctl_attack)
+#else
+#define CTL_MSGS_ATTACK(X)
+#endif
+/* clang-format on */
+
+enum { CTL_MSGS(MSG_ENUM) };
+
+MSG_DECLARE(ctl_hello, MSG_CTL_HELLO)
+MSG_DECLARE(ctl_end, MSG_CTL_END)
+MSG_DECLARE(ctl_word, MSG_CTL_WORD)
+MSG_DECLARE(ctl_ping, MSG_CTL_PING)
+MSG_DECLARE(ctl_pong, MSG_CTL_PONG)
+MSG_DECLARE(ctl_peer_add, MSG_CTL_PEER_ADD)
+MSG_DECLARE(ctl_ban, MSG_CTL_BAN)
+MSG_DECLARE(ctl_log, MSG_CTL_LOG)
+MSG_DECLARE(ctl_line, MSG_CTL_LINE)
+MSG_DECLARE(ctl_status, MSG_CTL_STATUS)
+MSG_DECLARE(ctl_problem, MSG_CTL_PROBLEM)
+MSG_DECLARE(requester, MSG_REQUESTER)
+MSG_DECLARE(ctl_attack, MSG_CTL_ATTACK)
+
+extern const struct msg_table msgs_ctl;
+
+#endif
