@@ -20,6 +20,7 @@ MSG_DEFINE(peerd_resolve, MSG_PEERD_RESOLVE)
 MSG_DEFINE(addr_item, MSG_ADDR_ITEM)
 MSG_DEFINE(peerd_resolved, MSG_PEERD_RESOLVED)
 MSG_DEFINE(peerd_local, MSG_PEERD_LOCAL)
+MSG_DEFINE(resolver_config, MSG_RESOLVER_CONFIG)
 
 #define COUNT(t) (sizeof(t) / sizeof((t)[0]))
 

@@ -142,8 +142,13 @@ enum resolve_kind { RESOLVE_HOST, RESOLVE_SEED };
 	X(PEERD_SAVE_DONE,  51, MSG_UP,   PH_RUN,   FD_NONE, peerd_file) \
 	X(PEERD_SAVED,      52, MSG_DOWN, PH_RUN,   FD_NONE, peerd_file)
 
-/* warrend and its resolver: numbers 32-63 as well, same bodies. */
+/* Name servers to ask; none: those of the system. */
+#define MSG_RESOLVER_CONFIG(F, T)                                        \
+	F(T, LIST, servers, addr_item, 4)
+
+/* warrend and its resolver: numbers 32-63 as well. */
 #define RESOLVER_MSGS(X)                                                 \
+	X(RESOLVER_CONFIG,  35, MSG_DOWN, PH_START, FD_NONE, resolver_config) \
 	X(RESOLVER_ASK,     32, MSG_DOWN, PH_RUN,   FD_NONE, peerd_resolve) \
 	X(RESOLVER_ANSWER,  33, MSG_UP,   PH_RUN,   FD_NONE, peerd_resolved) \
 	X(RESOLVER_FAILED,  34, MSG_UP,   PH_RUN,   FD_NONE, peerd_failed)
@@ -168,6 +173,7 @@ MSG_DECLARE(peerd_resolve, MSG_PEERD_RESOLVE)
 MSG_DECLARE(addr_item, MSG_ADDR_ITEM)
 MSG_DECLARE(peerd_resolved, MSG_PEERD_RESOLVED)
 MSG_DECLARE(peerd_local, MSG_PEERD_LOCAL)
+MSG_DECLARE(resolver_config, MSG_RESOLVER_CONFIG)
 
 extern const struct msg_table msgs_peerd;
 extern const struct msg_table msgs_resolver;

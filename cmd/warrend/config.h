@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The configuration as parsed: warren.conf(5) tells what each word means.
+ * parse.y fills it, config.c gives defaults, checks what only the whole can
+ * tell, and prints it back; nobody else writes to it.
+ */
+#ifndef WARREN_CONFIG_H
+#define WARREN_CONFIG_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/log.h"
+#include "common/msg_apid.h"
+#include "common/msg_peerd.h"
+#include "common/msg_proc.h"
+#include "common/msg_stund.h"
+#include "common/naddr.h"
+
+#define CONF_PATH    256
+#define CONF_LISTEN  16 /* listeners of one kind */
+#define CONF_PEERS   64
+#define CONF_BANS    64
+#define CONF_MCAST   8
+#define CONF_DNS     4
+#define CONF_CONTROL 4
+
+/* Where a value came from, for -nv and show config. */
+struct conf_origin {
+	const char *file; /* interned; NULL: the default */
+	int line;
+};
+
+/* A socket to serve on. */
+struct conf_listen {
+	uint8_t service; /* SVC_LINK, SVC_STUN_UDP (both protocols), SVC_HTTP,
+	                    SVC_METRICS */
+	struct naddr addr; /* any-address allowed; port 0: kernel's choice */
+	struct naddr advertise; /* fam 0: none */
+	bool both_families;     /* written as "*": 0.0.0.0 and [::] */
+	struct conf_origin at;
+};
+
+struct conf_control {
+	char path[CONF_PATH];
+	char group[33]; /* empty: the process's own */
+	unsigned mode;
+	bool restricted;
+	struct conf_origin at;
+};
+
+struct conf_multicast {
+	char interface[16];
+	struct naddr group4, group6; /* with the port */
+	struct conf_origin at;
+};
+
+struct conf_ban {
+	char what[72];
+	uint32_t for_s; /* 0 for ever */
+	struct conf_origin at;
+};
+
+struct conf_peer {
+	struct msg_peerd_peer p;
+	struct conf_origin at;
+};
+
+struct config {
+	char network[33];          /* name of the charter */
+	char charter[CONF_PATH];   /* file, empty: the built-in one */
+	char node_name[32];        /* empty: from the key */
+	char region[9];
+	char node_key[CONF_PATH];  /* default: state/node.key */
+	char state_dir[CONF_PATH]; /* /var/lib/warren */
+	char chroot_dir[CONF_PATH]; /* /run/warren/empty */
+	char libexec_dir[CONF_PATH];
+	char pid_file[CONF_PATH];  /* empty: none */
+	char users[PROC_KINDS][33]; /* by enum proc_kind */
+	bool privdrop_required;
+
+	enum log_dest log_dest;
+	char log_file[CONF_PATH];
+	enum log_level log_level;
+
+	struct conf_control controls[CONF_CONTROL];
+	unsigned n_controls;
+	struct conf_listen listens[CONF_LISTEN * 4];
+	unsigned n_listens;
+	struct conf_peer peers[CONF_PEERS]; /* pinned, bootstrap, seeds */
+	unsigned n_peers;
+	struct conf_multicast multicasts[CONF_MCAST];
+	unsigned n_multicasts;
+	struct conf_ban bans[CONF_BANS];
+	unsigned n_bans;
+	struct naddr dns_servers[CONF_DNS]; /* none: resolv.conf */
+	unsigned n_dns_servers;
+
+	uint16_t stun_client_port_udp; /* 0: chosen once and remembered */
+	uint16_t stun_client_port_tcp;
+	struct msg_stund_config stun;   /* sent to stund as it is */
+	struct msg_peerd_config peer;   /* sent to peerd as it is */
+	struct msg_apid_config api;     /* limits of all workers together */
+	uint8_t api_workers;
+
+	uint32_t open_files;        /* RLIMIT_NOFILE of the children */
+	unsigned address_allow;     /* ADDR_ALLOW_PRIVATE | _RESERVED */
+	unsigned restarts_max;      /* supervise restarts N per T */
+	uint32_t restarts_window_ms;
+	uint32_t stop_ms;           /* drain at most so long, then kill */
+	bool test_echo;             /* from the command line */
+	int landlock_max;           /* tests; -1: the newest */
+	char *text;                 /* the effective config, as -nv prints it */
+};
+
+/* Every value's default; paths for root or, without, under XDG (operations.md
+ * 2.3).  libexec_dir is where this binary lies unless installed. */
+void config_defaults(struct config *c, bool root);
+
+/* A macro from the command line ("name=value"); before config_load().  0/-1 */
+int config_define(const char *assignment);
+
+/*
+ * Read path (and what it includes) into *c, which holds the defaults.  Every
+ * error is reported to errors as "file:line: text", one a line, none that only
+ * follows from another.  Returns the number of errors.  path may be missing
+ * only when optional is set.
+ */
+int config_load(struct config *c, const char *path, bool optional,
+    FILE *errors);
+
+/* Checks that need the whole (listeners that collide, ...).  As above. */
+int config_check(struct config *c, FILE *errors);
+
+/* Print it so that it parses back to itself, each line with its origin. */
+void config_print(const struct config *c, FILE *out);
+
+/* What differs, a line each: "changed stun keepalive", and whether a restart
+ * is needed ("restart needed: listen").  Returns true if one is. */
+bool config_diff(const struct config *old, const struct config *new,
+    FILE *out);
+
+void config_free(struct config *c);
+
+#endif
