@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The launcher, as promised in launch.h.  When the parent is gone every child
+ * sees its channel close; those that do not leave within half a second are
+ * killed, and then the launcher leaves too.
+ */
+#include "cmd/warrend/launch.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "cmd/warrend/msg_launch.h"
+#include "common/compat/compat.h"
+#include "common/ipc.h"
+#include "common/log.h"
+
+#define KIDS_MAX 128
+
+struct kid {
+	pid_t pid; /* 0: free */
+	struct event *deadline; /* one-shots only */
+};
+
+static struct {
+	struct event_base *base;
+	struct ipc *parent;
+	struct kid kids[KIDS_MAX];
+} me;
+
+/* Environment of children: what sanitizers and the loader need, no more. */
+static char *kid_env[8];
+
+static void
+make_env(void)
+{
+	static const char *const keep[] = { "PATH", "ASAN_OPTIONS",
+		"UBSAN_OPTIONS", "LSAN_OPTIONS", "TZ" };
+	static char room[sizeof(keep) / sizeof(keep[0])][512];
+	size_t i, n = 0;
+	const char *v;
+
+	for (i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
+		if ((v = getenv(keep[i])) == NULL)
+			continue;
+		(void)snprintf(
+		    room[n], sizeof(room[n]), "%s=%s", keep[i], v);
+		kid_env[n] = room[n];
+		n++;
+	}
+}
+
+static struct kid *
+kid_find(pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < KIDS_MAX; i++)
+		if (me.kids[i].pid == pid)
+			return &me.kids[i];
+	return NULL;
+}
+
+static void
+kid_limit(int what, rlim_t n)
+{
+	struct rlimit rl = { n, n };
+
+	if (n > 0)
+		(void)setrlimit((__rlimit_resource_t)what, &rl);
+}
+
+/* In the new process: arrange descriptors and become the program. */
+static _Noreturn void
+kid_exec(const struct msg_launch_spawn *m, int fd0, int fd1, int err)
+{
+	char title[64], args[8][256];
+	char *argv[10] = { title };
+	sigset_t none;
+	size_t i;
+	int e, high0, high1, higherr;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)setpgid(0, 0); /* a terminal's ^C is the parent's alone */
+#ifdef PR_SET_PDEATHSIG
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+#endif
+	(void)strlcpy(title, m->title, sizeof(title));
+	for (i = 0; i < m->n_args; i++) {
+		(void)strlcpy(args[i], m->args[i].text, sizeof(args[i]));
+		argv[i + 1] = args[i];
+	}
+	kid_limit(RLIMIT_AS, m->as_bytes);
+	kid_limit(RLIMIT_CPU, m->cpu_s);
+	/* Away from 3 and 4 first, so that none overwrites another. */
+	high0 = fcntl(fd0, F_DUPFD, 10);
+	high1 = fcntl(fd1, F_DUPFD, 10);
+	higherr = fcntl(err, F_DUPFD_CLOEXEC, 10);
+	if (high0 != -1 && high1 != -1 && dup2(high0, 3) != -1 &&
+	    dup2(high1, 4) != -1) {
+		(void)close(high0);
+		(void)close(high1);
+		(void)execve(m->path, argv, kid_env);
+	}
+	e = errno;
+	if (write(higherr, &e, sizeof(e)) == -1)
+		_exit(EX_OSERR);
+	_exit(EX_OSERR);
+}
+
+/* Fork and wait until the program runs or cannot.  pid, or -1 with errno. */
+static pid_t
+spawn(const struct msg_launch_spawn *m, int fd0, int fd1)
+{
+	int err[2], e = 0;
+	pid_t pid;
+	ssize_t n;
+
+	if (pipe2(err, O_CLOEXEC) == -1)
+		return -1;
+	if ((pid = fork()) == 0)
+		kid_exec(m, fd0, fd1, err[1]);
+	(void)close(err[1]);
+	if (pid == -1) {
+		(void)close(err[0]);
+		return -1;
+	}
+	do
+		n = read(err[0], &e, sizeof(e));
+	while (n == -1 && errno == EINTR);
+	(void)close(err[0]);
+	if (n == 0)
+		return pid;
+	(void)waitpid(pid, NULL, 0);
+	errno = e;
+	return -1;
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct kid *k = arg;
+
+	(void)fd;
+	(void)what;
+	if (k->pid > 0)
+		(void)kill(-k->pid, SIGKILL);
+}
+
+static void
+on_spawn(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct msg_launch_spawn *s = m->body;
+	struct msg_launch_spawned ok;
+	struct msg_launch_failed bad;
+	struct kid *k = kid_find(0);
+	struct timeval tv;
+	pid_t pid = -1;
+
+	errno = EAGAIN;
+	if (k != NULL)
+		pid = spawn(s, m->fd[0], m->fd[1]);
+	if (pid == -1) {
+		(void)snprintf(bad.error, sizeof(bad.error), "%.80s: %s",
+		    s->path, strerror(errno));
+		(void)ipc_send(ch, LAUNCH_FAILED, m->id, &bad);
+	} else {
+		k->pid = pid;
+		ok.pid = (uint32_t)pid;
+		(void)ipc_send(ch, LAUNCH_SPAWNED, m->id, &ok);
+	}
+	if (pid != -1 && s->timeout_ms > 0 &&
+	    (k->deadline = evtimer_new(me.base, on_deadline, k)) != NULL) {
+		tv.tv_sec = s->timeout_ms / 1000;
+		tv.tv_usec = (suseconds_t)(s->timeout_ms % 1000) * 1000;
+		(void)evtimer_add(k->deadline, &tv);
+	}
+	(void)close(m->fd[0]);
+	(void)close(m->fd[1]);
+}
+
+static void
+on_kill(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct msg_launch_kill *k = m->body;
+
+	(void)ch;
+	if (k->pid > 0 && kid_find((pid_t)k->pid) != NULL)
+		(void)kill((pid_t)k->pid, k->signal);
+}
+
+static void
+reap(void)
+{
+	struct msg_launch_exit x;
+	struct kid *k;
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if ((k = kid_find(pid)) == NULL)
+			continue;
+		k->pid = 0;
+		if (k->deadline != NULL)
+			event_free(k->deadline);
+		k->deadline = NULL;
+		x.pid = (uint32_t)pid;
+		x.status = status;
+		if (me.parent != NULL)
+			(void)ipc_send(me.parent, LAUNCH_EXIT, 0, &x);
+	}
+}
+
+static void
+on_sigchld(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	reap();
+}
+
+static bool
+kids_left(void)
+{
+	size_t i;
+
+	for (i = 0; i < KIDS_MAX; i++)
+		if (me.kids[i].pid > 0)
+			return true;
+	return false;
+}
+
+/* The parent is gone: so is the suite. */
+static void
+on_ended(struct ipc *ch, enum ipc_end how, const char *why)
+{
+	const struct timespec nap = { 0, 20 * 1000 * 1000 };
+	size_t i;
+	int turn;
+
+	(void)ch;
+	(void)how;
+	(void)why;
+	me.parent = NULL;
+	for (turn = 0; turn < 25 && kids_left(); turn++) {
+		(void)nanosleep(&nap, NULL);
+		reap();
+	}
+	for (i = 0; i < KIDS_MAX; i++)
+		if (me.kids[i].pid > 0)
+			(void)kill(me.kids[i].pid, SIGKILL);
+	_exit(0);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ LAUNCH_SPAWN, on_spawn },
+	{ LAUNCH_KILL, on_kill },
+	{ 0, NULL },
+};
+
+static _Noreturn void
+launcher(int fd)
+{
+	static const struct msg_table tables[2];
+	struct msg_table t[2] = { msgs_launch, tables[0] };
+	struct ipc_conf conf = { .name = "parent", .tables = t,
+		.handlers = handlers, .ended = on_ended };
+	struct event *chld;
+
+	(void)setpgid(0, 0);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+	setproctitle("warrend: launcher");
+	make_env();
+	if ((me.base = event_base_new()) == NULL ||
+	    (me.parent = ipc_new(me.base, fd, &conf)) == NULL ||
+	    (chld = evsignal_new(me.base, SIGCHLD, on_sigchld, NULL)) == NULL)
+		_exit(EX_OSERR);
+	(void)event_add(chld, NULL);
+	(void)event_base_dispatch(me.base);
+	_exit(0);
+}
+
+pid_t
+launch_start(int *fd)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (ipc_pair(pair) == -1)
+		return -1;
+	if ((pid = fork()) == 0) {
+		(void)close(pair[0]);
+		launcher(pair[1]);
+	}
+	(void)close(pair[1]);
+	if (pid == -1)
+		(void)close(pair[0]);
+	else
+		*fd = pair[0];
+	return pid;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Questions about names: from peerd, through here, to the resolver child.
+ * Ids are minted anew on the way and looked up on the way back.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/warrend/warrend.h"
+
+#define ASKED_MAX 64
+
+static struct asked {
+	uint32_t id;    /* ours; 0: free */
+	uint32_t their; /* peerd's */
+} asked[ASKED_MAX];
+
+static uint32_t next_id = 1;
+
+static void
+fail(uint32_t their, const char *error)
+{
+	struct proc *p = supervise_find(PROC_PEERD, 0);
+	struct msg_peerd_failed f;
+
+	if (p == NULL)
+		return;
+	(void)snprintf(f.error, sizeof(f.error), "%s", error);
+	(void)ipc_send(p->ch, PEERD_FAILED, their, &f);
+}
+
+void
+resolve_ask(struct ipc *ch, const struct ipc_msg *m)
+{
+	struct proc *r = supervise_find(PROC_RESOLVER, 0);
+	size_t i;
+
+	(void)ch;
+	if (r == NULL) {
+		fail(m->id, "resolver is restarting");
+		return;
+	}
+	for (i = 0; i < ASKED_MAX; i++)
+		if (asked[i].id == 0)
+			break;
+	if (i == ASKED_MAX) {
+		fail(m->id, "too many questions at a time");
+		return;
+	}
+	if (next_id == 0)
+		next_id = 1;
+	asked[i].id = next_id++;
+	asked[i].their = m->id;
+	(void)ipc_send(r->ch, RESOLVER_ASK, asked[i].id, m->body);
+}
+
+static bool
+take(uint32_t id, uint32_t *their)
+{
+	size_t i;
+
+	for (i = 0; i < ASKED_MAX; i++) {
+		if (id == 0 || asked[i].id != id)
+			continue;
+		*their = asked[i].their;
+		asked[i].id = 0;
+		return true;
+	}
+	return false;
+}
+
+void
+resolve_answer(struct ipc *ch, const struct ipc_msg *m)
+{
+	struct proc *p = supervise_find(PROC_PEERD, 0);
+	uint32_t their;
+
+	(void)ch;
+	if (take(m->id, &their) && p != NULL)
+		(void)ipc_send(p->ch, PEERD_RESOLVED, their, m->body);
+}
+
+void
+resolve_failed(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct msg_peerd_failed *f = m->body;
+	uint32_t their;
+
+	(void)ch;
+	if (take(m->id, &their))
+		fail(their, f->error);
+}
+
+void
+resolve_lost(struct proc *p)
+{
+	size_t i;
+
+	if (p->kind != PROC_RESOLVER && p->kind != PROC_PEERD)
+		return;
+	for (i = 0; i < ASKED_MAX; i++) {
+		if (asked[i].id == 0)
+			continue;
+		asked[i].id = 0;
+		if (p->kind == PROC_RESOLVER)
+			fail(asked[i].their, "resolver died");
+	}
+}
