@@ -246,6 +246,8 @@ test_fingerprint_last(void **state)
 	assert_int_equal(stun_parse(&m, buf, w.len), STUN_OK);
 	wr_u32(&w, 0x80220000); /* an empty SOFTWARE behind it */
 	put_u16(buf + 2, (uint16_t)(w.len - STUN_HDR));
+	/* Right but for its place: the checksum covers the new length. */
+	put_u32(buf + 24, crc32_of(buf, 20) ^ 0x5354554e);
 	assert_int_equal(stun_parse(&m, buf, w.len), STUN_BAD_FINGERPRINT);
 }
 
