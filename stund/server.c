@@ -90,14 +90,14 @@ enum stun_verdict
 stun_server_answer(struct stun_server *sv, const struct stun_ask *ask,
     struct mono now, struct wr *out)
 {
-	struct stun_msg m;
-	enum stun_verdict v = decide(sv, &m, ask, now);
+	struct stun_msg *m = &sv->msg;
+	enum stun_verdict v = decide(sv, m, ask, now);
 
 	sv->count[v]++;
 	if (v == STUN_ANSWERED)
-		stun_put_success(out, m.tid, &ask->src);
+		stun_put_success(out, m->tid, &ask->src);
 	else if (v == STUN_REFUSED)
-		stun_put_unknown(out, m.tid, m.unknown, m.nunknown);
+		stun_put_unknown(out, m->tid, m->unknown, m->nunknown);
 	return v;
 }
 

@@ -58,6 +58,8 @@ struct stun_server {
 	struct bucket all;
 	unsigned allow;
 	uint64_t count[STUN_VERDICT_COUNT];
+	/* Scratch; on the stack a hardened build clears it for each packet. */
+	struct stun_msg msg;
 	int64_t slots[STUN_SERVER_SLOTS];
 };
 
