@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Link messages, as promised in wire.h.
+ */
+#include "peerd/wire.h"
+
+#include <string.h>
+
+#include "common/assert.h"
+#include "common/mp.h"
+#include "common/rec.h"
+
+static const struct {
+	uint16_t number;
+	uint8_t lane;
+	const char *name;
+} types[] = {
+#define X(number, name, lane) { number, lane, #name },
+	WIRE_TYPES(X)
+#undef X
+};
+
+#define N_TYPES (sizeof(types) / sizeof(types[0]))
+
+/* GOSSIP: records are checked by length only, then handed out one by one. */
+void
+wire_put_gossip(struct wr *w, uint8_t hops, const struct wire_blob *records,
+    size_t n)
+{
+	size_t i;
+
+	ASSERT(n >= 1 && n <= WIRE_RECORDS_MAX);
+	mp_wr_array(w, 3);
+	mp_wr_uint(w, WIRE_GOSSIP);
+	mp_wr_uint(w, hops);
+	mp_wr_array(w, (uint32_t)n);
+	for (i = 0; i < n; i++)
+		mp_wr_bin(w, records[i].p, records[i].len);
+}
+
+static void
+get_record(struct rd *r, struct wire_blob *record)
+{
+	record->p = mp_rd_bin(r, 1, REC_MAX, &record->len);
+}
+
+static void
+get_gossip(struct rd *r, struct wire_msg *m, size_t len)
+{
+	struct wire_blob record;
+	size_t i;
+
+	mp_rd_arity(r, 3);
+	(void)mp_rd_uint(r, WIRE_GOSSIP);
+	m->hops = (uint8_t)mp_rd_uint(r, UINT8_MAX);
+	m->n = (uint8_t)mp_rd_array(r, WIRE_RECORDS_MAX);
+	m->items = *r;
+	for (i = 0; i < m->n; i++)
+		get_record(r, &record);
+	if (m->n == 0 || len > WIRE_GOSSIP_MAX)
+		r->bad = true;
+}
+
+bool
+wire_next_record(struct wire_msg *m, struct wire_blob *record)
+{
+	if (m->type != WIRE_GOSSIP || m->n == 0)
+		return false;
+	m->n--;
+	get_record(&m->items, record);
+	return !m->items.bad;
+}
+
+void
+wire_put_credit(struct wr *w, enum lane lane, uint32_t bytes)
+{
+	mp_wr_array(w, 3);
+	mp_wr_uint(w, WIRE_CREDIT);
+	mp_wr_uint(w, (uint64_t)lane);
+	mp_wr_uint(w, bytes);
+}
+
+static void
+get_credit(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 3);
+	(void)mp_rd_uint(r, WIRE_CREDIT);
+	m->lane = (uint8_t)mp_rd_uint(r, LANE_N - 1);
+	m->bytes = (uint32_t)mp_rd_uint(r, UINT32_MAX);
+	if (m->bytes == 0)
+		r->bad = true;
+}
+
+static void
+put_token(struct wr *w, enum wire_type type, uint64_t token, int64_t wall_ms)
+{
+	mp_wr_array(w, 3);
+	mp_wr_uint(w, (uint64_t)type);
+	mp_wr_uint(w, token);
+	mp_wr_uint(w, wall_ms < 0 ? 0 : (uint64_t)wall_ms);
+}
+
+void
+wire_put_ping(struct wr *w, uint64_t token, int64_t wall_ms)
+{
+	put_token(w, WIRE_PING, token, wall_ms);
+}
+
+void
+wire_put_pong(struct wr *w, uint64_t token, int64_t wall_ms)
+{
+	put_token(w, WIRE_PONG, token, wall_ms);
+}
+
+static void
+get_token(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 3);
+	(void)mp_rd_uint(r, m->type);
+	m->token = mp_rd_uint(r, UINT64_MAX);
+	m->wall_ms = (int64_t)mp_rd_uint(r, INT64_MAX);
+}
+
+void
+wire_put_bye(struct wr *w, uint8_t reason)
+{
+	mp_wr_array(w, 2);
+	mp_wr_uint(w, WIRE_BYE);
+	mp_wr_uint(w, reason);
+}
+
+static void
+get_bye(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 2);
+	(void)mp_rd_uint(r, WIRE_BYE);
+	m->reason = (uint8_t)mp_rd_uint(r, UINT8_MAX);
+}
+
+void
+wire_put_getaddr(struct wr *w, uint8_t n)
+{
+	ASSERT(n >= 1 && n <= WIRE_ADDRS_MAX);
+	mp_wr_array(w, 2);
+	mp_wr_uint(w, WIRE_GETADDR);
+	mp_wr_uint(w, n);
+}
+
+static void
+get_getaddr(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 2);
+	(void)mp_rd_uint(r, WIRE_GETADDR);
+	m->n = (uint8_t)mp_rd_uint(r, WIRE_ADDRS_MAX);
+	if (m->n == 0)
+		r->bad = true;
+}
+
+void
+wire_put_addr(struct wr *w, const struct wire_addr *addrs, size_t n)
+{
+	size_t i;
+
+	ASSERT(n <= WIRE_ADDRS_MAX);
+	mp_wr_array(w, 2);
+	mp_wr_uint(w, WIRE_ADDR);
+	mp_wr_array(w, (uint32_t)n);
+	for (i = 0; i < n; i++) {
+		ASSERT(naddr_ip_len(&addrs[i].addr) != 0);
+		mp_wr_array(w, 4);
+		mp_wr_bin(w, addrs[i].id, 32);
+		mp_wr_uint(w, addrs[i].addr.fam);
+		mp_wr_bin(w, addrs[i].addr.ip, naddr_ip_len(&addrs[i].addr));
+		mp_wr_uint(w, addrs[i].addr.port);
+	}
+}
+
+static void
+get_one_addr(struct rd *r, struct wire_addr *a)
+{
+	memset(a, 0, sizeof(*a));
+	mp_rd_arity(r, 4);
+	mp_rd_bin_exact(r, a->id, 32);
+	a->addr.fam = (uint8_t)mp_rd_uint(r, UINT8_MAX);
+	if (naddr_ip_len(&a->addr) == 0)
+		r->bad = true;
+	mp_rd_bin_exact(r, a->addr.ip, naddr_ip_len(&a->addr));
+	a->addr.port = (uint16_t)mp_rd_uint(r, UINT16_MAX);
+	if (a->addr.port == 0)
+		r->bad = true;
+}
+
+static void
+get_addr(struct rd *r, struct wire_msg *m)
+{
+	struct wire_addr a;
+	size_t i;
+
+	mp_rd_arity(r, 2);
+	(void)mp_rd_uint(r, WIRE_ADDR);
+	m->n = (uint8_t)mp_rd_array(r, WIRE_ADDRS_MAX);
+	m->items = *r;
+	for (i = 0; i < m->n; i++)
+		get_one_addr(r, &a);
+}
+
+bool
+wire_next_addr(struct wire_msg *m, struct wire_addr *addr)
+{
+	if (m->type != WIRE_ADDR || m->n == 0)
+		return false;
+	m->n--;
+	get_one_addr(&m->items, addr);
+	return !m->items.bad;
+}
+
+static void
+get_body(struct rd *r, struct wire_msg *m, size_t len)
+{
+	switch (m->type) {
+	case WIRE_GOSSIP:
+		get_gossip(r, m, len);
+		break;
+	case WIRE_CREDIT:
+		get_credit(r, m);
+		break;
+	case WIRE_PING:
+	case WIRE_PONG:
+		get_token(r, m);
+		break;
+	case WIRE_BYE:
+		get_bye(r, m);
+		break;
+	case WIRE_GETADDR:
+		get_getaddr(r, m);
+		break;
+	case WIRE_ADDR:
+		get_addr(r, m);
+		break;
+	}
+}
+
+enum wire_rc
+wire_decode(struct wire_msg *m, enum lane lane, const uint8_t *p, size_t len)
+{
+	uint32_t number;
+	struct rd r;
+	size_t i;
+
+	memset(m, 0, sizeof(*m));
+	rd_init(&r, p, len);
+	(void)mp_rd_array(&r, UINT16_MAX);
+	number = (uint32_t)mp_rd_uint(&r, UINT16_MAX);
+	if (r.bad)
+		return WIRE_MALFORMED;
+	for (i = 0; i < N_TYPES && types[i].number != number; i++)
+		;
+	if (i == N_TYPES)
+		return mp_scan(p, len, WIRE_DEPTH_MAX) ? WIRE_UNKNOWN
+						       : WIRE_MALFORMED;
+	m->type = (enum wire_type)number;
+	rd_init(&r, p, len);
+	get_body(&r, m, len);
+	if (!rd_done(&r))
+		return WIRE_MALFORMED;
+	return types[i].lane == lane ? WIRE_OK : WIRE_LANE;
+}
+
+const char *
+wire_type_name(uint32_t type)
+{
+	size_t i;
+
+	for (i = 0; i < N_TYPES; i++)
+		if (types[i].number == type)
+			return types[i].name;
+	return NULL;
+}
+
+const char *
+lane_name(enum lane lane)
+{
+	static const char *const names[LANE_N] = { "control", "gossip", "sync",
+		"bulk" };
+
+	return names[lane];
+}

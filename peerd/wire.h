@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The messages of a peer link, each a canonical msgpack array that begins
+ * with its type.  Encoders and the decoder stand side by side in wire.c.  A
+ * type nobody knows is skipped and counted, never scored: that is how newer
+ * nodes talk to older ones.  Pure; tested in tests/unit/wire_test.c, fuzzed
+ * in wire_fuzz.c.
+ *
+ *   [1 GOSSIP, hops:u8, [record:bin ..]]        1..64 records, <= 48 KiB
+ *   [64 CREDIT, lane, bytes]                    bytes >= 1
+ *   [65 PING, token:u64, wall_ms]
+ *   [66 PONG, token:u64, wall_ms]
+ *   [67 BYE, reason:u8]
+ *   [69 GETADDR, n]                             1..64
+ *   [70 ADDR, [[id:bin(32), fam, ip:bin, port] ..]]   at most 64
+ */
+#ifndef WARREN_WIRE_H
+#define WARREN_WIRE_H
+
+#include "common/bytes.h"
+#include "common/naddr.h"
+
+#define WIRE_RECORDS_MAX 64
+#define WIRE_GOSSIP_MAX  49152 /* bytes of a GOSSIP message */
+#define WIRE_ADDRS_MAX   64
+#define WIRE_DEPTH_MAX   8 /* nesting of a message of unknown type */
+
+enum lane { LANE_CONTROL, LANE_GOSSIP, LANE_SYNC, LANE_BULK, LANE_N };
+
+/* Number, name, the lane it travels on. */
+#define WIRE_TYPES(X)                                                          \
+	X(1, GOSSIP, LANE_GOSSIP)                                              \
+	X(64, CREDIT, LANE_CONTROL)                                            \
+	X(65, PING, LANE_CONTROL)                                              \
+	X(66, PONG, LANE_CONTROL)                                              \
+	X(67, BYE, LANE_CONTROL)                                               \
+	X(69, GETADDR, LANE_CONTROL)                                           \
+	X(70, ADDR, LANE_CONTROL)
+
+enum wire_type {
+#define X(number, name, lane) WIRE_##name = (number),
+	WIRE_TYPES(X)
+#undef X
+};
+
+enum wire_rc {
+	WIRE_OK,
+	WIRE_UNKNOWN,   /* well-formed, of a type we do not know: skip it */
+	WIRE_MALFORMED, /* protocol error */
+	WIRE_LANE       /* known, but on a lane it must not use: the same */
+};
+
+/* Why a node says goodbye. */
+enum wire_bye {
+	WIRE_BYE_NONE = 0,
+	WIRE_BYE_SHUTDOWN = 1,
+	WIRE_BYE_FULL = 2,      /* no room for another link */
+	WIRE_BYE_DUPLICATE = 3, /* another link to the same node lives on */
+	WIRE_BYE_PROTOCOL = 4,  /* the other side broke the protocol */
+	WIRE_BYE_BANNED = 5,
+	WIRE_BYE_IDLE = 6,
+	WIRE_BYE_FEELER = 7 /* only wanted to know whether you are there */
+};
+
+struct wire_blob {
+	const uint8_t *p;
+	size_t len;
+};
+
+struct wire_addr {
+	uint8_t id[32];
+	struct naddr addr; /* fam 4 or 6, port not 0 */
+};
+
+struct wire_msg {
+	enum wire_type type;
+	uint8_t hops;    /* GOSSIP */
+	uint8_t lane;    /* CREDIT */
+	uint8_t reason;  /* BYE; any value, see enum wire_bye */
+	uint8_t n;       /* GETADDR: wanted; GOSSIP, ADDR: items that follow */
+	uint32_t bytes;  /* CREDIT */
+	uint64_t token;  /* PING, PONG */
+	int64_t wall_ms; /* PING, PONG */
+	struct rd items; /* GOSSIP, ADDR: already checked, see wire_next_*() */
+};
+
+/*
+ * Read the message of len bytes that came on lane.  m borrows from p.  Only
+ * the message's own form is checked, not the records inside.
+ */
+enum wire_rc wire_decode(struct wire_msg *m, enum lane lane, const uint8_t *p,
+    size_t len);
+
+/* The next record of a GOSSIP message, borrowed from it; false at the end. */
+bool wire_next_record(struct wire_msg *m, struct wire_blob *record);
+
+/* The next address of an ADDR message; false at the end. */
+bool wire_next_addr(struct wire_msg *m, struct wire_addr *addr);
+
+/*
+ * Write a message into w; w->bad when it does not fit.  wire_put_gossip()
+ * wants 1..WIRE_RECORDS_MAX records, which together must stay within
+ * WIRE_GOSSIP_MAX less 8 bytes and 3 for each record.
+ */
+void wire_put_gossip(struct wr *w, uint8_t hops,
+    const struct wire_blob *records, size_t n);
+void wire_put_credit(struct wr *w, enum lane lane, uint32_t bytes);
+void wire_put_ping(struct wr *w, uint64_t token, int64_t wall_ms);
+void wire_put_pong(struct wr *w, uint64_t token, int64_t wall_ms);
+void wire_put_bye(struct wr *w, uint8_t reason);
+void wire_put_getaddr(struct wr *w, uint8_t n);
+void wire_put_addr(struct wr *w, const struct wire_addr *addrs, size_t n);
+
+/* Name of a type for logs and counters, or NULL when unknown. */
+const char *wire_type_name(uint32_t type);
+
+/* "control", "gossip", "sync", "bulk". */
+const char *lane_name(enum lane lane);
+
+#endif

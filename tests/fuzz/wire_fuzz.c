@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* Byte 0 is the lane, the rest a message, whose items are all walked. */
+#include "peerd/wire.h"
+
+#include "common/assert.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct wire_blob record;
+	struct wire_addr addr;
+	struct wire_msg m;
+	size_t n, items = 0;
+
+	if (size == 0 || data[0] >= LANE_N)
+		return 0;
+	if (wire_decode(&m, (enum lane)data[0], data + 1, size - 1) != WIRE_OK)
+		return 0;
+	ASSERT(wire_type_name(m.type) != NULL);
+	n = m.n;
+	while (wire_next_record(&m, &record)) {
+		ASSERT(record.p >= data && record.len <= size);
+		items++;
+	}
+	while (wire_next_addr(&m, &addr)) {
+		ASSERT(addr.addr.port != 0);
+		items++;
+	}
+	if (m.type == WIRE_GOSSIP || m.type == WIRE_ADDR)
+		ASSERT(items == n);
+	return 0;
+}
