@@ -88,7 +88,6 @@
 	X(CTL_SHOW_LIMITS,  108, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_SHOW_CONFIG,  109, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_SHOW_BANS,    110, MSG_DOWN, PH_ANY, FD_NONE, none)        \
-	X(CTL_SHOW_METRICS, 111, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_CHECK,        112, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_NETCHECK,     113, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_PING,         114, MSG_DOWN, PH_ANY, FD_NONE, ctl_ping)    \

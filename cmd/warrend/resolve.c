@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/warrend/operator.h"
+#include "cmd/warrend/sockets.h"
 #include "cmd/warrend/warrend.h"
 
 #define ASKED_MAX 64
@@ -13,6 +15,7 @@
 static struct asked {
 	uint32_t id;    /* ours; 0: free */
 	uint32_t their; /* peerd's */
+	bool trusted;   /* an operator wrote the name */
 } asked[ASKED_MAX];
 
 static uint32_t next_id = 1;
@@ -51,11 +54,13 @@ resolve_ask(struct ipc *ch, const struct ipc_msg *m)
 		next_id = 1;
 	asked[i].id = next_id++;
 	asked[i].their = m->id;
+	asked[i].trusted = operator_knows_host(
+	    ((const struct msg_peerd_resolve *)m->body)->name);
 	(void)ipc_send(r->ch, RESOLVER_ASK, asked[i].id, m->body);
 }
 
 static bool
-take(uint32_t id, uint32_t *their)
+take(uint32_t id, uint32_t *their, bool *trusted)
 {
 	size_t i;
 
@@ -63,6 +68,7 @@ take(uint32_t id, uint32_t *their)
 		if (id == 0 || asked[i].id != id)
 			continue;
 		*their = asked[i].their;
+		*trusted = asked[i].trusted;
 		asked[i].id = 0;
 		return true;
 	}
@@ -72,11 +78,18 @@ take(uint32_t id, uint32_t *their)
 void
 resolve_answer(struct ipc *ch, const struct ipc_msg *m)
 {
+	const struct msg_peerd_resolved *r = m->body;
 	struct proc *p = supervise_find(PROC_PEERD, 0);
 	uint32_t their;
+	bool trusted;
+	size_t i;
 
 	(void)ch;
-	if (take(m->id, &their) && p != NULL)
+	if (!take(m->id, &their, &trusted))
+		return;
+	for (i = 0; trusted && i < r->n_addrs; i++)
+		dial_operator_addr(&r->addrs[i].addr);
+	if (p != NULL)
 		(void)ipc_send(p->ch, PEERD_RESOLVED, their, m->body);
 }
 
@@ -85,9 +98,10 @@ resolve_failed(struct ipc *ch, const struct ipc_msg *m)
 {
 	const struct msg_peerd_failed *f = m->body;
 	uint32_t their;
+	bool trusted;
 
 	(void)ch;
-	if (take(m->id, &their))
+	if (take(m->id, &their, &trusted))
 		fail(their, f->error);
 }
 

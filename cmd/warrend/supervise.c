@@ -606,14 +606,41 @@ supervise_stop(int exit_code)
 		(void)evtimer_add(stop_timer, &tv);
 }
 
+static void
+view_own_user(struct msg_process *out)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+
+	(void)strlcpy(
+	    out->user, pw == NULL ? "?" : pw->pw_name, sizeof(out->user));
+	(void)strlcpy(out->uid, "not dropped", sizeof(out->uid));
+}
+
+static void
+view_parent(struct msg_process *out)
+{
+	(void)strlcpy(out->name, "warrend", sizeof(out->name));
+	(void)strlcpy(out->state, "up", sizeof(out->state));
+	(void)strlcpy(out->sandbox, warrend.sandbox, sizeof(out->sandbox));
+	out->pid = (uint32_t)getpid();
+	out->uptime_s =
+	    (uint64_t)mono_ms_between(warrend.started, mono_now()) / 1000;
+	view_own_user(out);
+	if (warrend.root)
+		(void)strlcpy(out->uid, "root", sizeof(out->uid));
+}
+
 void
 supervise_view(const struct proc *p, struct msg_process *out)
 {
 	static const char *const states[] = { "down", "starting", "up",
 		"backoff", "stopping" };
-	const struct passwd *pw;
 
 	memset(out, 0, sizeof(*out));
+	if (p == NULL) {
+		view_parent(out);
+		return;
+	}
 	(void)strlcpy(out->name, p->name, sizeof(out->name));
 	(void)strlcpy(out->state, states[p->state], sizeof(out->state));
 	out->pid = (uint32_t)p->pid;
@@ -629,9 +656,6 @@ supervise_view(const struct proc *p, struct msg_process *out)
 		    p->ready.sandbox);
 		return;
 	}
-	pw = getpwuid(geteuid());
-	(void)strlcpy(out->user, pw == NULL ? "?" : pw->pw_name,
-	    sizeof(out->user));
-	(void)strlcpy(out->uid, "not dropped", sizeof(out->uid));
+	view_own_user(out);
 	(void)strlcpy(out->sandbox, p->ready.sandbox, sizeof(out->sandbox));
 }

@@ -100,7 +100,7 @@ struct proc *supervise_by_name(const char *name);
 void supervise_send_all(enum proc_kind kind, uint16_t type, const void *body);
 /* A child sent what the contract forbids: kill it; it will be restarted. */
 void supervise_condemn(struct proc *p, const char *why);
-/* Fill the view of one process. */
+/* Fill the view of one process; NULL is warrend itself. */
 void supervise_view(const struct proc *p, struct msg_process *out);
 pid_t supervise_launcher(void);
 

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the identity key signs, and for whom.  A child names fields, never
+ * bytes: each message is built here under its own prefix, so that nothing a
+ * taken-over child asks for can pass as something else.  Each has its rate.
+ */
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/warrend/keys.h"
+#include "cmd/warrend/warrend.h"
+#include "common/hlc.h"
+#include "common/log.h"
+#include "common/ratelimit.h"
+#include "common/rec.h"
+#include "peerd/hello.h"
+
+/* A peerd that dies over and over makes a new Noise key each time. */
+static const struct rate noise_rate = { .per_s = 2, .burst = 60 };
+static const struct rate node_rate = { .per_s = 2, .burst = 60 };
+static struct bucket noise_bucket, node_bucket;
+static bool ready;
+
+static uint64_t last_hlc; /* of our own node record: stamps only grow */
+
+static bool
+within_rate(struct bucket *b)
+{
+	if (!ready) {
+		bucket_init(&noise_bucket, noise_rate);
+		bucket_init(&node_bucket, node_rate);
+		ready = true;
+	}
+	return bucket_allow(b, mono_now());
+}
+
+static void
+refuse(struct ipc *ch, uint32_t id, const char *what, const char *why)
+{
+	struct msg_peerd_failed f;
+
+	log_warn("peerd: not signed: %s: %s", what, why);
+	(void)snprintf(f.error, sizeof(f.error), "%s: %s", what, why);
+	(void)ipc_send(ch, PEERD_FAILED, id, &f);
+}
+
+void
+signer_noise(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct msg_peerd_sign_noise *q = m->body;
+	struct msg_peerd_signed out;
+	uint8_t bytes[HELLO_SIGN_LEN];
+	uint64_t now = (uint64_t)wall_now().ms / 1000;
+
+	if (!within_rate(&noise_bucket)) {
+		refuse(ch, m->id, "link key", "too often");
+		return;
+	}
+	/* Not valid before an hour ago, nor for more than a day from then. */
+	if (q->not_before + 3600 < now || q->not_before > now + HELLO_SKEW_S ||
+	    q->not_after <= q->not_before ||
+	    q->not_after - q->not_before > HELLO_LIFE_MAX_S) {
+		refuse(ch, m->id, "link key", "validity out of range");
+		return;
+	}
+	hello_sign_bytes(
+	    bytes, warrend.netid, q->key, q->not_before, q->not_after);
+	keys_sign(out.sig, bytes, sizeof(bytes));
+	(void)ipc_send(ch, PEERD_SIGNED, m->id, &out);
+}
+
+/* Why this stamp may not be signed, or NULL. */
+static const char *
+bad_stamp(uint64_t hlc)
+{
+	if (hlc_is_future(hlc, wall_now(), 60000))
+		return "stamped in the future";
+	if (hlc <= last_hlc)
+		return "stamp does not grow";
+	return NULL;
+}
+
+void
+signer_node(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct msg_peerd_sign_node *q = m->body;
+	struct rec rec = { .kind = REC_NODE, .subject_len = 32,
+		.hlc = q->hlc, .flags = q->leave ? REC_TOMBSTONE : 0,
+		.payload = q->payload.p, .payload_len = q->payload.len };
+	struct msg_peerd_signed out;
+	uint8_t body[REC_BODY_MAX], rid[32], bytes[REC_SIGN_LEN];
+	const char *why = bad_stamp(q->hlc);
+	struct wr w;
+
+	if (!within_rate(&node_bucket))
+		why = "too often";
+	if (q->leave && q->payload.len != 0)
+		why = "a farewell carries no payload";
+	if (why != NULL) {
+		refuse(ch, m->id, "node record", why);
+		return;
+	}
+	memcpy(rec.subject, keys_public(), 32);
+	memcpy(rec.author, keys_public(), 32);
+	wr_init(&w, body, sizeof(body));
+	rec_encode_body(&w, &rec);
+	if (w.bad) {
+		refuse(ch, m->id, "node record", "too long");
+		return;
+	}
+	last_hlc = q->hlc;
+	rec_rid(rid, body, w.len);
+	rec_sign_bytes(bytes, warrend.netid, rid);
+	keys_sign(out.sig, bytes, sizeof(bytes));
+	(void)ipc_send(ch, PEERD_SIGNED, m->id, &out);
+}
