@@ -11,7 +11,6 @@
 
 #include "common/addr_policy.h"
 #include "common/assert.h"
-#include "common/mp.h"
 
 /* One source group reaches 1/16 of new, one address group 1/32 of tried. */
 #define SOURCE_SHARE 16
@@ -364,6 +363,13 @@ abook_due(const struct abook_entry *e)
 /* How choosy a search is; each pass asks for less. */
 enum pass { PASS_NEW_GROUP, PASS_WORTHY, PASS_ANY, PASS_N };
 
+/* A dial in the future means that the clock was set back: no reason to wait. */
+static bool
+is_due(const struct abook_entry *e, int64_t now)
+{
+	return abook_due(e) <= now || e->dialled > now;
+}
+
 static bool
 suits(const struct abook_entry *e, const struct abook_want *want,
     enum pass pass, int64_t now)
@@ -371,7 +377,7 @@ suits(const struct abook_entry *e, const struct abook_want *want,
 	uint64_t group;
 	size_t i;
 
-	if (!e->used || abook_due(e) > now)
+	if (!e->used || !is_due(e, now))
 		return false;
 	if (pass < PASS_ANY && is_worthless(e, now))
 		return false;
@@ -449,7 +455,7 @@ abook_test(const struct abook *ab, struct wall now)
 
 	for (i = 0; i < ab->n_clashes; i++) {
 		e = abook_find(ab, &ab->clashes[i].holder);
-		if (e != NULL && abook_due(e) <= now.ms / 1000)
+		if (e != NULL && is_due(e, now.ms / 1000))
 			return e;
 	}
 	return NULL;
@@ -506,105 +512,15 @@ abook_source_take(struct abook_source *s, struct mono now)
 	return true;
 }
 
-/*
- * Row: [tried, fam, ip:bin, port, id:bin(0 or 32), source:u64, seen, dialled,
- * good, fails].
- */
-static void
-put_row(struct wr *w, const struct abook_entry *e, bool tried)
+void
+abook_restore(struct abook *ab, const struct abook_entry *e, bool tried)
 {
-	mp_wr_array(w, 10);
-	mp_wr_uint(w, tried);
-	mp_wr_uint(w, e->addr.fam);
-	mp_wr_bin(w, e->addr.ip, naddr_ip_len(&e->addr));
-	mp_wr_uint(w, e->addr.port);
-	mp_wr_bin(w, e->id, e->has_id ? 32 : 0);
-	mp_wr_uint(w, e->source);
-	mp_wr_uint(w, (uint64_t)e->seen);
-	mp_wr_uint(w, (uint64_t)e->dialled);
-	mp_wr_uint(w, (uint64_t)e->good);
-	mp_wr_uint(w, e->fails);
-}
+	uint32_t cell = tried_cell(ab, &e->addr);
 
-static void
-get_row(struct rd *r, struct abook_entry *e, bool *tried)
-{
-	const uint64_t time_max = INT64_MAX / 4;
-	const uint8_t *id;
-	size_t len;
-
-	memset(e, 0, sizeof(*e));
-	mp_rd_arity(r, 10);
-	*tried = mp_rd_uint(r, 1) == 1;
-	e->addr.fam = (uint8_t)mp_rd_uint(r, UINT8_MAX);
-	if (naddr_ip_len(&e->addr) == 0)
-		r->bad = true;
-	mp_rd_bin_exact(r, e->addr.ip, naddr_ip_len(&e->addr));
-	e->addr.port = (uint16_t)mp_rd_uint(r, UINT16_MAX);
-	id = mp_rd_bin(r, 0, 32, &len);
-	if (len != 0 && len != 32)
-		r->bad = true;
-	if (len == 32)
-		set_id(e, id);
-	e->source = mp_rd_uint(r, UINT64_MAX);
-	e->seen = (int64_t)mp_rd_uint(r, time_max);
-	e->dialled = (int64_t)mp_rd_uint(r, time_max);
-	e->good = (int64_t)mp_rd_uint(r, time_max);
-	e->fails = (uint8_t)mp_rd_uint(r, UINT8_MAX);
-	e->addr = addr_canon(&e->addr);
-	if (e->addr.port == 0)
-		r->bad = true;
-}
-
-bool
-abook_save(const struct abook *ab, struct wr *w, uint32_t *from)
-{
-	uint32_t n = abook_cells(&ab->conf);
-
-	if (*from == 0) {
-		mp_wr_array(w, 2);
-		mp_wr_uint(w, 1);
-		mp_wr_bin(w, ab->key, 16);
-	}
-	for (; *from < n; (*from)++) {
-		if (!ab->cells[*from].used)
-			continue;
-		if (w->cap - w->len < ABOOK_ROW_MAX)
-			return false;
-		put_row(w, &ab->cells[*from], cell_is_tried(ab, *from));
-	}
-	return true;
-}
-
-int
-abook_load(struct abook *ab, const void *buf, size_t len)
-{
-	struct abook_entry e;
-	struct rd r;
-	uint8_t key[16];
-	uint32_t cell;
-	bool tried;
-
-	ASSERT(ab->n_new == 0 && ab->n_tried == 0);
-	rd_init(&r, buf, len);
-	mp_rd_arity(&r, 2);
-	if (mp_rd_uint(&r, UINT8_MAX) != 1)
-		r.bad = true;
-	mp_rd_bin_exact(&r, key, 16);
-	if (r.bad)
-		return -1;
-	memcpy(ab->key, key, 16);
-	while (r.left > 0) {
-		get_row(&r, &e, &tried);
-		if (r.bad)
-			return -1;
-		if (lookup(ab, &e.addr) != ABOOK_NIL)
-			continue;
-		cell = tried_cell(ab, &e.addr);
-		if (!tried || ab->cells[cell].used)
-			cell = new_cell(ab, &e.addr, e.source);
-		if (!ab->cells[cell].used)
-			cell_set(ab, cell, &e);
-	}
-	return 0;
+	if (lookup(ab, &e->addr) != ABOOK_NIL)
+		return;
+	if (!tried || ab->cells[cell].used)
+		cell = new_cell(ab, &e->addr, e->source);
+	if (!ab->cells[cell].used)
+		cell_set(ab, cell, e);
 }

@@ -141,6 +141,12 @@ int64_t abook_due(const struct abook_entry *e);
 const struct abook_entry *abook_next(const struct abook *ab,
     const struct abook_entry *after);
 
+/*
+ * Put back an entry that was saved, into its tried cell if it had one and
+ * that is free, else into its new cell, else nowhere.  For abook_load().
+ */
+void abook_restore(struct abook *ab, const struct abook_entry *e, bool tried);
+
 void abook_source_init(struct abook_source *s, struct mono now);
 
 /* May this source add one more address? */

@@ -299,7 +299,7 @@ test_file(void **state)
 	assert_true(n > 90);
 	/* In small pieces, as the shell writes it. */
 	do {
-		wr_init(&w, buf + len, 200);
+		wr_init(&w, buf + len, ABOOK_ROW_MAX);
 		was = from;
 		done = abook_save(&ab, &w, &from);
 		assert_false(w.bad);
