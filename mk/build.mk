@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# What is built from what.  Called by the Makefile with B=<build directory>;
+# What is built from what.  Called by the Makefile as mk/build.mk with B=<build directory>;
 # understood by GNU make and bmake alike.
 
 all: programs
