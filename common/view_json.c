@@ -123,8 +123,8 @@ addr_port(const struct naddr *a)
 {
 	char buf[NADDR_STR];
 
-	return a->fam == NADDR_NONE ? json_null() :
-				      json_string(naddr_str(a, buf));
+	return a->fam == NADDR_NONE ? json_null()
+				    : json_string(naddr_str(a, buf));
 }
 
 /* The bare address; the any-address says nothing and is null. */
@@ -133,9 +133,9 @@ addr_ip(const struct naddr *a)
 {
 	char buf[NADDR_STR];
 
-	return a->fam == NADDR_NONE || naddr_is_any(a) ?
-	    json_null() :
-	    json_string(naddr_ip_str(a, buf));
+	return a->fam == NADDR_NONE || naddr_is_any(a)
+	    ? json_null()
+	    : json_string(naddr_ip_str(a, buf));
 }
 
 /* As it stands in a URL: IPv6 in brackets. */
@@ -153,8 +153,8 @@ addr_host(const struct naddr *a)
 static json_t *
 port_of(const struct naddr *a)
 {
-	return a->fam == NADDR_NONE || a->port == 0 ? json_null() :
-						      number(a->port);
+	return a->fam == NADDR_NONE || a->port == 0 ? json_null()
+						    : number(a->port);
 }
 
 const char *
@@ -169,8 +169,8 @@ view_time_str(uint64_t ms, char buf[VIEW_TIME_STR])
 		buf[0] = '\0';
 		return buf;
 	}
-	(void)snprintf(
-	    buf + n, VIEW_TIME_STR - n, ".%03uZ", (unsigned)(ms % 1000));
+	(void)snprintf(buf + n, VIEW_TIME_STR - n, ".%03uZ",
+	    (unsigned)(ms % 1000));
 	return buf;
 }
 
@@ -260,8 +260,8 @@ nat_one(const struct msg_nat *n)
 	struct obj o = obj_new();
 
 	put(&o, "family",
-	    n->fam == 0 ? json_null() :
-			  json_string(n->fam == NADDR_V6 ? "ipv6" : "ipv4"));
+	    n->fam == 0 ? json_null()
+			: json_string(n->fam == NADDR_V6 ? "ipv6" : "ipv4"));
 	put(&o, "proto", json_string(proto_name(n->proto)));
 	put(&o, "mapping", word(nat_mapping_name(n->mapping)));
 	put(&o, "filtering", word(nat_filtering_name(n->filtering)));
@@ -285,14 +285,14 @@ mapping_one(const struct msg_mapping *m, size_t via_len, uint64_t now_ms)
 	put(&o, "stun_port", port_of(&m->mapped));
 	put(&o, "local_port", maybe(m->local_port));
 	put(&o, "via",
-	    sodium_is_zero(m->via, via_len) ? json_null() :
-					      hex(m->via, via_len));
+	    sodium_is_zero(m->via, via_len) ? json_null()
+					    : hex(m->via, via_len));
 	put(&o, "since", maybe(m->since));
 	put(&o, "seen", maybe(m->seen));
 	put(&o, "stale",
-	    m->seen == MSG_NULL64 ?
-		json_null() :
-		json_boolean(m->seen < now_s && now_s - m->seen > VIEW_STALE_S));
+	    m->seen == MSG_NULL64 ? json_null()
+				  : json_boolean(m->seen < now_s &&
+					now_s - m->seen > VIEW_STALE_S));
 	put(&o, "verified", tri(m->verified));
 	return obj_end(&o);
 }
@@ -346,9 +346,9 @@ view_json_stun(const struct msg_node *node, const struct msg_stun_view *stun,
 	put(&o, "nats", obj_end(&nats));
 	put(&o, "servers", server_list(node));
 	put(&o, "mappings",
-	    stun == NULL ? json_array() :
-			   mapping_list(stun->mappings, stun->n_mappings, 32,
-			       now_ms));
+	    stun == NULL
+		? json_array()
+		: mapping_list(stun->mappings, stun->n_mappings, 32, now_ms));
 	return obj_end(&o);
 }
 
@@ -378,9 +378,9 @@ listener_list(const struct msg_node *node)
 		put(&o, "service", json_string(service_name(l->service)));
 		put(&o, "proto", json_string(proto_name(l->proto)));
 		put(&o, "address",
-		    l->addr.fam == NADDR_NONE ?
-			json_null() :
-			json_string(naddr_ip_str(&l->addr, ip)));
+		    l->addr.fam == NADDR_NONE
+			? json_null()
+			: json_string(naddr_ip_str(&l->addr, ip)));
 		put(&o, "port", port_of(&l->addr));
 		put(&o, "advertise", addr_port(&l->advertise));
 		add(&list, obj_end(&o));
@@ -512,10 +512,10 @@ addr_list(const struct msg_peer *p)
 
 		put(&o, "service", json_string(service_name(a->service)));
 		put(&o, "proto",
-		    json_string(proto_name(a->service == SVC_WSUDP ||
-				a->service == SVC_STUN_UDP ?
-			    PROTO_UDP :
-			    PROTO_TCP)));
+		    json_string(proto_name(
+			a->service == SVC_WSUDP || a->service == SVC_STUN_UDP
+			    ? PROTO_UDP
+			    : PROTO_TCP)));
 		put(&o, "source", word(source_name(a->source)));
 		put(&o, "address", addr_ip(&a->addr));
 		put(&o, "port",
@@ -531,7 +531,8 @@ service_port(const struct msg_peer *p, uint8_t service)
 	size_t i;
 
 	for (i = 0; i < p->n_addrs; i++)
-		if (p->addrs[i].service == service && p->addrs[i].addr.port != 0)
+		if (p->addrs[i].service == service &&
+		    p->addrs[i].addr.port != 0)
 			return number(p->addrs[i].addr.port);
 	return json_null();
 }
@@ -566,8 +567,8 @@ view_json_peer(const struct msg_peer *p, uint64_t now_ms)
 	    p->known || p->caps != 0 ? capabilities(p->caps) : json_null());
 	put(&o, "status", word(peer_status_name(p->status)));
 	put(&o, "inbound",
-	    p->dir == PEER_DIR_NONE ? json_null() :
-				      json_boolean(p->dir == PEER_DIR_IN));
+	    p->dir == PEER_DIR_NONE ? json_null()
+				    : json_boolean(p->dir == PEER_DIR_IN));
 	put(&o, "pinned", json_boolean(p->pinned));
 	put(&o, "pingtime", maybe(p->rtt_us));
 	put(&o, "lastSeen", time_iso(p->last_seen));
@@ -631,8 +632,8 @@ field_list(const struct fld *f, const uint8_t *body)
 	memcpy(&n, body + f->count_off, sizeof(n));
 	for (i = 0; i < n && i < f->max; i++)
 		add(&list,
-		    view_json_schema(
-			f->item, body + f->off + i * f->item->size));
+		    view_json_schema(f->item,
+			body + f->off + i * f->item->size));
 	return obj_end(&list);
 }
 
