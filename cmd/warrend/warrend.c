@@ -91,7 +91,8 @@ parse_args(int argc, char **argv, struct args *a)
 			}
 			break;
 		case 'R':
-			a->ready_file = optarg;
+			/* A copy: the title will lie over argv. */
+			a->ready_file = strdup(optarg);
 			break;
 		case 'v':
 			a->verbose++;
