@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -147,6 +148,15 @@ conn_event(struct conn *c, uint32_t events)
 	}
 }
 
+static volatile sig_atomic_t stopped;
+
+static void
+on_sigint(int sig)
+{
+	(void)sig;
+	stopped = 1;
+}
+
 static bool
 send_one(void)
 {
@@ -204,10 +214,11 @@ main(int argc, char **argv)
 	n_conns = atoi(argv[6]) < CONNS_MAX ? atoi(argv[6]) : CONNS_MAX;
 	for (i = 0; i < n_conns; i++)
 		conns[i].fd = -1;
+	(void)signal(SIGINT, on_sigint);
 	ep = epoll_create1(0);
 	start = last_answer = now = mono_now();
 	end = mono_add_ms(start, (int64_t)(atof(argv[5]) * 1000));
-	while (mono_before(now, end)) {
+	while (mono_before(now, end) && !stopped) {
 		due = rate * (double)(now.us - start.us) / 1e6;
 		if (due > (double)sent + rate) /* never more than 1 s behind */
 			start.us = now.us - (int64_t)((double)sent / rate * 1e6);
