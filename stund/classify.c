@@ -209,7 +209,8 @@ static int
 hardness(enum nat_ports p)
 {
 	static const int rank[] = { [NAT_PORTS_UNKNOWN] = 0,
-		[NAT_PORTS_PRESERVED] = 1, [NAT_PORTS_SEQUENTIAL] = 2,
+		[NAT_PORTS_PRESERVED] = 1,
+		[NAT_PORTS_SEQUENTIAL] = 2,
 		[NAT_PORTS_RANDOM] = 3 };
 
 	return rank[p];
