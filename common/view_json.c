@@ -191,7 +191,7 @@ by_word(const void *a, const void *b)
 static json_t *
 capabilities(uint32_t caps)
 {
-	const char *words[32];
+	const char *words[32] = { NULL };
 	struct obj list = arr_new();
 	size_t n = 0, i;
 	unsigned bit;
