@@ -440,14 +440,11 @@ chunk_byte(struct http_parse *p, uint8_t c)
 }
 
 /* Move as much of the chunk as is there behind the body so far. */
-static enum http_step
-chunk_data(struct http_parse *p, const struct http_limits *lim, uint8_t *buf,
-    size_t len)
+static void
+chunk_data(struct http_parse *p, uint8_t *buf, size_t len)
 {
 	size_t n = len - p->src;
 
-	if (p->want > lim->body_max - p->body_len)
-		return bad(p, 413, "body too large");
 	if (n > p->want)
 		n = p->want;
 	memmove(buf + p->body_off + p->body_len, buf + p->src, n);
@@ -456,7 +453,6 @@ chunk_data(struct http_parse *p, const struct http_limits *lim, uint8_t *buf,
 	p->want -= (uint32_t)n;
 	if (p->want == 0)
 		p->chunk = CH_DATA_CR;
-	return HTTP_MORE;
 }
 
 static enum http_step
@@ -467,8 +463,7 @@ body_chunked(struct http_parse *p, const struct http_limits *lim, uint8_t *buf,
 
 	while (p->src < len) {
 		if (p->chunk == CH_DATA) {
-			if (chunk_data(p, lim, buf, len) == HTTP_BAD)
-				return HTTP_BAD;
+			chunk_data(p, buf, len);
 			continue;
 		}
 		if (p->chunk == CH_END_LF) {
@@ -479,6 +474,8 @@ body_chunked(struct http_parse *p, const struct http_limits *lim, uint8_t *buf,
 		}
 		if ((next = chunk_byte(p, buf[p->src])) == -1)
 			return bad(p, 400, "malformed chunk");
+		if (next == CH_DATA && p->want > lim->body_max - p->body_len)
+			return bad(p, 413, "body too large");
 		p->chunk = (uint8_t)next;
 		p->src++;
 		/* Two bytes a chunk are free: its digit and what it must. */
