@@ -353,6 +353,22 @@ head_too_large(struct http_parse *p)
 			       : bad(p, 414, "request target too long");
 }
 
+/* Bytes from p->line to end begin, or are, a request line: could they? */
+static enum http_step
+look_at_request_line(struct http_parse *p, const uint8_t *buf, size_t end)
+{
+	uint8_t c;
+
+	if (p->request_line || end == p->line)
+		return HTTP_MORE;
+	c = buf[p->line];
+	if ((c < 'A' || c > 'Z') && c != '\r')
+		return bad(p, 400, "not HTTP");
+	if (end - p->line > HTTP_TARGET_MAX + 64)
+		return bad(p, 414, "request target too long");
+	return HTTP_MORE;
+}
+
 /* Look for the empty line.  HTTP_MORE with head_len set when it is there. */
 static enum http_step
 scan_head(struct http_parse *p, const struct http_limits *lim,
@@ -365,6 +381,8 @@ scan_head(struct http_parse *p, const struct http_limits *lim,
 	while (p->scan < end &&
 	    (lf = memchr(buf + p->scan, '\n', end - p->scan)) != NULL) {
 		at = (size_t)(lf - buf);
+		if (look_at_request_line(p, buf, at) == HTTP_BAD)
+			return HTTP_BAD;
 		if (!line_is_clean(p, buf, at))
 			return bad(p, 400, "malformed line");
 		if (at == p->line + 1 && p->request_line)
@@ -376,11 +394,8 @@ scan_head(struct http_parse *p, const struct http_limits *lim,
 			return HTTP_MORE;
 	}
 	p->scan = (uint32_t)end;
-	if (end > p->line && !p->request_line &&
-	    (buf[p->line] < 'A' || buf[p->line] > 'Z') && buf[p->line] != '\r')
-		return bad(p, 400, "not HTTP");
-	if (!p->request_line && end - p->line > HTTP_TARGET_MAX + 64)
-		return bad(p, 414, "request target too long");
+	if (look_at_request_line(p, buf, end) == HTTP_BAD)
+		return HTTP_BAD;
 	return end == lim->header_max ? head_too_large(p) : HTTP_MORE;
 }
 

@@ -400,6 +400,19 @@ bound_port(const struct msg_node *node, uint8_t service)
 	return json_null();
 }
 
+/* The port strangers reach a service at: advertised, else bound, or null. */
+static json_t *
+reach_port(const struct msg_node *node, uint8_t service)
+{
+	size_t i;
+
+	for (i = 0; i < node->n_listeners; i++)
+		if (node->listeners[i].service == service &&
+		    node->listeners[i].advertise.port != 0)
+			return number(node->listeners[i].advertise.port);
+	return bound_port(node, service);
+}
+
 static json_t *
 port_table(const struct msg_node *node)
 {
@@ -450,8 +463,8 @@ view_json_nodeinfo(const struct msg_node *node,
 	put(&o, "name", text(node->name));
 	put(&o, "version", text(node->version));
 	put(&o, "address", own_address(node, stun));
-	put(&o, "httpPort", bound_port(node, SVC_HTTP));
-	put(&o, "wsPort", bound_port(node, SVC_WS));
+	put(&o, "httpPort", reach_port(node, SVC_HTTP));
+	put(&o, "wsPort", reach_port(node, SVC_WS));
 	put(&o, "capabilities", capabilities(node->caps));
 	put(&o, "region", text(node->region));
 	put(&o, "status", json_string("online"));

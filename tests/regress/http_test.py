@@ -443,7 +443,7 @@ def test_connection():
 
 BAD = [
     ("binary", b"\x16\x03\x01\x02\x00\x01", 400),
-    ("lower case", b"get / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+    ("lower case", b"get / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     ("unknown method", b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
     ("no version", b"GET /\r\n\r\n", 505),
     ("version 2", b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
