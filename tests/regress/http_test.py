@@ -542,6 +542,22 @@ def test_slow():
             ("body", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
              b"\r\nabc", 408)):
         eq(status_of(r.raw(data)), want)
+    # a client that takes no answers
+    s = r.sock()
+    s.setblocking(False)
+    buf = b""
+    try:
+        while True:
+            buf = buf or (b"GET /node/info HTTP/1.1\r\nHost: x\r\n\r\n"
+                          * 500)
+            buf = buf[s.send(buf):]
+    except BlockingIOError:
+        pass
+    s.setblocking(True)
+    p = select.poll()
+    p.register(s, select.POLLHUP | select.POLLERR)
+    assert p.poll(10000), "a client that takes nothing was kept"
+    s.close()
     # dripping does not help
     s = r.sock()
     s.sendall(b"GET / HTTP/1.1\r\n")
