@@ -285,6 +285,12 @@ launcher(int fd)
 	(void)signal(SIGPIPE, SIG_IGN);
 	setproctitle("warrend: launcher");
 	make_env();
+	/* Nothing of the parent's but the channel and the standard three. */
+	if (dup2(fd, 3) == -1)
+		_exit(EX_OSERR);
+	(void)fcntl(3, F_SETFD, FD_CLOEXEC);
+	fd = 3;
+	closefrom(4);
 	if ((me.base = event_base_new()) == NULL ||
 	    (me.parent = ipc_new(me.base, fd, &conf)) == NULL ||
 	    (chld = evsignal_new(me.base, SIGCHLD, on_sigchld, NULL)) == NULL)

@@ -27,9 +27,9 @@
 #include "common/mono.h"
 #include "common/msg_ctl.h"
 #include "common/msg_proc.h"
+#include "common/version.h"
 #include "common/view.h"
 
-#define WARREN_VERSION "0.1.0"
 
 enum proc_state {
 	PROC_DOWN,
