@@ -159,14 +159,10 @@ link_is_down(struct conn *c, const char *why)
 	misdeed_remember(c);
 	if (conn_find(c->id) != NULL)
 		return;
-	if (c->node != NULL) {
-		c->node->link = KNOWN_UNLINKED;
-		c->node->last_seen = wall_now();
-		channels_peer(c->node);
-	}
 	channels_link_down(c);
 	targets_unlinked(c);
 	discover_unlinked(c);
+	nodes_unlinked(c);
 	log_info("peer %s at %s: link down: %s", id_short(c->id, id),
 	    naddr_str(&c->remote, at), why);
 	child_event("peer", "%s link down: %s", id_short(c->id, id), why);

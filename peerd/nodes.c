@@ -83,6 +83,23 @@ nodes_live(void)
 	return live;
 }
 
+/* Its link ended; one that never published anything is forgotten. */
+void
+nodes_unlinked(struct conn *c)
+{
+	if (c->node == NULL)
+		return;
+	c->node->link = KNOWN_UNLINKED;
+	c->node->last_seen = wall_now();
+	if (c->node->raw_len > 0) {
+		channels_peer(c->node);
+	} else {
+		known_remove(&peerd.known, c->node);
+		channels_gone(c->id);
+	}
+	c->node = NULL;
+}
+
 /* --- addresses --- */
 
 bool

@@ -222,6 +222,7 @@ void nodes_send_all(struct conn *c);
 void nodes_relay(const struct conn *except, const uint8_t *author, uint8_t hops,
     const uint8_t *raw, size_t len);
 struct known_node *nodes_get(const uint8_t id[32]);
+void nodes_unlinked(struct conn *c);
 void nodes_tick(struct mono now);
 
 /* The address behind an advertised one, given where the node was reached. */
