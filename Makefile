@@ -1,17 +1,86 @@
 # SPDX-License-Identifier: ISC
-# Warren.  GNU make or bmake; "make help" lists the targets.
+# Warren.  Works with GNU make and bmake.
+#
+#   make            build everything            make check    the whole test suite
+#   make deps       install what is missing     make lint     linters, manual pages
+#   make run        one node, in the foreground make pure     prove the cores pure
+#   make demo       three nodes that meet       make bench    ratios against peers
+#   make install    DESTDIR= PREFIX=            make fuzz     FUZZ_S= seconds each
+#   make uninstall  make dist  make clean
 
-B = build
 VERSION = 0.1.0
+B = build
+FUZZ_S = 60
+DESTDIR =
+PREFIX = /usr/local
+SYSCONFDIR = /etc
+LOCALSTATEDIR = /var
+SBINDIR = $(PREFIX)/sbin
+LIBEXECDIR = $(PREFIX)/libexec/warren
+MANDIR = $(PREFIX)/share/man
+COMPDIR = $(PREFIX)/share/bash-completion/completions
+BUILD = $(MAKE) -f mk/build.mk B=$(B)
 
 all:
 	@sh ./configure $(B)
-	@$(MAKE) -f build.mk B=$(B) programs
+	@$(BUILD) programs
+
+deps:
+	@sh mk/deps.sh build check
+
+run:
+	@sh mk/deps.sh build
+	@$(MAKE) B=$(B) all >$(B).log 2>&1 || { tail -n 20 $(B).log; exit 70; }
+	@rm -f $(B).log
+	@sh mk/run.sh $(B)
+
+demo:
+	@sh mk/deps.sh build
+	@$(MAKE) B=$(B) all >$(B).log 2>&1 || { tail -n 20 $(B).log; exit 70; }
+	@rm -f $(B).log
+	@sh mk/demo.sh $(B)
+
+check:
+	@sh tests/check.sh
 
 unit:
 	@sh ./configure $(B)
-	@$(MAKE) -f build.mk B=$(B) unit
+	@$(BUILD) unit
 	@sh tests/unit.sh $(B)
 
+lint:
+	@sh tests/lint.sh $(B)
+
+pure:
+	@sh ./configure $(B)
+	@$(BUILD) $(B)/all.a
+	@sh tests/pure.sh $(B)
+
+bench:
+	@sh mk/deps.sh build bench
+	@sh ./configure $(B)
+	@$(BUILD) programs tools
+	@sh tests/bench/bench.sh $(B)
+
+fuzz:
+	@CC=clang SANITIZE=yes FUZZ=yes sh ./configure build-fuzz
+	@$(MAKE) -f mk/build.mk B=build-fuzz fuzzers
+	@sh tests/fuzz/fuzz.sh build-fuzz $(FUZZ_S)
+
+install: all
+	sh mk/install.sh "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" \
+	    "$(LOCALSTATEDIR)" $(B)
+
+uninstall:
+	sh mk/install.sh -u "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" \
+	    "$(LOCALSTATEDIR)" $(B)
+
+dist:
+	git archive --format=tar.gz --prefix=warren-$(VERSION)/ \
+	    -o warren-$(VERSION).tar.gz HEAD
+
 clean:
-	rm -rf build build-*
+	rm -rf build build-* build.log warren-$(VERSION).tar.gz
+
+.PHONY: all deps run demo check unit lint pure bench fuzz install uninstall \
+	dist clean

@@ -99,7 +99,7 @@ attack_try(enum attack what)
 	case ATTACK_MPROTECT_EXEC:
 		return try_mprotect();
 	case ATTACK_KILL_PARENT:
-		return syscall(SYS_kill, 1, SIGKILL);
+		return syscall(SYS_kill, getppid(), SIGKILL);
 	case ATTACK_SIGSYS:
 		return try_sigsys();
 	case ATTACK_FASTOPEN:

@@ -311,7 +311,8 @@ get_str(const msgpack_object *o, const struct fld *f, uint8_t *at)
 		if ((uint8_t)o->via.str.ptr[i] < 0x20 ||
 		    o->via.str.ptr[i] == 0x7f)
 			return false;
-	memcpy(at, o->via.str.ptr, o->via.str.size);
+	if (o->via.str.size > 0) /* ptr may be NULL otherwise */
+		memcpy(at, o->via.str.ptr, o->via.str.size);
 	at[o->via.str.size] = '\0';
 	return true;
 }

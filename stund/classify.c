@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "common/addr_policy.h"
-#include "common/assert.h"
 
 #define STEP_MAX         16 /* largest step called sequential */
 #define REPUBLISH_BURST  3
@@ -185,23 +184,36 @@ struct nat_class
 classify(const struct mapping_table *t, const struct classify_cfg *cfg,
     enum naddr_fam fam, enum mapping_proto proto, struct wall now)
 {
-	struct nat_class c = { NAT_MAPPING_UNKNOWN, NAT_FILTERING_UNKNOWN,
-		NAT_PORTS_UNKNOWN };
+	struct nat_class c = { NAT_MAP_UNKNOWN, NAT_FILTER_UNKNOWN,
+		NAT_PORTS_UNKNOWN, 0 };
 	const struct mapping *m;
 	struct panel p;
 
 	choose_panel(&p, t, cfg, fam, proto, now);
+	c.networks = (uint8_t)p.networks;
 	if (p.networks < 2)
 		return c;
 	m = agreed(&p);
 	if (m == NULL)
-		c.mapping = NAT_MAPPING_DEPENDENT;
+		c.mapping = NAT_MAP_DEPENDENT;
 	else if (naddr_equal(&m->mapped, &m->local))
-		c.mapping = NAT_MAPPING_NONE;
+		c.mapping = NAT_MAP_NONE;
 	else
-		c.mapping = NAT_MAPPING_INDEPENDENT;
+		c.mapping = NAT_MAP_INDEPENDENT;
 	c.ports = judge_ports(&p, m);
 	return c;
+}
+
+/* The words are not in order of hardness: a step can be guessed. */
+static int
+hardness(enum nat_ports p)
+{
+	static const int rank[] = { [NAT_PORTS_UNKNOWN] = 0,
+		[NAT_PORTS_PRESERVED] = 1,
+		[NAT_PORTS_SEQUENTIAL] = 2,
+		[NAT_PORTS_RANDOM] = 3 };
+
+	return rank[p];
 }
 
 struct nat_class
@@ -210,18 +222,19 @@ classify_overall(const struct mapping_table *t, const struct classify_cfg *cfg,
 {
 	static const enum naddr_fam fams[] = { NADDR_V4, NADDR_V6 };
 	static const enum mapping_proto protos[] = { MAPPING_UDP, MAPPING_TCP };
-	struct nat_class all = { NAT_MAPPING_UNKNOWN, NAT_FILTERING_UNKNOWN,
-		NAT_PORTS_UNKNOWN };
+	struct nat_class all = { NAT_MAP_UNKNOWN, NAT_FILTER_UNKNOWN,
+		NAT_PORTS_UNKNOWN, 0 };
 	struct nat_class c;
 	size_t i;
 
-	/* The enums are in order of hardness. */
 	for (i = 0; i < 4; i++) {
 		c = classify(t, cfg, fams[i / 2], protos[i % 2], now);
 		if (c.mapping > all.mapping)
 			all.mapping = c.mapping;
-		if (c.ports > all.ports)
+		if (hardness(c.ports) > hardness(all.ports))
 			all.ports = c.ports;
+		if (c.networks > all.networks)
+			all.networks = c.networks;
 	}
 	return all;
 }
@@ -239,33 +252,6 @@ classify_advertise(const struct mapping_table *t,
 	if (m == NULL || !addr_policy(&m->mapped, ADDR_ADVERTISE, cfg->allow))
 		return NULL;
 	return &m->mapped;
-}
-
-const char *
-nat_mapping_name(enum nat_mapping m)
-{
-	static const char *const names[] = { "unknown", "none", "independent",
-		"dependent" };
-
-	ASSERT(m <= NAT_MAPPING_DEPENDENT);
-	return names[m];
-}
-
-const char *
-nat_filtering_name(enum nat_filtering f)
-{
-	ASSERT(f == NAT_FILTERING_UNKNOWN);
-	return "unknown";
-}
-
-const char *
-nat_ports_name(enum nat_ports p)
-{
-	static const char *const names[] = { "unknown", "preserved",
-		"sequential", "random" };
-
-	ASSERT(p <= NAT_PORTS_RANDOM);
-	return names[p];
 }
 
 void

@@ -21,29 +21,14 @@
 #ifndef WARREN_CLASSIFY_H
 #define WARREN_CLASSIFY_H
 
-#include "common/ratelimit.h"
+#include "common/view.h"
 #include "stund/mapping.h"
-
-enum nat_mapping {
-	NAT_MAPPING_UNKNOWN,
-	NAT_MAPPING_NONE,        /* no NAT */
-	NAT_MAPPING_INDEPENDENT, /* of where we send to */
-	NAT_MAPPING_DEPENDENT    /* on it: "symmetric" */
-};
-
-enum nat_filtering { NAT_FILTERING_UNKNOWN }; /* dial-back will tell more */
-
-enum nat_ports {
-	NAT_PORTS_UNKNOWN,
-	NAT_PORTS_PRESERVED,  /* outside port = local port */
-	NAT_PORTS_SEQUENTIAL, /* each new one a small step further */
-	NAT_PORTS_RANDOM
-};
 
 struct nat_class {
 	enum nat_mapping mapping;
 	enum nat_filtering filtering;
 	enum nat_ports ports;
+	uint8_t networks; /* different ones that speak */
 };
 
 struct classify_cfg {
@@ -54,7 +39,10 @@ struct classify_cfg {
 
 #define CLASSIFY_DEFAULTS ((struct classify_cfg){ 16, 32, 0 })
 
-/* Class of one family and protocol.  Stale mappings do not speak. */
+/*
+ * Class of one family and protocol.  Stale mappings do not speak.  Filtering
+ * stays unknown until a dial-back can tell more.
+ */
 struct nat_class classify(const struct mapping_table *t,
     const struct classify_cfg *cfg, enum naddr_fam fam,
     enum mapping_proto proto, struct wall now);
@@ -71,11 +59,6 @@ struct nat_class classify_overall(const struct mapping_table *t,
 const struct naddr *classify_advertise(const struct mapping_table *t,
     const struct classify_cfg *cfg, enum naddr_fam fam,
     enum mapping_proto proto, struct wall now);
-
-/* "unknown", "none", ...: as in getnodeinfo. */
-const char *nat_mapping_name(enum nat_mapping m);
-const char *nat_filtering_name(enum nat_filtering f);
-const char *nat_ports_name(enum nat_ports p);
 
 /*
  * How often our mappings are published: three changes at once, then one in

@@ -200,6 +200,23 @@ client_put_request(const struct client *cl, struct wr *w)
 	stun_put_request(w, cl->txn.tid);
 }
 
+bool
+client_probe(struct client *cl, struct mono now)
+{
+	if (cl->state == CLIENT_IDLE || cl->due.us == MONO_NEVER.us)
+		return false;
+	cl->due = now;
+	return true;
+}
+
+void
+client_set_keepalive(struct client *cl, uint32_t base_ms, struct mono now)
+{
+	cl->base_ms = base_ms == 0 ? CLIENT_KEEPALIVE_MS : base_ms;
+	if (cl->state == CLIENT_HELD && cl->due.us != MONO_NEVER.us)
+		cl->due = mono_min(cl->due, mono_add_ms(now, cl->base_ms));
+}
+
 struct mono
 client_due(const struct client *cl)
 {

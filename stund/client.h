@@ -101,6 +101,16 @@ enum client_act client_broken(struct client *cl, struct mono now);
 /* The request that CLIENT_SEND speaks of, STUN_REQUEST_LEN bytes. */
 void client_put_request(const struct client *cl, struct wr *w);
 
+/*
+ * Somebody wants to know now: do what is due next at once, be it the next
+ * keepalive or the end of a backoff.  False when there is nothing to hurry:
+ * idle, or asking already.
+ */
+bool client_probe(struct client *cl, struct mono now);
+
+/* Another shortest interval; what is due later than it allows comes sooner. */
+void client_set_keepalive(struct client *cl, uint32_t base_ms, struct mono now);
+
 /* When client_tick() has work next. */
 struct mono client_due(const struct client *cl);
 

@@ -45,6 +45,7 @@ requesters_init(struct requesters *rq, const uint8_t key[REQUESTERS_KEY])
 	memset(rq, 0, sizeof(*rq));
 	memset(rq->heads, 0xff, sizeof(rq->heads)); /* NIL */
 	rq->newest = rq->oldest = NIL;
+	rq->max = REQUESTERS_MAX;
 	memcpy(rq->key, key, sizeof(rq->key));
 }
 
@@ -174,9 +175,11 @@ make_room(struct requesters *rq, uint64_t net, bool verified)
 {
 	uint16_t i;
 
+	if (rq->max == 0)
+		return false;
 	if (net_is_full(rq, net))
 		i = victim(rq, &net, verified);
-	else if (rq->n == REQUESTERS_MAX)
+	else if (rq->n >= rq->max)
 		i = victim(rq, NULL, verified);
 	else
 		return true;
@@ -185,6 +188,16 @@ make_room(struct requesters *rq, uint64_t net, bool verified)
 	drop(rq, i);
 	rq->evicted++;
 	return true;
+}
+
+void
+requesters_set_max(struct requesters *rq, uint16_t max)
+{
+	rq->max = max < REQUESTERS_MAX ? max : REQUESTERS_MAX;
+	while (rq->n > rq->max) {
+		drop(rq, victim(rq, NULL, true));
+		rq->evicted++;
+	}
 }
 
 static void

@@ -43,6 +43,7 @@ struct requester {
 struct requesters {
 	uint16_t n; /* entries 0..n-1 of list are in use */
 	uint16_t newest, oldest;
+	uint16_t max; /* entries wanted, at most REQUESTERS_MAX */
 	uint64_t evicted;
 	uint16_t heads[REQUESTERS_HEADS];
 	uint8_t key[REQUESTERS_KEY];
@@ -51,6 +52,9 @@ struct requesters {
 
 /* An empty list.  key is secret. */
 void requesters_init(struct requesters *rq, const uint8_t key[REQUESTERS_KEY]);
+
+/* Keep at most this many; 0 keeps none.  The longest silent go first. */
+void requesters_set_max(struct requesters *rq, uint16_t max);
 
 /*
  * addr asked and was answered.  peer is the linked peer with that IP, NULL

@@ -14,11 +14,18 @@ void
 stun_server_init(struct stun_server *sv, const struct stun_server_cfg *cfg,
     const uint8_t key[RATELIMIT_KEY])
 {
+	stun_server_set_rates(sv, cfg, key);
+	sv->allow = cfg->allow;
+	memset(sv->count, 0, sizeof(sv->count));
+}
+
+void
+stun_server_set_rates(struct stun_server *sv, const struct stun_server_cfg *cfg,
+    const uint8_t key[RATELIMIT_KEY])
+{
 	ratelimit_init(&sv->net, cfg->net, cfg->v4_bits, cfg->v6_bits,
 	    sv->slots, STUN_SERVER_SLOTS, key);
 	bucket_init(&sv->all, cfg->all);
-	sv->allow = cfg->allow;
-	memset(sv->count, 0, sizeof(sv->count));
 }
 
 /* Our IPv6 sockets are V6ONLY: such a source is forged. */
@@ -37,6 +44,11 @@ is_v4_mapped(const struct naddr *a)
 static enum stun_verdict
 judge_source(const struct stun_server *sv, const struct stun_ask *ask)
 {
+	if (ask->loopback)
+		return addr_class(&ask->src) == ADDR_LOOPBACK &&
+			ask->src.port != 0 && !is_v4_mapped(&ask->src)
+		    ? STUN_ANSWERED
+		    : STUN_DROP_SOURCE;
 	if (!ask->tcp && (sv->allow & ADDR_ALLOW_LOOPBACK) == 0 &&
 	    addr_port_is_reflector(ask->src.port))
 		return STUN_DROP_REFLECTOR;

@@ -67,12 +67,17 @@ struct stun_ask {
 	struct naddr src;
 	const uint8_t *buf; /* the datagram, or one framed message */
 	size_t len;
-	bool tcp; /* the handshake proved the source: nothing to reflect */
+	bool loopback; /* came to a socket that talks to loopback only */
+	bool tcp;      /* the handshake proved the source: nothing to reflect */
 };
 
 /* Full budgets, counters at 0.  key is secret. */
 void stun_server_init(struct stun_server *sv, const struct stun_server_cfg *cfg,
     const uint8_t key[RATELIMIT_KEY]);
+
+/* Other budgets, full ones; counters and allow stay. */
+void stun_server_set_rates(struct stun_server *sv,
+    const struct stun_server_cfg *cfg, const uint8_t key[RATELIMIT_KEY]);
 
 /*
  * Decide, and write what there is to send into out (STUN_OUT_MAX bytes are

@@ -317,9 +317,9 @@ on_ready(struct proc *p, const struct msg_proc_ready *r)
 	if (r->level < 2)
 		log_info("%s: sandbox reduced: %s (no Landlock here)", p->name,
 		    r->sandbox);
-	log_debug("%s pid %d ready: %s", p->name, (int)p->pid, r->sandbox);
+	log_debug("%s ready: %s", p->name, r->sandbox);
 	connect_siblings(p);
-	control_emit("process", "%s pid %d ready", p->name, (int)p->pid);
+	control_emit("process", "%s ready", p->name);
 	if (!warrend.ready && all_up()) {
 		warrend.ready = true;
 		notify_ready();

@@ -91,7 +91,8 @@ parse_args(int argc, char **argv, struct args *a)
 			}
 			break;
 		case 'R':
-			a->ready_file = optarg;
+			/* A copy: the title will lie over argv. */
+			a->ready_file = strdup(optarg);
 			break;
 		case 'v':
 			a->verbose++;
@@ -186,6 +187,19 @@ default_conf_path(char *path, size_t cap)
 		    home != NULL ? home : "");
 }
 
+/* Test builds can pretend to run on a kernel with an older Landlock. */
+static void
+mask_landlock(void)
+{
+#ifdef WARREN_ATTACK
+	const char *v = getenv("WARREN_LANDLOCK_MAX");
+
+	if (v != NULL)
+		warrend.conf.landlock_max =
+		    (int)strtonum(v, -1, 100, NULL);
+#endif
+}
+
 static void
 load_config(const struct args *a)
 {
@@ -212,6 +226,7 @@ load_config(const struct args *a)
 	if (errors != 0)
 		exit(EX_CONFIG);
 	warrend.conf.test_echo = a->test_echo;
+	mask_landlock();
 }
 
 static void

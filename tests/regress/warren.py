@@ -65,6 +65,21 @@ def finish():
     sys.exit(1 if r["fail"] else 0)
 
 
+_user_bin = None
+
+
+def bin_for_user():
+    """The programs where every user may run them, wherever the tree lies."""
+    global _user_bin
+    if _user_bin is None:
+        _user_bin = os.path.join(_tmp, "bin")
+        os.makedirs(_user_bin)
+        for f in ("warrend", "warrenctl", "stund-bin", "peerd-bin",
+                  "apid-bin"):
+            shutil.copy(os.path.join(B, f), _user_bin)
+    return _user_bin
+
+
 class Timeout(Exception):
     pass
 
@@ -100,6 +115,7 @@ class Node:
         self.log_path = os.path.join(self.dir, "log")
         self.args = list(args)
         self.as_user = as_user
+        self.bin = bin_for_user() if as_user else B
         self.conf = conf
         self.proc = None
         _nodes.append(self)
@@ -109,7 +125,7 @@ class Node:
             self.conf = conf
         base = ('state "%s/state"\nnode name "%s"\ncontrol "%s" mode 0600\n'
                 'chroot "%s/empty"\nlibexec "%s"\n' %
-                (self.dir, self.name, self.sock, self.dir, B))
+                (self.dir, self.name, self.sock, self.dir, self.bin))
         with open(self.conf_path, "w") as f:
             f.write(base + self.conf)
         os.chmod(self.conf_path, 0o644)
@@ -128,7 +144,7 @@ class Node:
             os.chown(self.dir, self.as_user, self.as_user)
         self.log = open(self.log_path, "ab")
         self.proc = subprocess.Popen(
-            self.wrap([WARREND, "-d", "-v", "-f", self.conf_path, "-R",
+            self.wrap([os.path.join(self.bin, "warrend"), "-d", "-v", "-f", self.conf_path, "-R",
                        self.ready] + self.args),
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         if wait:

@@ -30,53 +30,53 @@ static const struct class_case {
 	const char *advertise; /* NULL: nothing */
 	struct voice voices[6];
 } cases[] = {
-	{ "nobody", NAT_MAPPING_UNKNOWN, NAT_PORTS_UNKNOWN, NULL, { { 0 } } },
-	{ "one alone", NAT_MAPPING_UNKNOWN, NAT_PORTS_UNKNOWN, NULL, {
+	{ "nobody", NAT_MAP_UNKNOWN, NAT_PORTS_UNKNOWN, NULL, { { 0 } } },
+	{ "one alone", NAT_MAP_UNKNOWN, NAT_PORTS_UNKNOWN, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL } } },
-	{ "two of one network", NAT_MAPPING_UNKNOWN, NAT_PORTS_UNKNOWN, NULL, {
+	{ "two of one network", NAT_MAP_UNKNOWN, NAT_PORTS_UNKNOWN, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.1.255.1:1", "8.8.8.8:5000", NULL } } },
-	{ "two agree", NAT_MAPPING_INDEPENDENT, NAT_PORTS_RANDOM,
+	{ "two agree", NAT_MAP_INDEPENDENT, NAT_PORTS_RANDOM,
 	    "8.8.8.8:5000", {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5000", NULL } } },
-	{ "two agree, port kept", NAT_MAPPING_INDEPENDENT, NAT_PORTS_PRESERVED,
+	{ "two agree, port kept", NAT_MAP_INDEPENDENT, NAT_PORTS_PRESERVED,
 	    "8.8.8.8:4000", {
 		{ "1.1.0.1:1", "8.8.8.8:4000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:4000", NULL } } },
-	{ "two disagree", NAT_MAPPING_DEPENDENT, NAT_PORTS_RANDOM, NULL, {
+	{ "two disagree", NAT_MAP_DEPENDENT, NAT_PORTS_RANDOM, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:6000", NULL } } },
-	{ "two disagree on the address", NAT_MAPPING_DEPENDENT,
+	{ "two disagree on the address", NAT_MAP_DEPENDENT,
 	    NAT_PORTS_PRESERVED, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:4000", NULL },
 		{ "1.2.0.1:1", "8.8.8.9:4000", NULL } } },
-	{ "no NAT", NAT_MAPPING_NONE, NAT_PORTS_PRESERVED, PUB, {
+	{ "no NAT", NAT_MAP_NONE, NAT_PORTS_PRESERVED, PUB, {
 		{ "1.1.0.1:1", PUB, PUB },
 		{ "1.2.0.1:1", PUB, PUB } } },
-	{ "no NAT, says one", NAT_MAPPING_UNKNOWN, NAT_PORTS_UNKNOWN, NULL, {
+	{ "no NAT, says one", NAT_MAP_UNKNOWN, NAT_PORTS_UNKNOWN, NULL, {
 		{ "1.1.0.1:1", PUB, PUB } } },
-	{ "no NAT, one liar of three", NAT_MAPPING_NONE, NAT_PORTS_PRESERVED,
+	{ "no NAT, one liar of three", NAT_MAP_NONE, NAT_PORTS_PRESERVED,
 	    PUB, {
 		{ "1.3.0.1:1", "6.6.6.6:666", PUB },
 		{ "1.1.0.1:1", PUB, PUB },
 		{ "1.2.0.1:1", PUB, PUB } } },
-	{ "one liar of three, first", NAT_MAPPING_INDEPENDENT, NAT_PORTS_RANDOM,
+	{ "one liar of three, first", NAT_MAP_INDEPENDENT, NAT_PORTS_RANDOM,
 	    "8.8.8.8:5000", {
 		{ "1.3.0.1:1", "6.6.6.6:666", NULL },
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5000", NULL } } },
-	{ "one liar of three, last", NAT_MAPPING_INDEPENDENT, NAT_PORTS_RANDOM,
+	{ "one liar of three, last", NAT_MAP_INDEPENDENT, NAT_PORTS_RANDOM,
 	    "8.8.8.8:5000", {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.3.0.1:1", "6.6.6.6:666", NULL } } },
-	{ "a liar says there is no NAT", NAT_MAPPING_INDEPENDENT,
+	{ "a liar says there is no NAT", NAT_MAP_INDEPENDENT,
 	    NAT_PORTS_RANDOM, "8.8.8.8:5000", {
 		{ "1.3.0.1:1", HERE, NULL },
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5000", NULL } } },
-	{ "four liars of one network", NAT_MAPPING_INDEPENDENT,
+	{ "four liars of one network", NAT_MAP_INDEPENDENT,
 	    NAT_PORTS_RANDOM, "8.8.8.8:5000", {
 		{ "1.3.0.1:1", "6.6.6.6:666", NULL },
 		{ "1.3.0.2:1", "6.6.6.6:666", NULL },
@@ -84,43 +84,43 @@ static const struct class_case {
 		{ "1.3.0.4:1", "6.6.6.6:666", NULL },
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5000", NULL } } },
-	{ "two against two", NAT_MAPPING_DEPENDENT, NAT_PORTS_RANDOM, NULL, {
+	{ "two against two", NAT_MAP_DEPENDENT, NAT_PORTS_RANDOM, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.3.0.1:1", "8.8.8.8:6000", NULL },
 		{ "1.4.0.1:1", "8.8.8.8:6000", NULL } } },
-	{ "sequential by 2", NAT_MAPPING_DEPENDENT, NAT_PORTS_SEQUENTIAL, NULL,
+	{ "sequential by 2", NAT_MAP_DEPENDENT, NAT_PORTS_SEQUENTIAL, NULL,
 	    {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5002", NULL },
 		{ "1.3.0.1:1", "8.8.8.8:5004", NULL } } },
-	{ "uneven steps", NAT_MAPPING_DEPENDENT, NAT_PORTS_RANDOM, NULL, {
+	{ "uneven steps", NAT_MAP_DEPENDENT, NAT_PORTS_RANDOM, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5002", NULL },
 		{ "1.3.0.1:1", "8.8.8.8:5003", NULL } } },
-	{ "downward", NAT_MAPPING_DEPENDENT, NAT_PORTS_RANDOM, NULL, {
+	{ "downward", NAT_MAP_DEPENDENT, NAT_PORTS_RANDOM, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:5002", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5000", NULL } } },
-	{ "step 16", NAT_MAPPING_DEPENDENT, NAT_PORTS_SEQUENTIAL, NULL, {
+	{ "step 16", NAT_MAP_DEPENDENT, NAT_PORTS_SEQUENTIAL, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5016", NULL } } },
-	{ "step 17", NAT_MAPPING_DEPENDENT, NAT_PORTS_RANDOM, NULL, {
+	{ "step 17", NAT_MAP_DEPENDENT, NAT_PORTS_RANDOM, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "1.2.0.1:1", "8.8.8.8:5017", NULL } } },
-	{ "different sockets are not compared", NAT_MAPPING_UNKNOWN,
+	{ "different sockets are not compared", NAT_MAP_UNKNOWN,
 	    NAT_PORTS_UNKNOWN, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:5000", "192.168.1.2:4000" },
 		{ "1.2.0.1:1", "8.8.8.8:6000", "192.168.1.2:4001" } } },
-	{ "the socket most speak about", NAT_MAPPING_INDEPENDENT,
+	{ "the socket most speak about", NAT_MAP_INDEPENDENT,
 	    NAT_PORTS_RANDOM, "8.8.8.8:6000", {
 		{ "1.1.0.1:1", "8.8.8.8:5000", "192.168.1.2:4000" },
 		{ "1.2.0.1:1", "8.8.8.8:6000", "192.168.1.2:4001" },
 		{ "1.3.0.1:1", "8.8.8.8:6000", "192.168.1.2:4001" } } },
-	{ "agreed but private", NAT_MAPPING_INDEPENDENT, NAT_PORTS_RANDOM, NULL,
+	{ "agreed but private", NAT_MAP_INDEPENDENT, NAT_PORTS_RANDOM, NULL,
 	    {
 		{ "1.1.0.1:1", "10.0.0.1:5000", NULL },
 		{ "1.2.0.1:1", "10.0.0.1:5000", NULL } } },
-	{ "one network in two spellings", NAT_MAPPING_UNKNOWN,
+	{ "one network in two spellings", NAT_MAP_UNKNOWN,
 	    NAT_PORTS_UNKNOWN, NULL, {
 		{ "1.1.0.1:1", "8.8.8.8:5000", NULL },
 		{ "[64:ff9b::1.1.0.2]:1", "8.8.8.8:5000", NULL } } },
@@ -172,13 +172,13 @@ test_classes(void **state)
 		    nat_mapping_name(got.mapping), nat_ports_name(got.ports));
 		assert_int_equal(got.mapping, c->mapping);
 		assert_int_equal(got.ports, c->ports);
-		assert_int_equal(got.filtering, NAT_FILTERING_UNKNOWN);
+		assert_int_equal(got.filtering, NAT_FILTER_UNKNOWN);
 		adv = classify_advertise(&t, &cfg, NADDR_V4, MAPPING_UDP, now);
 		assert_string_equal(adv == NULL ? "-" : naddr_str(adv, buf),
 		    c->advertise == NULL ? "-" : c->advertise);
 		/* The other ones are not touched by it. */
 		got = classify(&t, &cfg, NADDR_V4, MAPPING_TCP, now);
-		assert_int_equal(got.mapping, NAT_MAPPING_UNKNOWN);
+		assert_int_equal(got.mapping, NAT_MAP_UNKNOWN);
 		assert_null(
 		    classify_advertise(&t, &cfg, NADDR_V6, MAPPING_UDP, now));
 	}
@@ -216,10 +216,10 @@ test_stale_is_silent(void **state)
 	(void)state;
 	load(&cases[3]); /* two agree, at 1000 and 1001 */
 	assert_int_equal(classify(&t, &cfg, NADDR_V4, MAPPING_UDP, now).mapping,
-	    NAT_MAPPING_INDEPENDENT);
+	    NAT_MAP_INDEPENDENT);
 	now.ms++;
 	assert_int_equal(classify(&t, &cfg, NADDR_V4, MAPPING_UDP, now).mapping,
-	    NAT_MAPPING_UNKNOWN);
+	    NAT_MAP_UNKNOWN);
 }
 
 static void
@@ -237,10 +237,10 @@ test_config(void **state)
 	add(&lab[0], 0, MAPPING_TCP, 1000);
 	add(&lab[1], 1, MAPPING_TCP, 1000);
 	assert_int_equal(classify(&t, &cfg, NADDR_V4, MAPPING_TCP, now).mapping,
-	    NAT_MAPPING_UNKNOWN);
+	    NAT_MAP_UNKNOWN);
 	cfg.v4_bits = 32;
 	assert_int_equal(classify(&t, &cfg, NADDR_V4, MAPPING_TCP, now).mapping,
-	    NAT_MAPPING_NONE);
+	    NAT_MAP_NONE);
 	assert_null(classify_advertise(&t, &cfg, NADDR_V4, MAPPING_TCP, now));
 	cfg.allow = ADDR_ALLOW_LOOPBACK;
 	assert_non_null(
@@ -266,21 +266,22 @@ test_overall(void **state)
 		add(&v, i, MAPPING_UDP, 1000);
 	}
 	got = classify_overall(&t, &cfg, now);
-	assert_int_equal(got.mapping, NAT_MAPPING_NONE);
+	assert_int_equal(got.networks, 2);
+	assert_int_equal(got.mapping, NAT_MAP_NONE);
 	assert_int_equal(got.ports, NAT_PORTS_PRESERVED);
 	for (i = 0; i < 2; i++) {
 		v = (struct voice){ vias[i], "8.8.8.8:4000", NULL };
 		add(&v, i, MAPPING_TCP, 1000);
 	}
 	got = classify_overall(&t, &cfg, now);
-	assert_int_equal(got.mapping, NAT_MAPPING_INDEPENDENT);
+	assert_int_equal(got.mapping, NAT_MAP_INDEPENDENT);
 	for (i = 0; i < 2; i++) {
 		v = (struct voice){ vias[i],
 			i == 0 ? "8.8.8.8:9000" : "8.8.8.8:7000", NULL };
 		add(&v, i, MAPPING_UDP, 1000);
 	}
 	got = classify_overall(&t, &cfg, now);
-	assert_int_equal(got.mapping, NAT_MAPPING_DEPENDENT);
+	assert_int_equal(got.mapping, NAT_MAP_DEPENDENT);
 	assert_int_equal(got.ports, NAT_PORTS_RANDOM);
 }
 

@@ -350,6 +350,47 @@ test_strangers(void **state)
 	assert_string_equal(client_state_name(cl.state), "held");
 }
 
+/* Somebody asks for news: what is due later comes now. */
+static void
+test_probe(void **state)
+{
+	enum client_act act;
+
+	(void)state;
+	client_init(&cl, false, 0);
+	assert_false(client_probe(&cl, now)); /* idle */
+	begin(false);
+	assert_false(client_probe(&cl, now)); /* asking already */
+	assert_int_equal(tick(), CLIENT_SEND);
+	assert_int_equal(answer("8.8.8.8:5000"), CLIENT_NEW);
+	assert_int_equal(tick(), CLIENT_WAIT);
+	assert_true(client_probe(&cl, now));
+	assert_int_equal(tick(), CLIENT_SEND);
+	assert_false(client_probe(&cl, now));
+	assert_int_equal(answer("8.8.8.8:5000"), CLIENT_SAME);
+	begin(true);
+	(void)silence(&act);
+	assert_int_equal(cl.state, CLIENT_BACKOFF);
+	assert_true(client_probe(&cl, now));
+	assert_int_equal(tick(), CLIENT_WANT_SOCKET);
+	assert_false(client_probe(&cl, now)); /* waiting for the socket */
+}
+
+static void
+test_set_keepalive(void **state)
+{
+	(void)state;
+	begin(false);
+	client_set_keepalive(&cl, 5000, now);
+	assert_int_equal(tick(), CLIENT_SEND);
+	assert_int_equal(answer("8.8.8.8:5000"), CLIENT_NEW);
+	assert_int_equal(mono_ms_between(now, client_due(&cl)), 5000);
+	client_set_keepalive(&cl, 60000, now); /* from the next one on */
+	assert_int_equal(mono_ms_between(now, client_due(&cl)), 5000);
+	client_set_keepalive(&cl, 1000, now);
+	assert_int_equal(mono_ms_between(now, client_due(&cl)), 1000);
+}
+
 int
 main(void)
 {
@@ -364,6 +405,8 @@ main(void)
 		cmocka_unit_test(test_tcp_hangup),
 		cmocka_unit_test(test_odd_answers),
 		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_set_keepalive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,6 +231,30 @@ test_walk(void **state)
 	assert_true(rq.n > 0);
 }
 
+static void
+test_max(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	requesters_init(&rq, key);
+	for (i = 0; i < 10; i++)
+		note(i, 1, 5000, i == 0 ? alice : NULL, 1000 + (int64_t)i);
+	requesters_set_max(&rq, 3);
+	assert_int_equal(rq.n, 3);
+	assert_non_null(find(0, 1, 5000)); /* verified: the last to go */
+	assert_non_null(find(8, 1, 5000));
+	assert_non_null(find(9, 1, 5000));
+	note(20, 1, 5000, NULL, 2000);
+	assert_int_equal(rq.n, 3);
+	assert_null(find(8, 1, 5000));
+	requesters_set_max(&rq, 0);
+	note(21, 1, 5000, bob, 3000);
+	assert_int_equal(rq.n, 0);
+	requesters_set_max(&rq, UINT16_MAX);
+	assert_int_equal(rq.max, REQUESTERS_MAX);
+}
+
 int
 main(void)
 {
@@ -241,6 +265,7 @@ main(void)
 		cmocka_unit_test(test_one_network),
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_clock_back),
+		cmocka_unit_test(test_max),
 		cmocka_unit_test(test_walk),
 	};
 

@@ -19,6 +19,7 @@ static const uint8_t key[RATELIMIT_KEY] = { 1, 2, 3 };
 static const uint8_t tid[STUN_TID] = { 9, 8, 7, 6, 5, 4, 3, 2, 1 };
 static struct stun_server sv;
 static uint8_t answer[STUN_OUT_MAX];
+static bool on_loopback; /* where ask_at() asks */
 
 static void
 start(struct rate net, struct rate all, unsigned allow)
@@ -35,7 +36,10 @@ static enum stun_verdict
 ask_at(const char *src, const uint8_t *buf, size_t len, bool tcp,
     struct mono now, struct wr *out)
 {
-	struct stun_ask ask = { .buf = buf, .len = len, .tcp = tcp };
+	struct stun_ask ask = { .buf = buf,
+		.len = len,
+		.tcp = tcp,
+		.loopback = on_loopback };
 
 	assert_int_equal(naddr_parse(&ask.src, src), 0);
 	wr_init(out, answer, sizeof(answer));
@@ -88,6 +92,20 @@ static const struct source_case {
 	{ "[2002:7f00:1::1]:40000", false, 0, STUN_DROP_SOURCE },
 	{ "[64:ff9b::10.0.0.1]:40000", false, 0, STUN_ANSWERED },
 	{ "[64:ff9b::127.0.0.1]:40000", false, 0, STUN_DROP_SOURCE },
+};
+
+/* To a socket bound to loopback, whatever the policy opens. */
+static const struct source_case loopback_sources[] = {
+	{ "127.0.0.1:40000", false, 0, STUN_ANSWERED },
+	{ "127.0.0.1:53", false, 0, STUN_ANSWERED },
+	{ "127.8.9.1:53", true, 0, STUN_ANSWERED },
+	{ "[::1]:40000", false, 0, STUN_ANSWERED },
+	{ "127.0.0.1:0", false, 0, STUN_DROP_SOURCE },
+	{ "8.8.4.4:40000", false, 0, STUN_DROP_SOURCE },
+	{ "8.8.4.4:40000", true, 0, STUN_DROP_SOURCE },
+	{ "192.168.1.2:40000", false, ADDR_ALLOW_PRIVATE, STUN_DROP_SOURCE },
+	{ "203.0.113.9:40000", false, ADDR_ALLOW_RESERVED, STUN_DROP_SOURCE },
+	{ "[::ffff:127.0.0.1]:40000", false, 0, STUN_DROP_SOURCE },
 };
 
 #define HDR(type1, type2, len) type1, type2, 0, len, 0x21, 0x12, 0xa4, 0x42,   \
@@ -157,6 +175,27 @@ test_sources(void **state)
 		assert_true(naddr_equal(&src, &back));
 		assert_int_equal(out.len, src.fam == NADDR_V4 ? 32 : 44);
 	}
+}
+
+static void
+test_loopback_sources(void **state)
+{
+	const struct mono now = { 0 };
+	uint8_t req[STUN_REQUEST_LEN];
+	size_t i, len = padded_request(req);
+	const struct source_case *c;
+	struct wr out;
+
+	(void)state;
+	on_loopback = true;
+	for (i = 0; i < N(loopback_sources); i++) {
+		c = &loopback_sources[i];
+		start((struct rate){ 0, 0 }, (struct rate){ 0, 0 }, c->allow);
+		print_message("%s\n", c->src);
+		assert_int_equal(ask_at(c->src, req, len, c->tcp, now, &out),
+		    c->verdict);
+	}
+	on_loopback = false;
 }
 
 static void
@@ -297,6 +336,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_loopback_sources),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_amplification),
 		cmocka_unit_test(test_flood),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# What is built from what.  Called by the Makefile with B=<build directory>;
+# What is built from what.  Called by the Makefile as mk/build.mk with B=<build directory>;
 # understood by GNU make and bmake alike.
 
 all: programs
@@ -7,7 +7,7 @@ all: programs
 include $(B)/config.mk
 
 PROGRAMS = $(B)/warrend $(B)/warrenctl $(B)/stund-bin $(B)/peerd-bin $(B)/apid-bin
-LINK = $(CC) $(CFLAGS) -o $@
+LINK = @echo "  ld $@"; $(CC) $(CFLAGS) -o $@
 
 # Every object that has no main(): what tests and fuzzers link with.
 LIB_OBJS = $(COMMON_OBJS) $(STUND_OBJS) $(PEERD_OBJS) $(APID_OBJS) \
@@ -18,8 +18,11 @@ unit: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 tools: $(TOOLS)
 
-$(B)/warrend: $(WARREND_OBJS) $(B)/common.a
-	$(LINK) $(WARREND_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
+# The bytes of a link certificate are said once, in peerd/hello.c: peerd checks
+# what warrend signs.
+$(B)/warrend: $(WARREND_OBJS) $(B)/peerd/hello.o $(B)/common.a
+	$(LINK) $(WARREND_OBJS) $(B)/peerd/hello.o $(B)/common.a $(LDFLAGS) \
+	    $(LIBS)
 
 $(B)/warrenctl: $(WARRENCTL_OBJS) $(B)/common.a
 	$(LINK) $(WARRENCTL_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
@@ -35,9 +38,9 @@ $(B)/apid-bin: $(APID_OBJS) $(B)/common.a
 	$(LINK) $(APID_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
 
 $(B)/common.a: $(COMMON_OBJS)
-	rm -f $@
-	ar rc $@ $(COMMON_OBJS)
+	@rm -f $@
+	@ar rc $@ $(COMMON_OBJS)
 
 $(B)/all.a: $(LIB_OBJS)
-	rm -f $@
-	ar rc $@ $(LIB_OBJS)
+	@rm -f $@
+	@ar rc $@ $(LIB_OBJS)

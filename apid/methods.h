@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The table of methods: what the API can do, said once for JSON-RPC, REST,
+ * help and rpc.discover.  Handlers live in methods.c; they see struct call
+ * and the state, and no transport.
+ */
+#ifndef WARREN_METHODS_H
+#define WARREN_METHODS_H
+
+#include "apid/call.h"
+
+#define METHOD_PARAMS_MAX 2
+
+struct method_param {
+	const char *name; /* NULL ends the list */
+	const char *type; /* JSON Schema's word */
+	const char *doc;
+};
+
+struct method {
+	const char *name;
+	const char *summary;
+	const char *result_type;
+	const char *result_doc;
+	const char *rest; /* path that GETs it, or NULL */
+	void (*run)(struct call *call);
+	struct method_param params[METHOD_PARAMS_MAX + 1];
+};
+
+/* NULL when there is none of that name (or path). */
+const struct method *method_find(const char *name);
+const struct method *method_by_path(const char *path, size_t len);
+
+/* The table, in the order of help; NULL behind its end. */
+const struct method *method_at(size_t index);
+
+/* Check call->params against the method's list, then run it. */
+void method_run(struct call *call);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Output queues, as promised in out.h.
+ */
+#include "apid/out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "common/assert.h"
+
+#define SPARE_MAX 16 /* queues kept for later */
+
+struct out {
+	struct out *next; /* in the pool */
+	struct iovec seg[OUT_SEGS];
+	struct text *ref[OUT_SEGS]; /* held for its segment, or NULL */
+	size_t first, n;            /* segments: sent, and all */
+	size_t len;                 /* of bytes[] in use */
+	char bytes[OUT_BYTES];
+};
+
+static struct out *spare;
+static size_t n_spare, n_used;
+
+struct out *
+out_new(void)
+{
+	struct out *o = spare;
+
+	if (o != NULL) {
+		spare = o->next;
+		n_spare--;
+	} else if ((o = malloc(sizeof(*o))) == NULL) {
+		return NULL;
+	}
+	o->first = o->n = o->len = 0;
+	n_used++;
+	return o;
+}
+
+void
+out_free(struct out *o)
+{
+	if (o == NULL)
+		return;
+	for (; o->first < o->n; o->first++)
+		text_unref(o->ref[o->first]);
+	n_used--;
+	if (n_spare == SPARE_MAX) {
+		free(o);
+		return;
+	}
+	o->next = spare;
+	spare = o;
+	n_spare++;
+}
+
+size_t
+out_used(void)
+{
+	return n_used;
+}
+
+bool
+out_has_room(const struct out *o)
+{
+	return o->n + 2 <= OUT_SEGS &&
+	    OUT_BYTES - o->len >= OUT_HEAD_MAX + OUT_COPY_MAX;
+}
+
+bool
+out_is_empty(const struct out *o)
+{
+	return o->first == o->n;
+}
+
+/* n more bytes at the end of bytes[] are to be sent. */
+static void
+extend(struct out *o, size_t n)
+{
+	char *at = o->bytes + o->len;
+	struct iovec *last = o->n > o->first ? &o->seg[o->n - 1] : NULL;
+
+	o->len += n;
+	if (last != NULL && o->ref[o->n - 1] == NULL &&
+	    (char *)last->iov_base + last->iov_len == at) {
+		last->iov_len += n;
+		return;
+	}
+	ASSERT(o->n < OUT_SEGS);
+	o->ref[o->n] = NULL;
+	o->seg[o->n++] = (struct iovec){ at, n };
+}
+
+char *
+out_head(struct out *o)
+{
+	ASSERT(OUT_BYTES - o->len >= OUT_HEAD_MAX);
+	return o->bytes + o->len;
+}
+
+void
+out_head_end(struct out *o, size_t len)
+{
+	ASSERT(len <= OUT_HEAD_MAX);
+	extend(o, len);
+}
+
+void
+out_text(struct out *o, struct text *t)
+{
+	if (t->len <= OUT_COPY_MAX && t->len <= OUT_BYTES - o->len) {
+		memcpy(o->bytes + o->len, t->p, t->len);
+		extend(o, t->len);
+		text_unref(t);
+		return;
+	}
+	ASSERT(o->n < OUT_SEGS);
+	o->ref[o->n] = t;
+	o->seg[o->n++] = (struct iovec){ t->p, t->len };
+}
+
+/* n bytes are gone. */
+static void
+advance(struct out *o, size_t n)
+{
+	struct iovec *v;
+
+	while (o->first < o->n) {
+		v = &o->seg[o->first];
+		if (n < v->iov_len) {
+			v->iov_base = (char *)v->iov_base + n;
+			v->iov_len -= n;
+			return;
+		}
+		n -= v->iov_len;
+		text_unref(o->ref[o->first++]);
+	}
+	o->first = o->n = o->len = 0;
+}
+
+int
+out_write(struct out *o, int fd, size_t *n)
+{
+	ssize_t r;
+
+	*n = 0;
+	while (o->first < o->n) {
+		if (o->n - o->first == 1)
+			r = write(fd, o->seg[o->first].iov_base,
+			    o->seg[o->first].iov_len);
+		else
+			r = writev(fd, o->seg + o->first,
+			    (int)(o->n - o->first));
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == -1)
+			return errno == EAGAIN ? 0 : -1;
+		*n += (size_t)r;
+		advance(o, (size_t)r);
+	}
+	return 1;
+}

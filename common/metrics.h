@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Every counter and gauge of the suite, in one table: its name as processes
+ * send it in PROC_STATS, the family it belongs to, and what it means.  Drawn
+ * as OpenMetrics text 1.0 for the /metrics listener and "show metrics".
+ * Pure; tested in tests/unit/metrics_test.c.
+ */
+#ifndef WARREN_METRICS_H
+#define WARREN_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
+
+#define METRICS_CONTENT_TYPE                                                   \
+	"application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+/*
+ * X(name, family, type, unit, label, help).  Lines of one family stand
+ * together and share type, unit and help.  A unit is the family's last word.
+ */
+/* clang-format off */
+#define METRICS(X)                                                             \
+  X("stun_requests", "stun_requests", COUNTER, "", "",                         \
+    "Binding requests that arrived")                                           \
+  X("stun_answers", "stun_answers", COUNTER, "", "",                           \
+    "Binding requests that were answered")                                     \
+  X("stun_dropped_rate", "stun_dropped", COUNTER, "", "reason=\"rate\"",       \
+    "Datagrams and messages that got no answer")                               \
+  X("stun_dropped_policy", "stun_dropped", COUNTER, "", "reason=\"policy\"",   \
+    "Datagrams and messages that got no answer")                               \
+  X("stun_dropped_malformed", "stun_dropped", COUNTER, "",                     \
+    "reason=\"malformed\"", "Datagrams and messages that got no answer")       \
+  X("stun_dropped_full", "stun_dropped", COUNTER, "", "reason=\"full\"",       \
+    "Datagrams and messages that got no answer")                               \
+  X("stun_clients", "stun_clients", GAUGE, "", "",                             \
+    "STUN clients that run against peers")                                     \
+  X("stun_mappings", "stun_mappings", GAUGE, "", "",                           \
+    "Outside addresses learned and alive")                                     \
+  X("stun_mapping_changes", "stun_mapping_changes", COUNTER, "", "",           \
+    "Outside addresses that changed")                                          \
+  X("links", "links", GAUGE, "", "", "Peer links that are up")                 \
+  X("links_in", "links_in", GAUGE, "", "", "Peer links that came in")          \
+  X("links_out", "links_out", GAUGE, "", "", "Peer links that we dialled")     \
+  X("handshakes_ok", "handshakes", COUNTER, "", "result=\"ok\"",               \
+    "Handshakes of peer links")                                                \
+  X("handshakes_failed", "handshakes", COUNTER, "", "result=\"failed\"",       \
+    "Handshakes of peer links")                                                \
+  X("bytes_in", "link_received_bytes", COUNTER, "bytes", "",                   \
+    "Bytes taken in over peer links")                                          \
+  X("bytes_out", "link_sent_bytes", COUNTER, "bytes", "",                      \
+    "Bytes sent over peer links")                                              \
+  X("frames", "link_frames", COUNTER, "", "", "Frames taken in on peer links") \
+  X("records_seen", "records", COUNTER, "", "result=\"seen\"",                 \
+    "Node records that arrived")                                               \
+  X("records_stored", "records", COUNTER, "", "result=\"stored\"",             \
+    "Node records that arrived")                                               \
+  X("records_refused", "records", COUNTER, "", "result=\"refused\"",           \
+    "Node records that arrived")                                               \
+  X("dials", "dials", COUNTER, "", "", "Connections asked of the parent")      \
+  X("dial_failures", "dial_failures", COUNTER, "", "",                         \
+    "Connections that did not come about")                                     \
+  X("known_nodes", "known_nodes", GAUGE, "", "", "Nodes in the address book")  \
+  X("bans", "bans", GAUGE, "", "", "Keys and prefixes banned now")             \
+  X("http_requests", "http_requests", COUNTER, "", "",                         \
+    "HTTP requests that were read whole")                                      \
+  X("http_responses_2xx", "http_responses", COUNTER, "", "code=\"2xx\"",       \
+    "HTTP answers")                                                            \
+  X("http_responses_4xx", "http_responses", COUNTER, "", "code=\"4xx\"",       \
+    "HTTP answers")                                                            \
+  X("http_responses_5xx", "http_responses", COUNTER, "", "code=\"5xx\"",       \
+    "HTTP answers")                                                            \
+  X("http_connections", "http_connections", GAUGE, "", "",                     \
+    "HTTP connections that are open")                                          \
+  X("http_refused", "http_refused", COUNTER, "", "",                           \
+    "Connections closed at once for a cap or a ban")                           \
+  X("http_timeouts", "http_timeouts", COUNTER, "", "",                         \
+    "Connections closed for being slow")                                       \
+  X("rate_limited", "rate_limited", COUNTER, "", "",                           \
+    "Requests answered 429")                                                   \
+  X("rpc_calls", "rpc_calls", COUNTER, "", "", "Method calls")                 \
+  X("rpc_errors", "rpc_errors", COUNTER, "", "",                               \
+    "Method calls that ended in an error")                                     \
+  X("parse_errors", "parse_errors", COUNTER, "", "",                           \
+    "Requests that were not HTTP or not JSON")                                 \
+  X("unknown_stats", "unknown_stats", COUNTER, "", "",                         \
+    "Counters met that this table does not name")                              \
+  X("restarts", "process_restarts", COUNTER, "", "",                           \
+    "Times a process was started again")                                       \
+  X("uptime_seconds", "uptime_seconds", GAUGE, "seconds", "",                  \
+    "Time since the process started")                                          \
+  X("config_reloads", "config_reloads", COUNTER, "", "",                       \
+    "Configurations taken over while running")                                 \
+  X("log_lines_lost", "log_lines_lost", COUNTER, "", "",                       \
+    "Log lines dropped because a queue was full")
+/* clang-format on */
+
+struct metric {
+	const char *name;   /* in PROC_STATS */
+	const char *family; /* without "warren_" and "_total" */
+	enum metric_type type;
+	const char *unit;
+	const char *label; /* ready to print, or "" */
+	const char *help;
+};
+
+/* Index into the table, or -1 for a name it does not have. */
+int metric_find(const char *name);
+size_t metric_count(void);
+const struct metric *metric_at(size_t index);
+
+struct metric_sample {
+	uint16_t metric;  /* index into the table */
+	uint16_t process; /* index into names[] */
+	uint64_t value;
+};
+
+typedef void (*metric_out)(void *arg, const char *text, size_t len);
+
+/*
+ * Draw the samples, sorted in place, as OpenMetrics text with its "# EOF".
+ * names[] are the processes; version is the suite's.
+ */
+void metrics_render(struct metric_sample *samples, size_t n,
+    const char (*names)[24], const char *version, metric_out out, void *arg);
+
+#endif

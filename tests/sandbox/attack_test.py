@@ -1,0 +1,133 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""
+From inside every process, try what its sandbox forbids.  The build under B is
+one with ATTACK=yes.  Each attempt must end in one of two ways, both reported:
+the process dies of SIGSYS and the parent names the call, or the call returns
+an error and the process says so.  Then the suite must be whole again.
+
+Tried with the newest Landlock and with none (as on older kernels), as an
+ordinary user, and as root with users of their own where that can be had.
+"""
+import os
+import pwd
+import re
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "regress"))
+from warren import Node, check, skip, finish, wait_for, SRC  # noqa: E402
+
+CONF = """
+listen peer on 127.0.0.1 port 0
+stun listen on 127.0.0.1 port 0
+api http on 127.0.0.1 port 0 { workers 1 }
+supervise restarts 100000 per 1m
+"""
+
+# What the process's job allows, so that it is no attack from there.
+ALLOWED = {("resolver", "socket"), ("resolver", "connect"),
+           ("resolver", "open"), ("resolver", "read-key")}
+
+
+def words():
+    out = []
+    with open(os.path.join(SRC, "common", "attack.h")) as f:
+        for m in re.finditer(r'X\(ATTACK_\w+, "([\w-]+)"\)', f.read()):
+            out.append(m.group(1))
+    return out
+
+
+def lines_since(node, offset):
+    with open(node.log_path, errors="replace") as f:
+        f.seek(offset)
+        return f.read()
+
+
+def try_one(node, proc, word, mode):
+    offset = os.path.getsize(node.log_path)
+    before = node.processes()[proc]
+    node.ctl("attack", proc, word, raw=True)
+    name = "%s: %s cannot %s" % (mode, proc, word)
+
+    def outcome():
+        text = lines_since(node, offset)
+        if "attack %s: SUCCEEDED" % word in text:
+            return "SUCCEEDED"
+        if re.search(r"attack %s: denied \((.*)\)" % re.escape(word), text):
+            return "denied"
+        m = re.search(r"%s pid \d+: forbidden system call (\S+)" % proc, text)
+        if m and "killed by signal 31" in text:
+            return "SIGSYS " + m.group(1)
+        return None
+    how = wait_for(name, outcome, 10)
+    if how.startswith("SIGSYS"):
+        wait_for("%s back" % proc,
+                 lambda: node.processes()[proc]["state"] == "up" and
+                 node.processes()[proc]["restarts"] > before["restarts"], 10)
+    good = how != "SUCCEEDED"
+    # These must be fatal, not merely refused.
+    if word in ("exec", "fork", "ptrace", "mmap-exec", "mprotect-exec",
+                "kill-parent", "reset-sigsys", "fastopen"):
+        good = good and how.startswith("SIGSYS")
+    if (proc, word) not in ALLOWED and word in ("open", "socket", "connect",
+                                                "read-key"):
+        good = good and how.startswith("SIGSYS")
+    check("%s (%s)" % (name, how), good)
+
+
+def run(mode, conf, env=None, as_user=None):
+    if env:
+        os.environ.update(env)
+    node = Node("n-" + mode.replace(" ", "-"), CONF + conf, as_user=as_user)
+    node.start()
+    procs = node.processes()
+    for proc in ("resolver", "stund", "peerd", "apid 0"):
+        check("%s: %s says what is in force: %s, uid %s" %
+              (mode, proc, procs[proc]["sandbox"], procs[proc]["uid"]),
+              "seccomp" in procs[proc]["sandbox"])
+        for word in words():
+            if proc == "resolver" and word in ("socket", "connect"):
+                continue  # its job: name servers
+            try_one(node, proc, word, mode)
+    check("%s: stops cleanly" % mode, node.stop() == 0)
+    return procs
+
+
+def have_users():
+    try:
+        for u in ("_warren_stun", "_warren_peer", "_warren_api",
+                  "_warren_res"):
+            pwd.getpwnam(u)
+        return True
+    except KeyError:
+        return False
+
+
+def main():
+    root = os.geteuid() == 0
+    nobody = 65534
+    who = nobody if root else None
+    run("ordinary user", "", as_user=who)
+    for abi in ("0", "2"):
+        os.environ["WARREN_LANDLOCK_MAX"] = abi
+        run("landlock abi %s" % abi, "", as_user=who)
+        del os.environ["WARREN_LANDLOCK_MAX"]
+    if not root:
+        skip("root", "not root: chroot and users cannot be shown")
+        finish()
+    if not have_users():
+        subprocess.run(["sh", os.path.join(SRC, "mk", "users.sh")], check=True)
+    procs = run("root", "privdrop required\n")
+    for proc in ("resolver", "stund", "peerd", "apid 0"):
+        check("root: %s runs as %s in a chroot" % (proc, procs[proc]["user"]),
+              procs[proc]["user"].startswith("_warren_") and
+              procs[proc]["uid"] == "dropped" and
+              "chroot" in procs[proc]["sandbox"])
+    finish()
+
+
+signal.alarm(600)
+main()

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The channel's gate, over a real socket pair: what the table does not allow
+ * never reaches a handler, whatever it is cut into.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/ipc.h"
+#include "tests/unit/all_msgs.h"
+
+static struct event_base *base;
+static struct ipc *ch; /* the end under test */
+static int far = -1;   /* the other end, by hand */
+static unsigned handled, ended;
+static enum ipc_end end_how;
+static int got_fd = -1;
+
+static void
+on_any(struct ipc *c, const struct ipc_msg *m)
+{
+	(void)c;
+	handled++;
+	got_fd = m->fd[0];
+}
+
+static void
+on_ended(struct ipc *c, enum ipc_end how, const char *why)
+{
+	ended++;
+	end_how = how;
+	assert_non_null(why);
+	ipc_free(c);
+	ch = NULL;
+}
+
+/* A channel of table t; upper end here when it shall send MSG_DOWN. */
+static void
+open_channel(size_t t, bool upper)
+{
+	static const struct ipc_handler none[] = { { 0, NULL } };
+	static struct msg_table tables[2];
+	struct ipc_conf conf = { .name = "test", .tables = tables,
+		.handlers = none, .other = on_any, .ended = on_ended,
+		.upper = upper };
+	int fd[2];
+
+	tables[0] = all_tables[t];
+	assert_int_equal(ipc_pair(fd), 0);
+	far = fd[1];
+	handled = ended = 0;
+	got_fd = -1;
+	ch = ipc_new(base, fd[0], &conf);
+	assert_non_null(ch);
+}
+
+static void
+close_channel(void)
+{
+	ipc_free(ch);
+	ch = NULL;
+	(void)close(far);
+	if (got_fd != -1)
+		(void)close(got_fd);
+	got_fd = -1;
+}
+
+static void
+turn(void)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		(void)event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+/* Send bytes with n descriptors on the first one. */
+static void
+send_far(const void *buf, size_t len, unsigned n)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t buf[CMSG_SPACE(4 * sizeof(int))];
+	} control = { 0 };
+	struct iovec iov;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int fds[4] = { far, far, far, far };
+	struct cmsghdr *cm;
+
+	memcpy(&iov.iov_base, &buf, sizeof(buf));
+	iov.iov_len = len;
+	if (n > 0) {
+		m.msg_control = control.buf;
+		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		cm = CMSG_FIRSTHDR(&m);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(cm), fds, n * sizeof(int));
+	}
+	assert_int_equal(sendmsg(far, &m, 0), (ssize_t)len);
+}
+
+static uint8_t body[512 << 10], wire[MSG_LEN_MAX];
+
+static size_t
+encode(const struct msg_def *def)
+{
+	struct wr w;
+
+	memset(body, 0, sizeof(body));
+	fill_body(def->body, body, 0);
+	wr_init(&w, wire, sizeof(wire));
+	msg_put(&w, def, 9, body);
+	assert_false(w.bad);
+	return w.len;
+}
+
+/* One message against one end in one phase: handled, or the channel ends. */
+static void
+expect(size_t t, const struct msg_def *def, bool upper, enum msg_phase phase,
+    unsigned fds)
+{
+	bool good = (def->dir & (upper ? MSG_UP : MSG_DOWN)) != 0 &&
+	    (def->phase & phase) != 0 && fds == (unsigned)def->fds;
+	size_t len = encode(def);
+
+	open_channel(t, upper);
+	ipc_set_phase(ch, phase);
+	send_far(wire, len, fds);
+	turn();
+	if (good ? handled != 1 || ended != 0 : ended != 1 || end_how != IPC_JUNK)
+		fail_msg("%s upper %d phase %d fds %u: handled %u ended %u",
+		    def->name, upper, phase, fds, handled, ended);
+	close_channel();
+}
+
+static void
+test_gate(void **state)
+{
+	size_t t, i;
+	unsigned fds;
+
+	(void)state;
+	for (t = 0; t < n_all_tables; t++)
+		for (i = 0; i < all_tables[t].n; i++)
+			for (fds = 0; fds < 3; fds++) {
+				const struct msg_def *d =
+				    &all_tables[t].defs[i];
+
+				expect(t, d, true, PH_START, fds);
+				expect(t, d, true, PH_RUN, fds);
+				expect(t, d, false, PH_START, fds);
+				expect(t, d, false, PH_RUN, fds);
+			}
+}
+
+static void
+test_one_byte_at_a_time(void **state)
+{
+	const struct msg_def *def = msg_find(all_tables, PROC_START);
+	size_t len, i;
+
+	(void)state;
+	len = encode(def);
+	open_channel(0, false);
+	for (i = 0; i < len; i++) {
+		assert_int_equal(handled, 0);
+		send_far(wire + i, 1, 0);
+		turn();
+	}
+	assert_int_equal(handled, 1);
+	close_channel();
+}
+
+static void
+test_many_at_once(void **state)
+{
+	const struct msg_def *def = msg_find(all_tables, PROC_STOP);
+	static uint8_t many[64 << 10];
+	size_t len = encode(def), i, n = 1000;
+	int turns;
+
+	(void)state;
+	for (i = 0; i < n; i++)
+		memcpy(many + i * len, wire, len);
+	open_channel(0, false);
+	send_far(many, n * len, 0);
+	for (turns = 0; turns < 100 && handled < n; turns++)
+		turn();
+	assert_int_equal(handled, n);
+	assert_int_equal(ended, 0);
+	close_channel();
+}
+
+static void
+test_too_long(void **state)
+{
+	uint8_t huge[8];
+
+	(void)state;
+	put_u32(huge, MSG_LEN_MAX + 1);
+	open_channel(0, false);
+	send_far(huge, sizeof(huge), 0);
+	turn();
+	assert_int_equal(ended, 1);
+	assert_int_equal(end_how, IPC_JUNK);
+	close_channel();
+}
+
+static void
+test_close_is_eof(void **state)
+{
+	(void)state;
+	open_channel(0, false);
+	(void)shutdown(far, SHUT_WR);
+	turn();
+	assert_int_equal(ended, 1);
+	assert_int_equal(end_how, IPC_EOF);
+	close_channel();
+}
+
+/* A reader that does not read: the queue ends at its limit, not in memory. */
+static void
+test_queue_is_bounded(void **state)
+{
+	struct msg_event e = { .seq = 1 };
+	unsigned sent = 0;
+
+	(void)state;
+	memset(e.text, 'x', sizeof(e.text) - 1);
+	open_channel(0, false);
+	while (ipc_send(ch, PROC_EVENT, 0, &e) == 0 && sent < 1000000)
+		sent++;
+	assert_true(ipc_is_full(ch));
+	assert_true(ipc_queued(ch) <= IPC_HARD_LIMIT);
+	assert_true(sent < 1000000);
+	close_channel();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_gate),
+		cmocka_unit_test(test_one_byte_at_a_time),
+		cmocka_unit_test(test_many_at_once),
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_close_is_eof),
+		cmocka_unit_test(test_queue_is_bounded),
+	};
+
+	all_tables_init();
+	base = event_base_new();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
