@@ -129,6 +129,9 @@ write_line(enum log_level level, const char *name, const char *text)
 	}
 }
 
+static void vlog(enum log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 vlog(enum log_level level, const char *fmt, va_list ap)
 {

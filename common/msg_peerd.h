@@ -50,6 +50,7 @@ enum resolve_kind { RESOLVE_HOST, RESOLVE_SEED };
 	F(T, U32,  multicast_interval_ms, 0, 0)                          \
 	F(T, U32,  multicast_timeout_ms, 0, 0)                           \
 	F(T, U32,  seed_interval_ms, 0, 0)                               \
+	F(T, U32,  seed_timeout_ms, 0, 60000)                            \
 	F(T, U32,  save_ms, 0, 0)           /* address book to disk */   \
 	F(T, U32,  retry_ms, 0, 0)          /* first back-off of a dial */
 

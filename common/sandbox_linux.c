@@ -101,6 +101,34 @@ rule(scmp_filter_ctx ctx, uint32_t action, const char *name, unsigned n,
 		    strerror(-rc));
 }
 
+/* Conditions on argument n: equal, not equal, these bits of it are so. */
+static struct scmp_arg_cmp
+condition(unsigned n, enum scmp_compare op, scmp_datum_t a, scmp_datum_t b)
+{
+	struct scmp_arg_cmp c = { .arg = n, .op = op, .datum_a = a,
+		.datum_b = b };
+
+	return c;
+}
+
+static struct scmp_arg_cmp
+is(unsigned n, scmp_datum_t value)
+{
+	return condition(n, SCMP_CMP_EQ, value, 0);
+}
+
+static struct scmp_arg_cmp
+is_not(unsigned n, scmp_datum_t value)
+{
+	return condition(n, SCMP_CMP_NE, value, 0);
+}
+
+static struct scmp_arg_cmp
+has(unsigned n, scmp_datum_t mask, scmp_datum_t bits)
+{
+	return condition(n, SCMP_CMP_MASKED_EQ, mask, bits);
+}
+
 #define NO_ARG                                                                 \
 	(struct scmp_arg_cmp)                                                  \
 	{                                                                      \
@@ -126,14 +154,14 @@ allow_fcntl(scmp_filter_ctx ctx)
 
 	for (i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++)
 		ALLOW1(ctx, "fcntl",
-		    SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)cmds[i]));
+		    is(1, (scmp_datum_t)cmds[i]));
 }
 
 static void
 allow_setsockopt(scmp_filter_ctx ctx, int level, int name)
 {
-	ALLOW2(ctx, "setsockopt", SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)level),
-	    SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)name));
+	ALLOW2(ctx, "setsockopt", is(1, (scmp_datum_t)level),
+	    is(2, (scmp_datum_t)name));
 }
 
 /*
@@ -149,16 +177,16 @@ allow_base(scmp_filter_ctx ctx)
 	int nr;
 
 	allow_all(ctx, base_calls);
-	ALLOW1(ctx, "mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0));
-	ALLOW1(ctx, "mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, exec, 0));
-	ALLOW1(ctx, "sendmsg", SCMP_A2(SCMP_CMP_MASKED_EQ, fast, 0));
-	ALLOW1(ctx, "sendto", SCMP_A3(SCMP_CMP_MASKED_EQ, fast, 0));
-	ALLOW1(ctx, "rt_sigaction", SCMP_A0(SCMP_CMP_NE, SIGSYS));
+	ALLOW1(ctx, "mmap", has(2, exec, 0));
+	ALLOW1(ctx, "mprotect", has(2, exec, 0));
+	ALLOW1(ctx, "sendmsg", has(2, fast, 0));
+	ALLOW1(ctx, "sendto", has(3, fast, 0));
+	ALLOW1(ctx, "rt_sigaction", is_not(0, SIGSYS));
 	ALLOW1(ctx, "tgkill",
-	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-	ALLOW1(ctx, "ioctl", SCMP_A1(SCMP_CMP_EQ, FIONREAD));
+	    is(0, (scmp_datum_t)getpid()));
+	ALLOW1(ctx, "ioctl", is(1, FIONREAD));
 	ALLOW1(ctx, "newfstatat",
-	    SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+	    has(3, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	allow_fcntl(ctx);
 	for (n = soft_calls; *n != NULL; n++)
 		rule(ctx, SCMP_ACT_ERRNO(ENOSYS), *n, 0, NO_ARG, NO_ARG);
@@ -174,7 +202,7 @@ static void
 filter_stund(scmp_filter_ctx ctx)
 {
 	allow_all(ctx, server_calls);
-	ALLOW1(ctx, "sendmmsg", SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+	ALLOW1(ctx, "sendmmsg", has(3, MSG_FASTOPEN, 0));
 	allow_setsockopt(ctx, IPPROTO_TCP, TCP_NODELAY);
 	allow_setsockopt(ctx, IPPROTO_IP, IP_TTL);
 	allow_setsockopt(ctx, IPPROTO_IPV6, IPV6_UNICAST_HOPS);
@@ -205,14 +233,14 @@ filter_resolver(scmp_filter_ctx ctx)
 	allow_all(ctx, resolver_calls);
 	for (i = 0; i < 2; i++)
 		ALLOW1(ctx, "socket",
-		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+		    is(0, (scmp_datum_t)families[i]));
 	allow_setsockopt(ctx, IPPROTO_IP, IP_RECVERR);
 	allow_setsockopt(ctx, IPPROTO_IPV6, IPV6_RECVERR);
 	/* The resolver library looks whether resolv.conf changed. */
 	rule(ctx, SCMP_ACT_ERRNO(ENOENT), "openat", 0, NO_ARG, NO_ARG);
 	rule(ctx, SCMP_ACT_ERRNO(ENOENT), "open", 0, NO_ARG, NO_ARG);
 	rule(ctx, SCMP_ACT_ERRNO(ENOENT), "stat", 0, NO_ARG, NO_ARG);
-	ALLOW1(ctx, "ioctl", SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+	ALLOW1(ctx, "ioctl", is(1, FIONBIO));
 }
 
 static void (*const filters[PROC_KINDS])(scmp_filter_ctx) = {

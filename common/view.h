@@ -191,10 +191,14 @@ const char *nat_ports_name(uint8_t v);
 const char *peer_status_name(uint8_t v);   /* ACTIVE, PENDING, OFFLINE */
 
 /* Capability bits of a node record. */
-#define CAP_STUN      0x01u
-#define CAP_STORAGE   0x02u
-#define CAP_BOOTSTRAP 0x04u
-#define CAP_APPS      0x08u
+#define CAP_STUN        0x01u
+#define CAP_STORAGE     0x02u
+#define CAP_BOOTSTRAP   0x04u
+#define CAP_APPS        0x08u
+#define CAP_METADATA    0x10u
+#define CAP_TEMPERATURE 0x20u
+#define CAP_ROUTING     0x40u
+#define CAP_QUORUM      0x80u
 const char *cap_name(unsigned bit); /* bit number 0..31, NULL if unnamed */
 
 #define NODE_ID_HEX 65 /* 64 digits and a NUL */

@@ -98,6 +98,8 @@ make_room(struct known *kn, struct wall now)
 	}
 	if (victim == NULL)
 		return false;
+	kn->evicted = true;
+	memcpy(kn->evicted_id, victim->id, 32);
 	known_remove(kn, victim);
 	return true;
 }

@@ -57,6 +57,8 @@ struct known {
 	uint32_t cap, n_buckets, n, free;
 	uint32_t ttl_s;
 	uint8_t key[16];
+	bool evicted; /* somebody made room; the caller clears it */
+	uint8_t evicted_id[32];
 };
 
 /*

@@ -17,6 +17,7 @@
 
 #include "common/bytes.h"
 #include "common/naddr.h"
+#include "common/view.h" /* CAP_*, NAT_* */
 
 #define NODEREC_VERSION    1
 #define NODEREC_MAX        768
@@ -27,16 +28,6 @@
 #define NODEREC_AGENT_MAX  15
 #define NODEREC_NAME_MAX   31
 #define NODEREC_TIME_MAX   ((UINT64_C(1) << 40) - 1) /* unix s */
-
-/* Bits of caps, here and in the handshake. */
-#define CAP_STUN        0x01
-#define CAP_STORAGE     0x02
-#define CAP_BOOTSTRAP   0x04
-#define CAP_APPS        0x08
-#define CAP_METADATA    0x10
-#define CAP_TEMPERATURE 0x20
-#define CAP_ROUTING     0x40
-#define CAP_QUORUM      0x80
 
 /* What listens at an advertised address; others may come. */
 enum node_proto {
@@ -62,28 +53,7 @@ enum node_verified {
 	NODE_VERIFIED_FALSE = 2
 };
 
-/* Bits of nat. */
-enum nat_mapping {
-	NAT_MAP_UNKNOWN = 0,
-	NAT_MAP_NONE = 1,
-	NAT_MAP_INDEPENDENT = 2,
-	NAT_MAP_DEPENDENT = 3
-};
-
-enum nat_filtering {
-	NAT_FILTER_UNKNOWN = 0,
-	NAT_FILTER_INDEPENDENT = 1,
-	NAT_FILTER_ADDRESS = 2,
-	NAT_FILTER_ADDRESS_PORT = 3
-};
-
-enum nat_ports {
-	NAT_PORTS_UNKNOWN = 0,
-	NAT_PORTS_PRESERVED = 1,
-	NAT_PORTS_RANDOM = 2,
-	NAT_PORTS_SEQUENTIAL = 3
-};
-
+/* nat packs enum nat_mapping, nat_filtering and nat_ports of view.h. */
 #define NAT_BYTE(mapping, filtering, ports)                                    \
 	((uint8_t)((mapping) | (filtering) << 2 | (ports) << 4))
 #define NAT_MAPPING(nat)   ((nat)&3)

@@ -5,7 +5,7 @@
 # that counts.  CHECK=word runs only the groups whose name holds the word.
 # As root nothing may be skipped.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 70
 pass=0 fail=0 skip=0
 log=$(mktemp -d "${TMPDIR:-/tmp}/warren-check.XXXXXX")
 trap 'rm -rf "$log"' EXIT

@@ -26,7 +26,7 @@ nm -A -P -u $cores | sed 's/:* / /' | awk '{ print $1, $2 }' > "$tmp/undef"
 nm -P --defined-only $cores 2>/dev/null |
     awk 'NF >= 2 && $2 ~ /[TDBR]/ { print $1 }' | sort -u > "$tmp/own"
 
-allowed='^(mem(cpy|move|set|cmp|chr)|str(len|nlen|cmp|ncmp|chr|rchr|str|spn|cspn|lcpy|lcat)|__mem(cpy|move|set)_chk|__stack_chk_fail|__strlcpy_chk|_GLOBAL_OFFSET_TABLE_|assert_fail|inet_(pton|ntop)|v?snprintf|__v?snprintf_chk|strto(ul|l|ull|ll)|__isoc(23|99)_.*|sodium_(memcmp|memzero|bin2hex|hex2bin|is_zero|increment)|crypto_[a-z0-9_]+|http_parser_[a-z_]+|llhttp_[a-z_]+|bsearch|qsort|__(ubsan|asan)_.*)$'
+allowed='^(mem(cpy|move|set|cmp|chr)|str(len|nlen|cmp|ncmp|chr|rchr|str|spn|cspn|lcpy|lcat)|__mem(cpy|move|set)_chk|__stack_chk_fail|__strlcpy_chk|_GLOBAL_OFFSET_TABLE_|assert_fail|inet_(pton|ntop)|v?snprintf|__v?snprintf_chk|strto(ul|l|ull|ll)|__isoc(23|99)_.*|sodium_(memcmp|memzero|bin2hex|hex2bin|is_zero|increment)|crypto_[a-z0-9_]+|http_(parser|should)_[a-z_]+|strn?casecmp|llhttp_[a-z_]+|bsearch|qsort|__(ubsan|asan)_.*)$'
 rc=0
 while read -r obj sym; do
 	echo "$sym" | grep -Eq "$allowed" && continue

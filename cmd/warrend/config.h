@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The configuration as parsed: warren.conf(5) tells what each word means.
- * parse.y fills it, config.c gives defaults, checks what only the whole can
- * tell, and prints it back; nobody else writes to it.
+ *
+ *	config_lex.c -> parse.y -> config_load.c -> the table in config_words.c
+ *	bytes           words      statements       values: config_args.c,
+ *	                                            config_values.c, config_own.c,
+ *	                                            config_listen.c, config_peers.c
+ *
+ * config.c gives defaults and checks what only the whole can tell,
+ * config_print.c prints it back and compares two; nobody else writes to it.
+ * Tested in tests/unit/config_test.c, fuzzed in tests/fuzz/config_fuzz.c.
  */
 #ifndef WARREN_CONFIG_H
 #define WARREN_CONFIG_H
@@ -12,6 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "cmd/warrend/config_words.h"
 #include "common/log.h"
 #include "common/msg_apid.h"
 #include "common/msg_peerd.h"
@@ -96,6 +104,7 @@ struct config {
 	struct conf_ban bans[CONF_BANS];
 	unsigned n_bans;
 	struct naddr dns_servers[CONF_DNS]; /* none: resolv.conf */
+	struct conf_origin dns_at[CONF_DNS];
 	unsigned n_dns_servers;
 
 	uint16_t stun_client_port_udp; /* 0: chosen once and remembered */
@@ -112,7 +121,9 @@ struct config {
 	uint32_t stop_ms;           /* drain at most so long, then kill */
 	bool test_echo;             /* from the command line */
 	int landlock_max;           /* tests; -1: the newest */
-	char *text;                 /* the effective config, as -nv prints it */
+	char *text;                 /* the effective config, as -nv prints it;
+	                               set by config_check() */
+	struct conf_origin origins[CONF_WORDS]; /* of single values, and "no" */
 };
 
 /* Every value's default; paths for root or, without, under XDG (operations.md
@@ -131,17 +142,27 @@ int config_define(const char *assignment);
 int config_load(struct config *c, const char *path, bool optional,
     FILE *errors);
 
-/* Checks that need the whole (listeners that collide, ...).  As above. */
+/* The same from a stream called name, where include opens nothing. */
+int config_load_stream(struct config *c, FILE *in, const char *name,
+    FILE *errors);
+
+/*
+ * Checks that need the whole (listeners that collide, ...), errors as above.
+ * Only for what was loaded without errors.  Sets c->text when there are none.
+ */
 int config_check(struct config *c, FILE *errors);
 
 /* Print it so that it parses back to itself, each line with its origin. */
 void config_print(const struct config *c, FILE *out);
 
-/* What differs, a line each: "changed stun keepalive", and whether a restart
- * is needed ("restart needed: listen").  Returns true if one is. */
+/*
+ * What differs, a line each: "changed stun keepalive", or where it takes a
+ * restart "restart needed: listen peer".  Returns true if one does.
+ */
 bool config_diff(const struct config *old, const struct config *new,
     FILE *out);
 
+/* Frees what c holds, not c. */
 void config_free(struct config *c);
 
 #endif

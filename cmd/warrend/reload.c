@@ -31,6 +31,7 @@ apply(struct config *new)
 	c->restarts_window_ms = new->restarts_window_ms;
 	c->stop_ms = new->stop_ms;
 	c->log_level = new->log_level;
+	memcpy(c->origins, new->origins, sizeof(c->origins));
 	(void)strlcpy(c->region, new->region, sizeof(c->region));
 	(void)strlcpy(c->node_name, new->node_name, sizeof(c->node_name));
 	(void)strlcpy(

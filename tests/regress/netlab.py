@@ -152,8 +152,8 @@ table ip filter {
 
     def renumber(self, outside):
         """A new outside address, as after a new lease."""
-        self.ns.run("ip", "addr", "add", outside + "/24", "dev", "wan")
         self.ns.run("ip", "addr", "del", self.outside + "/24", "dev", "wan")
+        self.ns.run("ip", "addr", "add", outside + "/24", "dev", "wan")
         self.ns.run("ip", "route", "replace", "default", "via", self.gw)
         self.outside = outside
         self.flush()

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Records of other nodes: judged in the order of what it costs, kept, passed
+ * on, and their addresses put into the book.  The table is the core
+ * known.h; each of its places has a byte here that says what apid was shown.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "common/addr_policy.h"
+#include "common/compat/compat.h"
+#include "common/hlc.h"
+#include "common/log.h"
+#include "peerd/peerd.h"
+
+#define SEND_ALL_MAX 256 /* records said to a new link */
+#define HOPS_MAX     16  /* a record that went so far is not passed on */
+#define ODD_MAX      256 /* unreadable records remembered, to pass on once */
+#define SCAN_MS      5000
+#define FORGET_MS    (24 * 3600 * 1000) /* an OFFLINE node */
+
+static uint8_t *shown; /* enum known_status + 1, by place; 0: not shown */
+static uint64_t odd[ODD_MAX];
+static size_t n_odd;
+static struct mono scan_due;
+static size_t send_from; /* where the next nodes_send_all() begins */
+
+void
+nodes_init(void)
+{
+	if ((shown = calloc(peerd.known.cap, 1)) == NULL)
+		fatalx(EX_OSERR, "no memory for known nodes");
+}
+
+uint32_t
+nodes_index(const struct known_node *node)
+{
+	return (uint32_t)(node - peerd.known.nodes);
+}
+
+/* Somebody may have been forgotten to make room. */
+static void
+tell_evicted(void)
+{
+	if (!peerd.known.evicted)
+		return;
+	peerd.known.evicted = false;
+	channels_gone(peerd.known.evicted_id);
+}
+
+/* Whatever was noted about the place was about somebody else. */
+static void
+new_place(const struct known_node *node)
+{
+	shown[nodes_index(node)] = 0;
+	discover_forget(nodes_index(node));
+}
+
+struct known_node *
+nodes_get(const uint8_t id[32])
+{
+	bool is_new = known_find(&peerd.known, id) == NULL;
+	struct known_node *node = known_get(&peerd.known, id, wall_now());
+
+	tell_evicted();
+	if (node != NULL && is_new)
+		new_place(node);
+	return node;
+}
+
+uint32_t
+nodes_live(void)
+{
+	const struct known_node *n = NULL;
+	struct wall now = wall_now();
+	uint32_t live = 0;
+
+	while ((n = known_next(&peerd.known, n)) != NULL)
+		live += n->link == KNOWN_LINKED ||
+		    known_is_live(&peerd.known, n, now);
+	return live;
+}
+
+/* Its link ended; one that never published anything is forgotten. */
+void
+nodes_unlinked(struct conn *c)
+{
+	if (c->node == NULL)
+		return;
+	c->node->link = KNOWN_UNLINKED;
+	c->node->last_seen = wall_now();
+	if (c->node->raw_len > 0) {
+		channels_peer(c->node);
+	} else {
+		known_remove(&peerd.known, c->node);
+		channels_gone(c->id);
+	}
+	c->node = NULL;
+}
+
+/* --- addresses --- */
+
+bool
+nodes_resolve(struct naddr *out, const struct node_addr *a,
+    const struct naddr *at)
+{
+	*out = a->addr;
+	if (a->addr.fam == NADDR_NONE) {
+		if (at == NULL || at->fam == NADDR_NONE)
+			return false;
+		*out = *at;
+		out->port = a->addr.port;
+	}
+	return addr_policy(out, ADDR_ADVERTISE, peerd.allow);
+}
+
+bool
+nodes_dial_addr(const struct known_node *node, unsigned nth, struct naddr *out)
+{
+	const struct node_addr *a;
+	unsigned i;
+
+	for (i = 0; i < node->node.n_addrs; i++) {
+		a = &node->node.addrs[i];
+		if (a->proto == NODE_LINK &&
+		    nodes_resolve(out, a, &node->observed) &&
+		    addr_policy(out, ADDR_DIAL, peerd.allow) && nth-- == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Addresses for links, into the book.  at: where the author was met. */
+static void
+feed_book(const struct noderec *nr, const uint8_t id[32], struct conn *from,
+    const struct naddr *at, const struct naddr *lan)
+{
+	uint64_t source = ABOOK_GROUP_LAN;
+	struct naddr a;
+	size_t i;
+
+	if (from != NULL)
+		source = abook_group(&from->remote);
+	for (i = 0; i < nr->n_addrs; i++) {
+		if (nr->addrs[i].proto != NODE_LINK ||
+		    !nodes_resolve(&a, &nr->addrs[i], at))
+			continue;
+		if (lan == NULL &&
+		    !abook_source_take(&from->source, mono_now()))
+			return;
+		(void)abook_add(&peerd.book, &a, id, source, wall_now());
+		keep_dirty(PEERD_FILE_BOOK, false);
+	}
+}
+
+/* --- passing on --- */
+
+/* One GOSSIP message around a record; 0 when it cannot be. */
+static size_t
+wrap(uint8_t *buf, size_t cap, uint8_t hops, const uint8_t *raw, size_t len)
+{
+	struct wire_blob b = { raw, len };
+	struct wr w;
+
+	wr_init(&w, buf, cap);
+	wire_put_gossip(&w, hops, &b, 1);
+	return w.bad ? 0 : w.len;
+}
+
+void
+nodes_relay(const struct conn *except, const uint8_t *author, uint8_t hops,
+    const uint8_t *raw, size_t len)
+{
+	uint8_t buf[REC_MAX + 16];
+	size_t n = wrap(buf, sizeof(buf), hops, raw, len);
+	struct mono now = mono_now();
+	struct conn *c;
+
+	if (n == 0)
+		return;
+	TAILQ_FOREACH(c, &peerd.conns, next) {
+		if (c->state != CONN_UP || c == except ||
+		    memcmp(c->id, author, 32) == 0)
+			continue;
+		if (!bucket_allow(&c->relay, now) ||
+		    !traffic_send(c, LANE_GOSSIP, buf, n)) {
+			c->behind = true;
+			peerd.n.records_not_sent++;
+		}
+	}
+}
+
+/* Records gathered for one message. */
+struct batch {
+	struct wire_blob rec[WIRE_RECORDS_MAX];
+	size_t n, bytes;
+};
+
+static void
+batch_send(struct conn *c, struct batch *b)
+{
+	static uint8_t buf[WIRE_GOSSIP_MAX];
+	struct wr w;
+
+	if (b->n == 0)
+		return;
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_gossip(&w, 0, b->rec, b->n);
+	if (w.bad || !traffic_send(c, LANE_GOSSIP, buf, w.len)) {
+		c->behind = true;
+		peerd.n.records_not_sent += b->n;
+	}
+	b->n = b->bytes = 0;
+}
+
+static void
+batch_add(struct conn *c, struct batch *b, const uint8_t *raw, size_t len)
+{
+	if (b->n == WIRE_RECORDS_MAX ||
+	    b->bytes + len + 3 > WIRE_GOSSIP_MAX - 8)
+		batch_send(c, b);
+	b->rec[b->n].p = raw;
+	b->rec[b->n].len = len;
+	b->n++;
+	b->bytes += len + 3;
+}
+
+void
+nodes_send_all(struct conn *c)
+{
+	struct wall now = wall_now();
+	struct batch b = { .n = 0 };
+	const uint8_t *own;
+	size_t len = own_record(&own), i, said = 0;
+	const struct known_node *n;
+
+	c->behind = false;
+	c->synced = mono_now();
+	if (len > 0)
+		batch_add(c, &b, own, len);
+	/* Each time from where the last one stopped, so all get their turn. */
+	for (i = 0; i < peerd.known.cap && said < SEND_ALL_MAX; i++) {
+		n = &peerd.known.nodes[send_from++ % peerd.known.cap];
+		if (!n->used || memcmp(n->id, c->id, 32) == 0 ||
+		    !known_is_live(&peerd.known, n, now))
+			continue;
+		batch_add(c, &b, n->raw, n->raw_len);
+		said++;
+	}
+	batch_send(c, &b);
+}
+
+/* --- taking in --- */
+
+static void
+refused(struct conn *from, const char *why, int event)
+{
+	peerd.n.records_refused++;
+	log_debug("record refused: %s", why);
+	if (from != NULL && event >= 0)
+		misdeed(from, (enum score_event)event);
+}
+
+/* Decode and hold to the rules; false when that was the end of it. */
+static bool
+read_record(struct rec *rec, struct conn *from, const uint8_t *raw, size_t len)
+{
+	enum rec_err err = rec_decode(rec, &peerd.charter, raw, len);
+
+	peerd.n.records_seen++;
+	if (err == REC_MALFORMED)
+		refused(from, rec_err_name(err), SCORE_MALFORMED);
+	else if (err == REC_RULE)
+		refused(from, rec_err_name(err), SCORE_CHARTER);
+	/* Other kinds are for the store; whoever has none ignores them. */
+	return err == REC_OK && rec->kind == REC_NODE;
+}
+
+/* Newer than what we have, alive and not of the future. */
+static bool
+is_news(const struct rec *rec, const uint8_t rid[32], struct wall now)
+{
+	const struct known_node *n = known_find(&peerd.known, rec->author);
+	struct rec_version v = { .hlc = rec->hlc };
+
+	memcpy(v.rid, rid, 32);
+	if (n != NULL && n->raw_len > 0 && !rec_wins(&v, &n->version))
+		return false;
+	return hlc_expiry(rec->hlc, peerd.known.ttl_s).ms > now.ms &&
+	    !hlc_is_future(rec->hlc, now, peerd.charter.future_ms);
+}
+
+/* Of a later version perhaps: pass it on, but only once. */
+static bool
+is_first_odd(const uint8_t rid[32])
+{
+	uint64_t mark = get_u64(rid);
+	size_t i;
+
+	for (i = 0; i < ODD_MAX; i++)
+		if (odd[i] == mark)
+			return false;
+	odd[n_odd++ % ODD_MAX] = mark;
+	return true;
+}
+
+static void
+tell(const struct rec *rec, enum known_rc rc)
+{
+	const struct known_node *n = known_find(&peerd.known, rec->author);
+	char id[9];
+
+	if (n == NULL)
+		return;
+	if (rc == KNOWN_NEW) {
+		log_info("node %s (%s) is known now", id_short(n->id, id),
+		    n->node.name);
+		child_event("peer", "%s known, name %s", id, n->node.name);
+		discover_soon();
+	} else if (rc == KNOWN_GONE) {
+		log_info("node %s left the network", id_short(n->id, id));
+		child_event("peer", "%s left the network", id);
+	}
+	channels_peer(n);
+}
+
+/* The author itself said it on its link: that address is where it is. */
+static void
+met_directly(struct conn *from, const struct rec *rec)
+{
+	struct known_node *n = known_find(&peerd.known, rec->author);
+
+	if (n == NULL)
+		return;
+	if (memcmp(from->id, rec->author, 32) == 0) {
+		n->observed = from->remote;
+		channels_link_up(from);
+	}
+	lan_heard_elsewhere(rec->author);
+}
+
+static void
+store(const struct rec *rec, const uint8_t rid[32], struct conn *from,
+    uint8_t hops, const uint8_t *raw, size_t len, const struct naddr *lan)
+{
+	bool direct = from != NULL && memcmp(from->id, rec->author, 32) == 0;
+	const struct naddr *at = lan != NULL ? lan
+	    : direct                         ? &from->remote
+					     : NULL;
+	bool had_place = known_find(&peerd.known, rec->author) != NULL;
+	enum known_rc rc =
+	    known_put(&peerd.known, rec, rid, raw, len, wall_now());
+	struct known_node *n = known_find(&peerd.known, rec->author);
+
+	tell_evicted();
+	if (rc == KNOWN_BAD && hops < HOPS_MAX && is_first_odd(rid))
+		nodes_relay(from, rec->author, (uint8_t)(hops + 1), raw, len);
+	if (n == NULL ||
+	    (rc != KNOWN_NEW && rc != KNOWN_NEWER && rc != KNOWN_GONE))
+		return;
+	peerd.n.records_stored++;
+	if (!had_place)
+		new_place(n);
+	if (lan != NULL && n->link != KNOWN_LINKED)
+		n->observed = *lan;
+	if (from != NULL) {
+		score_first_delivery(&from->score, mono_now());
+		met_directly(from, rec);
+	}
+	if (rc != KNOWN_GONE)
+		feed_book(&n->node, n->id, from, at, lan);
+	if (hops < HOPS_MAX)
+		nodes_relay(from, rec->author, (uint8_t)(hops + 1), raw, len);
+	tell(rec, rc);
+}
+
+void
+nodes_receive(struct conn *from, uint8_t hops, const uint8_t *raw, size_t len,
+    const struct naddr *lan)
+{
+	struct wall now = wall_now();
+	uint8_t rid[32];
+	struct rec rec;
+	bool own;
+
+	if (!read_record(&rec, from, raw, len))
+		return;
+	own = memcmp(rec.author, peerd.node.id, 32) == 0;
+	rec_rid(rid, rec.body, rec.body_len);
+	if (own ? !own_is_news(rec.hlc) : !is_news(&rec, rid, now))
+		return;
+	if (from != NULL && !bucket_allow(&from->intake, mono_now())) {
+		refused(NULL, "too many of this link", -1);
+		return;
+	}
+	if (!rec_verify(&rec, peerd.charter.netid, rid)) {
+		refused(from, rec_err_name(REC_SIG), SCORE_BAD_SIG);
+		return;
+	}
+	if (own)
+		own_seen(rec.hlc);
+	else
+		store(&rec, rid, from, hops, raw, len, lan);
+}
+
+/* --- as time goes by --- */
+
+/* A lease that ran out is no message; only looking shows it. */
+static void
+scan(struct wall now)
+{
+	struct known_node *n = NULL, *gone = NULL;
+	uint8_t id[32], status;
+
+	while ((n = known_next(&peerd.known, n)) != NULL) {
+		status = (uint8_t)(known_status(&peerd.known, n, now) + 1);
+		if (lan_is_silent(n->id) && n->link == KNOWN_UNLINKED)
+			status = KNOWN_OFFLINE + 1;
+		if (status == KNOWN_OFFLINE + 1 && gone == NULL &&
+		    now.ms - n->last_seen.ms > FORGET_MS)
+			gone = n;
+		if (shown[nodes_index(n)] != status || n->link == KNOWN_LINKED)
+			channels_peer(n);
+		shown[nodes_index(n)] = status;
+	}
+	if (gone != NULL) {
+		memcpy(id, gone->id, 32);
+		known_remove(&peerd.known, gone);
+		channels_gone(id);
+	}
+}
+
+void
+nodes_tick(struct mono now)
+{
+	if (!mono_reached(scan_due, now))
+		return;
+	scan_due = mono_add_ms(now, SCAN_MS);
+	scan(wall_now());
+}

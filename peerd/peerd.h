@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * peerd: finds other nodes, keeps encrypted links to them and spreads node
+ * records.  Private to this process.
+ *
+ *            settings, listeners, dialled sockets, signatures, names
+ *   warrend ----------------------------------------------> peerd
+ *           <----------------------------------------------   |
+ *            PEERD_DIAL, _SIGN_*, _RESOLVE, _SAVE             |
+ *                                                             |
+ *   stund   <- SP_PEER_UP, SP_PEER_DOWN  ---------------------+
+ *           -- SP_STUN ---------------------------------------+
+ *   apid    <- PA_PEER, PA_GONE, PA_TOTALS -------------------+
+ *                                                             |
+ *   other peerds == TCP links, LAN datagrams =================+
+ *
+ *   conn.c      a connection's life: accept, dial, duplicates, end
+ *   shake.c     its handshake          traffic.c   its frames and messages
+ *   nodes.c     records of others      ownnode.c   our own record
+ *   views.c     a node as it is shown
+ *   targets.c   configured peers       discover.c  whom to dial besides
+ *   lan.c       multicast              asks.c      questions to warrend
+ *   keep.c      files                  channels.c  stund and apid
+ *   show.c      control: show, ping    edit.c      control: change
+ *   misdeed.c   scores and bans
+ *
+ * The pure cores beside them have headers of their own.
+ */
+#ifndef WARREN_PEERD_H
+#define WARREN_PEERD_H
+
+#include <event2/event.h>
+#include <sys/queue.h>
+
+#include "common/charter.h"
+#include "common/child.h"
+#include "common/msg_ctl.h"
+#include "common/msg_peerd.h"
+#include "common/msg_siblings.h"
+#include "common/ratelimit.h"
+#include "peerd/abook.h"
+#include "peerd/ban.h"
+#include "peerd/hello.h"
+#include "peerd/known.h"
+#include "peerd/link.h"
+#include "peerd/score.h"
+
+#define HANDSHAKES_MAX 128         /* under way at a time, both directions */
+#define QUEUED_MAX     (64u << 20) /* bytes waiting on all links together */
+#define DIALS_MAX      16          /* connections being made for us */
+#define ASKS_MAX       96          /* questions warrend has not answered */
+#define TARGETS_MAX    256         /* configured and added peers */
+#define MESH_MAX       9           /* a network smaller than this is a mesh */
+#define HOLD_S         60          /* a peer that sent us away is left alone */
+#define LINK_SHORT_MS  10000       /* a link that ends sooner is a failure */
+#define PINGS_MAX      16          /* control requests that ping */
+
+/* Why a connection is made; travels from the decision to the result. */
+enum dial_kind { DIAL_TARGET, DIAL_BOOK, DIAL_FEELER, DIAL_CTL };
+
+struct dial_why {
+	uint8_t kind; /* enum dial_kind */
+	bool configured;
+	bool has_key; /* only this node may answer */
+	bool has_id;  /* this node is expected to answer */
+	uint8_t key[32];
+	struct naddr addr;
+	uint32_t target; /* serial, 0 for none */
+	uint32_t ctl_id; /* who wants to hear of the outcome, 0 for nobody */
+};
+
+enum conn_state { CONN_SHAKE, CONN_UP, CONN_DEAD };
+
+struct shake;
+
+/* One TCP connection to another peerd. */
+struct conn {
+	TAILQ_ENTRY(conn) next;
+	uint32_t serial;
+	int fd;
+	uint8_t state; /* enum conn_state */
+	bool outbound;
+	struct event *ev_read, *ev_write;
+	struct naddr remote; /* plain form */
+	struct dial_why why; /* outbound */
+	struct mono started, last_rx;
+	struct shake *shake; /* while CONN_SHAKE */
+
+	/* From here on: while CONN_UP. */
+	uint8_t id[32], noise_pk[32];
+	uint32_t caps;
+	struct wall since;
+	struct known_node *node; /* NULL when the table is full */
+	struct link link;
+	uint8_t *rbuf; /* an incomplete frame, NULL while there is none */
+	size_t rlen;
+	uint8_t *wbuf; /* what the socket did not take, likewise */
+	size_t woff, wlen;
+	uint64_t bytes_in, bytes_out;
+	bool ping_out;
+	uint64_t ping_token;
+	struct mono pinged;
+	uint32_t rtt_us;
+	bool has_clock;
+	int64_t clock_off_ms; /* their wall clock less ours */
+	struct score score;
+	struct abook_source source;
+	struct bucket relay, intake;
+	bool behind;        /* it missed records: send all again later */
+	struct mono synced; /* when all were sent last */
+	struct mono addr_answered;
+	bool stun_said; /* stund was told of it, and of these addresses */
+	struct naddr stun_udp, stun_tcp;
+	bool bye;       /* nothing more to say */
+	bool announced; /* others were told that it is up */
+};
+TAILQ_HEAD(conns, conn);
+
+/* Counters, by the name they have in stats. */
+#define PEERD_COUNTERS(X)                                                      \
+	X(handshakes_ok)                                                       \
+	X(handshakes_failed)                                                   \
+	X(bytes_in)                                                            \
+	X(bytes_out)                                                           \
+	X(frames_in)                                                           \
+	X(frames_out)                                                          \
+	X(records_seen)                                                        \
+	X(records_stored)                                                      \
+	X(records_refused)                                                     \
+	X(records_not_sent)                                                    \
+	X(unknown_messages)                                                    \
+	X(protocol_errors)                                                     \
+	X(dials)                                                               \
+	X(dial_failures)                                                       \
+	X(inbound_refused)                                                     \
+	X(datagrams_in)                                                        \
+	X(datagrams_out)                                                       \
+	X(datagrams_refused)
+
+struct peerd {
+	struct msg_peerd_config conf;
+	struct msg_node node;
+	struct charter charter;
+	bool has_charter, has_node;
+	bool running; /* the sandbox is shut and our Noise key is signed */
+	bool stopping;
+	unsigned allow; /* ADDR_ALLOW_* */
+	uint8_t noise_sk[32], noise_pk[32];
+	struct hello hello; /* ours */
+	struct conns conns;
+	size_t queued; /* lent to links */
+	struct known known;
+	struct abook book;
+	struct bans bans;
+	struct mono ready;
+	struct {
+#define X(name) uint64_t name;
+		PEERD_COUNTERS(X)
+#undef X
+	} n;
+};
+
+extern struct peerd peerd;
+
+/* First eight digits of an id.  Returns buf. */
+const char *id_short(const uint8_t id[32], char buf[9]);
+
+/* --- conn.c --- */
+
+void conn_listen(const struct naddr *addr, int fd); /* takes fd */
+void conn_listen_start(void);
+void conn_listen_limits(void); /* after the configuration changed */
+
+/* A descriptor warrend connected for us; takes it. */
+void conn_dialled(int fd, const struct dial_why *why);
+
+/* The handshake is over, one way or the other. */
+void conn_shaken(struct conn *c, const struct noise_cipher *tx,
+    const struct noise_cipher *rx);
+void conn_shake_failed(struct conn *c, const char *why);
+
+/* Say BYE where possible and end it; c stays valid until the loop turns. */
+void conn_end(struct conn *c, enum wire_bye bye, const char *why);
+
+struct conn *conn_find(const uint8_t id[32]); /* linked, or NULL */
+struct conn *conn_by_serial(uint32_t serial);
+unsigned conn_links(int outbound); /* up: 1 dialled, 0 accepted, -1 both */
+unsigned conn_shaking(void);
+bool conn_is_dialling(const struct naddr *addr);
+void conn_tick(struct mono now); /* deadlines and keepalive */
+void conn_end_all(void);
+void conn_write_now(struct conn *c);
+
+/* --- shake.c --- */
+
+/* Why a handshake with ourselves fails. */
+#define SHAKE_SELF "that is this node itself"
+
+/* Begin; false when there is no memory or the socket failed. */
+bool shake_start(struct conn *c);
+void shake_read(struct conn *c); /* ends in one of conn_shake*() */
+void shake_free(struct shake *s);
+
+/* --- traffic.c --- */
+
+void traffic_read(struct conn *c);
+/* False when the connection broke; it is ended then. */
+bool traffic_write(struct conn *c);
+void traffic_free(struct conn *c);
+
+/* Queue a message.  False when the queue is full. */
+bool traffic_send(struct conn *c, enum lane lane, const void *msg, size_t len);
+void traffic_ping(struct conn *c, uint64_t token);
+
+/* --- nodes.c --- */
+
+void nodes_init(void);
+/* from: the link it came over, or NULL; lan: its source, or NULL. */
+void nodes_receive(struct conn *from, uint8_t hops, const uint8_t *raw,
+    size_t len, const struct naddr *lan);
+void nodes_send_all(struct conn *c);
+void nodes_relay(const struct conn *except, const uint8_t *author, uint8_t hops,
+    const uint8_t *raw, size_t len);
+struct known_node *nodes_get(const uint8_t id[32]);
+void nodes_unlinked(struct conn *c);
+void nodes_tick(struct mono now);
+
+/* The address behind an advertised one, given where the node was reached. */
+bool nodes_resolve(struct naddr *out, const struct node_addr *a,
+    const struct naddr *at);
+/* The nth address to dial a node at; false when there are no more. */
+bool nodes_dial_addr(const struct known_node *node, unsigned nth,
+    struct naddr *out);
+
+/* views.c: c may be NULL. */
+void nodes_view(const struct known_node *node, const struct conn *c,
+    struct msg_peer *v);
+void nodes_view_link(const struct conn *c, struct msg_peer *v);
+uint32_t nodes_index(const struct known_node *node);
+uint32_t nodes_live(void);
+
+/* --- ownnode.c --- */
+
+void own_init(void);
+void own_set_local(const struct msg_peerd_local *l);
+void own_set_stun(const struct msg_stun_view *v);
+void own_changed(void); /* look whether there is something to publish */
+void own_signed(const uint8_t sig[64]);
+void own_not_signed(const char *error);
+bool own_is_news(uint64_t hlc);
+void own_seen(uint64_t hlc); /* a record of ours came back, verified */
+void own_leave(void);
+/* Our signed record, or 0 bytes while there is none. */
+size_t own_record(const uint8_t **raw);
+bool own_has_left(void); /* the farewell was sent, or never will be */
+
+/* --- asks.c --- */
+
+void asks_noise(const uint8_t pk[32], uint64_t not_before, uint64_t not_after);
+bool asks_node(uint64_t hlc, bool leave, const void *payload, size_t len);
+bool asks_dial(const struct dial_why *why);
+bool asks_resolve(uint32_t target, uint8_t kind, const char *name,
+    uint16_t port);
+bool asks_save(uint8_t which);
+unsigned asks_dials(void);
+bool asks_is_dialling(const struct naddr *addr, const uint8_t *id);
+void asks_on_dialed(struct ipc *ch, const struct ipc_msg *m);
+void asks_on_failed(struct ipc *ch, const struct ipc_msg *m);
+void asks_on_signed(struct ipc *ch, const struct ipc_msg *m);
+void asks_on_resolved(struct ipc *ch, const struct ipc_msg *m);
+void asks_on_save_fd(struct ipc *ch, const struct ipc_msg *m);
+void asks_on_saved(struct ipc *ch, const struct ipc_msg *m);
+
+/* --- peerd.c --- */
+
+void peerd_noise_signed(const uint8_t sig[64]);
+void peerd_noise_failed(const char *error);
+
+/* --- targets.c --- */
+
+enum target_state { TARGET_IDLE, TARGET_RESOLVING, TARGET_DIALLING };
+
+struct target {
+	uint32_t serial; /* 0: free */
+	struct msg_peerd_peer p;
+	bool added;    /* by warrenctl, not by warren.conf */
+	uint32_t mark; /* the list of peers that named it last */
+	uint8_t state; /* enum target_state */
+	bool has_id;
+	uint8_t id[32]; /* who answered */
+	struct naddr addrs[32];
+	uint8_t n_addrs, next_addr;
+	unsigned fails; /* in this round */
+	struct mono due;
+	char error[64];
+};
+
+void targets_on_peer(struct ipc *ch, const struct ipc_msg *m);
+void targets_on_end(struct ipc *ch, const struct ipc_msg *m);
+struct target *targets_add(const struct msg_peerd_peer *p); /* by warrenctl */
+void targets_delete(struct target *t);
+struct target *targets_get(uint32_t serial);
+struct target *targets_next(const struct target *after);
+struct target *targets_of_id(const uint8_t id[32]);
+struct target *targets_find(const char *word); /* name or HOST[:PORT] */
+bool targets_pinned(const uint8_t id[32]);
+void targets_tick(struct mono now);
+void targets_resolved(uint32_t serial, const struct msg_peerd_resolved *r);
+void targets_failed(uint32_t serial, const char *error);
+void targets_linked(uint32_t serial, const uint8_t id[32]);
+void targets_unlinked(const struct conn *c);
+void targets_wake(struct target *t);
+
+/* --- discover.c --- */
+
+void discover_start(void);
+void discover_soon(void); /* something changed: look again */
+bool discover_wants_more(void);
+void discover_result(const struct dial_why *why, const uint8_t *id,
+    const char *error);
+void discover_linked(struct conn *c);
+void discover_unlinked(const struct conn *c);
+void discover_forget(uint32_t index); /* a known node's place is taken anew */
+void discover_hold(const uint8_t id[32], int64_t s);
+void discover_release(const uint8_t id[32]);
+bool discover_is_held(const uint8_t id[32]);
+void discover_getaddr(struct conn *c, unsigned n);
+void discover_addr(struct conn *c, struct wire_msg *m);
+
+/* --- lan.c --- */
+
+void lan_socket(const struct msg_peerd_multicast *m, int fd); /* takes fd */
+void lan_start(void);
+void lan_record_changed(void);
+/* Heard of over the LAN alone, and silent for too long. */
+bool lan_is_silent(const uint8_t id[32]);
+void lan_heard_elsewhere(const uint8_t id[32]);
+
+/* --- keep.c --- */
+
+void keep_give(uint8_t which, int fd); /* takes fd */
+void keep_load(void);
+void keep_dirty(uint8_t which, bool soon);
+void keep_tick(struct mono now);
+/* Write the file; takes fd.  False when that failed. */
+bool keep_save_fd(uint8_t which, uint32_t id, int fd);
+void keep_result(uint8_t which, const char *error);
+void keep_all(void); /* we are leaving: save what changed */
+bool keep_is_idle(void);
+
+/* --- channels.c --- */
+
+void channels_open(enum proc_kind kind, unsigned index, int fd);
+void channels_peer(const struct known_node *node);
+void channels_gone(const uint8_t id[32]);
+void channels_link_up(struct conn *c);
+void channels_link_down(const struct conn *c);
+void channels_tick(struct mono now);
+
+/* --- misdeed.c --- */
+
+void misdeed(struct conn *c, enum score_event event);
+void misdeed_remember(struct conn *c); /* the link ends */
+void misdeed_recall(struct conn *c);   /* the link begins */
+void misdeed_ban_links(void);          /* end links to who is banned now */
+
+/* --- show.c, edit.c --- */
+
+void show_status(struct ipc *ch, const struct ipc_msg *m);
+void show_peers(struct ipc *ch, const struct ipc_msg *m);
+void show_peer(struct ipc *ch, const struct ipc_msg *m);
+void show_bans(struct ipc *ch, const struct ipc_msg *m);
+void show_ping(struct ipc *ch, const struct ipc_msg *m);
+void show_tick(struct mono now);
+/* A PONG came; true when a control request had asked for it. */
+bool show_pong(const struct conn *c, uint64_t token, struct mono now);
+unsigned show_pings(void);
+
+/*
+ * Whom an operator means: a name, a key or at least four digits of it, or an
+ * address.  0 and *id, or -1 with *why naming the trouble.
+ */
+int show_lookup(const char *word, uint8_t id[32], const char **why);
+
+void edit_peer_add(struct ipc *ch, const struct ipc_msg *m);
+void edit_peer_delete(struct ipc *ch, const struct ipc_msg *m);
+void edit_peer_connect(struct ipc *ch, const struct ipc_msg *m);
+void edit_peer_disconnect(struct ipc *ch, const struct ipc_msg *m);
+void edit_ban_add(struct ipc *ch, const struct ipc_msg *m);
+void edit_ban_delete(struct ipc *ch, const struct ipc_msg *m);
+/* "key in hex, address or prefix" of a ban.  buf has 72 bytes. */
+const char *edit_ban_text(const struct ban *ban, char buf[72]);
+
+#endif

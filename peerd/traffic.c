@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Frames and messages of a link.  One wakeup reads at most one buffer and
+ * writes at most one batch; an idle link holds no buffer at all, since queue
+ * memory is lent while something waits and taken back when it is gone.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "peerd/peerd.h"
+
+#define WRITE_BATCH   (64u * 1024)
+#define QUEUE_FIRST   4096u
+#define CONTROL_QUEUE (128u * 1024) /* a peer that does not read */
+#define GOSSIP_QUEUE  (512u * 1024)
+#define RESYNC_MS     10000 /* all records again, at most so often */
+#define BYE_HOLD                                                               \
+	(1u << WIRE_BYE_NONE | 1u << WIRE_BYE_FULL | 1u << WIRE_BYE_BANNED)
+
+/* One read and one write at a time in this process: the loop has no threads. */
+static uint8_t in[2 * LINK_FRAME_MAX];
+static uint8_t out[WRITE_BATCH + LINK_FRAME_MAX];
+
+/* --- queues --- */
+
+static size_t
+lane_cap_max(enum lane lane)
+{
+	return lane == LANE_CONTROL ? CONTROL_QUEUE : GOSSIP_QUEUE;
+}
+
+/* Room for len more bytes on a lane.  False when it has enough already. */
+static bool
+lend_more(struct conn *c, enum lane lane, size_t len)
+{
+	size_t had = c->link.out[lane].cap, max = lane_cap_max(lane);
+	size_t need = link_queued(&c->link, lane) + LINK_ENTRY_LEN + len;
+	size_t cap = had * 2 < QUEUE_FIRST ? QUEUE_FIRST : had * 2;
+	uint8_t *buf;
+
+	if (cap < need)
+		cap = need;
+	if (cap > max)
+		cap = max;
+	if (need > cap || peerd.queued - had + cap > QUEUED_MAX)
+		return false;
+	if ((buf = malloc(cap)) == NULL)
+		return false;
+	free(link_lend(&c->link, lane, buf, cap));
+	peerd.queued += cap - had;
+	return true;
+}
+
+static void
+take_back(struct conn *c, enum lane lane)
+{
+	peerd.queued -= c->link.out[lane].cap;
+	c->link.out[lane].len = 0;
+	free(link_lend(&c->link, lane, NULL, 0));
+}
+
+void
+traffic_free(struct conn *c)
+{
+	enum lane i;
+
+	for (i = 0; i < LANE_N; i++)
+		take_back(c, i);
+	free(c->rbuf);
+	free(c->wbuf);
+	c->rbuf = c->wbuf = NULL;
+	c->rlen = c->wlen = 0;
+}
+
+static void
+want_write(struct conn *c)
+{
+	if (c->ev_write != NULL && link_wants_write(&c->link))
+		(void)event_add(c->ev_write, NULL);
+}
+
+bool
+traffic_send(struct conn *c, enum lane lane, const void *msg, size_t len)
+{
+	if (c->state != CONN_UP)
+		return false;
+	if (!link_queue(&c->link, lane, msg, len) &&
+	    (!lend_more(c, lane, len) || !link_queue(&c->link, lane, msg, len)))
+		return false;
+	want_write(c);
+	return true;
+}
+
+/* What must arrive or the link is of no use. */
+static void
+send_control(struct conn *c, const struct wr *w)
+{
+	if (!w->bad && !traffic_send(c, LANE_CONTROL, w->p, w->len) &&
+	    c->state == CONN_UP)
+		conn_end(c, WIRE_BYE_NONE, "it does not read");
+}
+
+void
+traffic_ping(struct conn *c, uint64_t token)
+{
+	uint8_t buf[24];
+	struct wr w;
+
+	if (token == 0) {
+		randombytes_buf(&token, sizeof(token));
+		c->ping_token = token;
+		c->pinged = mono_now();
+		c->ping_out = true;
+	}
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_ping(&w, token, wall_now().ms);
+	send_control(c, &w);
+}
+
+/* --- writing --- */
+
+/* Hand n bytes at p to the socket, keep what it does not take. */
+static bool
+push(struct conn *c, const uint8_t *p, size_t n)
+{
+	ssize_t did = write(c->fd, p, n);
+
+	if (did == -1 && errno != EAGAIN && errno != EINTR) {
+		c->bye = true;
+		conn_end(c, WIRE_BYE_NONE, strerror(errno));
+		return false;
+	}
+	if (did < 0)
+		did = 0;
+	c->bytes_out += (uint64_t)did;
+	peerd.n.bytes_out += (uint64_t)did;
+	if ((size_t)did == n)
+		return true;
+	c->wlen = n - (size_t)did;
+	c->woff = 0;
+	if ((c->wbuf = malloc(c->wlen)) == NULL) {
+		c->bye = true;
+		conn_end(c, WIRE_BYE_NONE, "out of memory");
+		return false;
+	}
+	memcpy(c->wbuf, p + did, c->wlen);
+	return true;
+}
+
+/* What was kept before.  True when nothing is left of it. */
+static bool
+push_rest(struct conn *c)
+{
+	ssize_t did;
+
+	if (c->wbuf == NULL)
+		return true;
+	did = write(c->fd, c->wbuf + c->woff, c->wlen - c->woff);
+	if (did == -1 && errno != EAGAIN && errno != EINTR) {
+		c->bye = true;
+		conn_end(c, WIRE_BYE_NONE, strerror(errno));
+		return false;
+	}
+	if (did > 0) {
+		c->woff += (size_t)did;
+		c->bytes_out += (uint64_t)did;
+		peerd.n.bytes_out += (uint64_t)did;
+	}
+	if (c->woff < c->wlen)
+		return false;
+	free(c->wbuf);
+	c->wbuf = NULL;
+	return true;
+}
+
+/* Frames until the batch is full.  Returns its length. */
+static size_t
+gather(struct conn *c)
+{
+	size_t n = 0, len;
+
+	while (n < WRITE_BATCH &&
+	    link_next_frame(&c->link, out + n, &len) == LINK_GOT) {
+		n += len;
+		peerd.n.frames_out++;
+	}
+	return n;
+}
+
+static void
+take_back_empty(struct conn *c)
+{
+	enum lane i;
+
+	for (i = 0; i < LANE_N; i++)
+		if (c->link.out[i].cap > 0 && link_queued(&c->link, i) == 0)
+			take_back(c, i);
+}
+
+bool
+traffic_write(struct conn *c)
+{
+	size_t n;
+
+	if (push_rest(c) && c->state == CONN_UP) {
+		n = gather(c);
+		if (n > 0 && !push(c, out, n))
+			return false;
+	}
+	if (c->state != CONN_UP)
+		return false;
+	take_back_empty(c);
+	if (c->wbuf != NULL || link_wants_write(&c->link))
+		(void)event_add(c->ev_write, NULL);
+	if (c->behind && link_queued(&c->link, LANE_GOSSIP) == 0 &&
+	    mono_ms_between(c->synced, mono_now()) > RESYNC_MS)
+		nodes_send_all(c);
+	return true;
+}
+
+/* --- messages --- */
+
+static void
+on_gossip(struct conn *c, struct wire_msg *m)
+{
+	struct wire_blob rec;
+
+	while (c->state == CONN_UP && wire_next_record(m, &rec))
+		nodes_receive(c, m->hops, rec.p, rec.len, NULL);
+}
+
+static void
+on_ping(struct conn *c, const struct wire_msg *m)
+{
+	uint8_t buf[24];
+	struct wr w;
+
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_pong(&w, m->token, wall_now().ms);
+	send_control(c, &w);
+}
+
+static void
+on_pong(struct conn *c, const struct wire_msg *m)
+{
+	struct mono now = mono_now();
+	int64_t us;
+
+	if (show_pong(c, m->token, now))
+		return;
+	if (!c->ping_out || m->token != c->ping_token)
+		return;
+	c->ping_out = false;
+	us = now.us - c->pinged.us;
+	if (us < 1)
+		us = 1;
+	if (us > UINT32_MAX)
+		us = UINT32_MAX;
+	/* A smoothed mean over about eight, the first taken as it is. */
+	c->rtt_us = c->rtt_us == 0
+	    ? (uint32_t)us
+	    : (uint32_t)(((int64_t)c->rtt_us * 7 + us) / 8);
+	c->has_clock = true;
+	c->clock_off_ms = m->wall_ms + us / 2000 - wall_now().ms;
+	if (c->node != NULL)
+		c->node->rtt_us = c->rtt_us;
+}
+
+static void
+on_bye(struct conn *c, const struct wire_msg *m)
+{
+	static const char *const why[] = {
+		[WIRE_BYE_NONE] = "the peer hung up",
+		[WIRE_BYE_SHUTDOWN] = "the peer stops",
+		[WIRE_BYE_FULL] = "the peer is full",
+		[WIRE_BYE_DUPLICATE] = "duplicate link",
+		[WIRE_BYE_PROTOCOL] = "the peer met a protocol error",
+		[WIRE_BYE_BANNED] = "the peer banned us",
+		[WIRE_BYE_IDLE] = "idle",
+		[WIRE_BYE_FEELER] = "it only looked whether we are there",
+	};
+
+	c->bye = true;
+	if (m->reason < 32 && (1u << m->reason & BYE_HOLD) != 0)
+		discover_hold(c->id, HOLD_S);
+	conn_end(c, WIRE_BYE_NONE,
+	    m->reason < sizeof(why) / sizeof(why[0]) ? why[m->reason]
+						     : "goodbye");
+}
+
+static void
+on_message(struct conn *c, const struct link_msg *lm)
+{
+	struct wire_msg m;
+
+	switch (wire_decode(&m, lm->lane, lm->p, lm->len)) {
+	case WIRE_UNKNOWN:
+		peerd.n.unknown_messages++;
+		return;
+	case WIRE_MALFORMED:
+	case WIRE_LANE:
+		misdeed(c, SCORE_MALFORMED);
+		return;
+	case WIRE_OK:
+		break;
+	}
+	switch (m.type) {
+	case WIRE_GOSSIP:
+		on_gossip(c, &m);
+		break;
+	case WIRE_PING:
+		on_ping(c, &m);
+		break;
+	case WIRE_PONG:
+		on_pong(c, &m);
+		break;
+	case WIRE_BYE:
+		on_bye(c, &m);
+		break;
+	case WIRE_GETADDR:
+		discover_getaddr(c, m.n);
+		break;
+	case WIRE_ADDR:
+		discover_addr(c, &m);
+		break;
+	case WIRE_CREDIT: /* the link has seen to it */
+		break;
+	}
+}
+
+/* --- reading --- */
+
+/*
+ * What the link found wrong.  Length and encryption can be upset by whoever
+ * sits on the path, so only what was encrypted counts against the peer.
+ */
+static void
+on_broken(struct conn *c)
+{
+	enum link_err err = (enum link_err)c->link.err;
+
+	peerd.n.protocol_errors++;
+	log_debug("peer: link broken: %s", link_err_name(err));
+	if (err == LINK_BAD_CREDIT || err == LINK_BAD_GRANT)
+		misdeed(c, SCORE_CREDIT);
+	else if (err == LINK_BAD_LANE || err == LINK_BAD_FRAME)
+		misdeed(c, SCORE_MALFORMED);
+	if (c->state == CONN_UP) {
+		c->bye = true;
+		conn_end(c, WIRE_BYE_PROTOCOL, link_err_name(err));
+	}
+}
+
+/* All messages of one frame. */
+static bool
+take_frame(struct conn *c)
+{
+	struct link_msg m;
+	enum link_rc rc;
+
+	peerd.n.frames_in++;
+	while ((rc = link_next_msg(&c->link, &m)) == LINK_GOT) {
+		on_message(c, &m);
+		if (c->state != CONN_UP)
+			return false;
+		link_consumed(&c->link, m.lane, m.len);
+	}
+	if (rc == LINK_BROKEN)
+		on_broken(c);
+	return c->state == CONN_UP;
+}
+
+/* Keep an incomplete frame until its rest comes. */
+static void
+keep_rest(struct conn *c, const uint8_t *p, size_t len)
+{
+	free(c->rbuf);
+	c->rbuf = NULL;
+	c->rlen = len;
+	if (len == 0)
+		return;
+	if ((c->rbuf = malloc(len)) == NULL) {
+		conn_end(c, WIRE_BYE_NONE, "out of memory");
+		return;
+	}
+	memcpy(c->rbuf, p, len);
+}
+
+/* Whole frames of the len bytes in the buffer. */
+static void
+take_frames(struct conn *c, size_t len)
+{
+	enum link_rc rc;
+	size_t off = 0, used;
+
+	while ((rc = link_feed(&c->link, in + off, len - off, &used)) ==
+	    LINK_GOT) {
+		off += used;
+		if (!take_frame(c))
+			return;
+	}
+	if (rc == LINK_BROKEN) {
+		on_broken(c);
+		return;
+	}
+	keep_rest(c, in + off, len - off);
+	want_write(c);
+}
+
+void
+traffic_read(struct conn *c)
+{
+	size_t had = c->rlen;
+	ssize_t n;
+
+	if (had > 0)
+		memcpy(in, c->rbuf, had);
+	n = read(c->fd, in + had, sizeof(in) - had);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		c->bye = true;
+		conn_end(c, WIRE_BYE_NONE,
+		    n == 0 ? "closed by the peer" : strerror(errno));
+		return;
+	}
+	c->bytes_in += (uint64_t)n;
+	peerd.n.bytes_in += (uint64_t)n;
+	c->last_rx = mono_now();
+	if (c->node != NULL)
+		c->node->last_seen = wall_now();
+	take_frames(c, had + (size_t)n);
+}
