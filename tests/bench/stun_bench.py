@@ -35,9 +35,15 @@ LOADS = [
 
 
 def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that is free for UDP and TCP."""
+    while True:
+        with socket.socket() as t, socket.socket(type=socket.SOCK_DGRAM) as u:
+            t.bind(("127.0.0.1", 0))
+            try:
+                u.bind(t.getsockname())
+            except OSError:
+                continue
+            return u.getsockname()[1]
 
 
 def pin(core):
@@ -49,6 +55,19 @@ class Server:
         self.name, self.port = name, port
         self.proc = subprocess.Popen(argv, preexec_fn=pin(CORES[0]), **kw)
         self.pid = pid or self.proc.pid
+
+    def wait(self):
+        """Until it answers."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+            u.settimeout(0.1)
+            for _ in range(100):
+                u.sendto(bytes.fromhex("000100002112a442") + bytes(12),
+                         ("127.0.0.1", self.port))
+                try:
+                    return u.recv(1000)
+                except OSError:
+                    time.sleep(0.1)
+        sys.exit(f"{self.name} does not answer")
 
     def cpu(self):
         """Nanoseconds spent by all its threads so far."""
@@ -102,7 +121,8 @@ def main():
         servers.append(start_coturn())
     if os.path.exists("/usr/sbin/stund"):
         servers.append(start_stun_server())
-    time.sleep(1)
+    for s in servers:
+        s.wait()
     missed = 0
     try:
         for name, options, goals in LOADS:
