@@ -17,6 +17,7 @@
 #define REFRESH_MS     30000
 #define NETCHECK_MS    3000
 #define GATHER_MS      300 /* changes within are one */
+#define SILENT_MS      3000 /* a new life does not begin with "nothing" */
 #define WORKERS_MAX    64
 #define WAITERS_MAX    8
 #define MAPPINGS_SHOWN 32
@@ -33,6 +34,7 @@ static struct waiter waiters[WAITERS_MAX];
 static struct event *publisher, *refresher, *checker;
 static struct republish damper;
 static struct msg_stun_view sent; /* last told */
+static bool told; /* not before something is known, or nothing for a while */
 static uint64_t changes;
 
 uint64_t
@@ -144,7 +146,7 @@ view_equal(const struct msg_stun_view *a, const struct msg_stun_view *b)
 static void
 send_view(struct ipc *ch, uint16_t type)
 {
-	if (ch != NULL && !ipc_is_full(ch))
+	if (ch != NULL && told && !ipc_is_full(ch))
 		(void)ipc_send(ch, type, 0, &sent);
 }
 
@@ -163,8 +165,10 @@ static void
 publish(void)
 {
 	struct mono now = mono_now();
+	bool allowed = republish_tick(&damper, now);
 
-	if (republish_tick(&damper, now)) {
+	if (allowed || !told) {
+		told = true;
 		view_make(&sent);
 		send_all();
 		return;
@@ -193,7 +197,7 @@ report_changed(void)
 
 	changes++;
 	republish_want(&damper);
-	if (stund.running && !evtimer_pending(publisher, NULL))
+	if (stund.running && (!told || !evtimer_pending(publisher, NULL)))
 		child_timer_set(publisher, mono_add_ms(now, GATHER_MS), now);
 }
 
@@ -424,5 +428,8 @@ report_init(void)
 void
 report_start(void)
 {
+	struct mono now = mono_now();
+
 	on_refresh(-1, 0, NULL);
+	child_timer_set(publisher, mono_add_ms(now, SILENT_MS), now);
 }

@@ -30,7 +30,7 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 CONF = """
 listen peer on 127.0.0.1 port 0
 stun listen on 127.0.0.1 port 0
-stun rate 0/s burst 0 global 0/s
+stun rate 0/s global 0/s
 api http on 127.0.0.1 port 0 { rate 0 per 30s, workers 2 }
 limit { api-clients 4096, api-clients-per-prefix 4096 }
 """
