@@ -353,6 +353,22 @@ head_too_large(struct http_parse *p)
 			       : bad(p, 414, "request target too long");
 }
 
+/* Bytes from p->line to end begin, or are, a request line: could they? */
+static enum http_step
+look_at_request_line(struct http_parse *p, const uint8_t *buf, size_t end)
+{
+	uint8_t c;
+
+	if (p->request_line || end == p->line)
+		return HTTP_MORE;
+	c = buf[p->line];
+	if ((c < 'A' || c > 'Z') && c != '\r')
+		return bad(p, 400, "not HTTP");
+	if (end - p->line > HTTP_TARGET_MAX + 64)
+		return bad(p, 414, "request target too long");
+	return HTTP_MORE;
+}
+
 /* Look for the empty line.  HTTP_MORE with head_len set when it is there. */
 static enum http_step
 scan_head(struct http_parse *p, const struct http_limits *lim,
@@ -365,6 +381,8 @@ scan_head(struct http_parse *p, const struct http_limits *lim,
 	while (p->scan < end &&
 	    (lf = memchr(buf + p->scan, '\n', end - p->scan)) != NULL) {
 		at = (size_t)(lf - buf);
+		if (look_at_request_line(p, buf, at) == HTTP_BAD)
+			return HTTP_BAD;
 		if (!line_is_clean(p, buf, at))
 			return bad(p, 400, "malformed line");
 		if (at == p->line + 1 && p->request_line)
@@ -376,11 +394,8 @@ scan_head(struct http_parse *p, const struct http_limits *lim,
 			return HTTP_MORE;
 	}
 	p->scan = (uint32_t)end;
-	if (end > p->line && !p->request_line &&
-	    (buf[p->line] < 'A' || buf[p->line] > 'Z') && buf[p->line] != '\r')
-		return bad(p, 400, "not HTTP");
-	if (!p->request_line && end - p->line > HTTP_TARGET_MAX + 64)
-		return bad(p, 414, "request target too long");
+	if (look_at_request_line(p, buf, end) == HTTP_BAD)
+		return HTTP_BAD;
 	return end == lim->header_max ? head_too_large(p) : HTTP_MORE;
 }
 
@@ -440,14 +455,11 @@ chunk_byte(struct http_parse *p, uint8_t c)
 }
 
 /* Move as much of the chunk as is there behind the body so far. */
-static enum http_step
-chunk_data(struct http_parse *p, const struct http_limits *lim, uint8_t *buf,
-    size_t len)
+static void
+chunk_data(struct http_parse *p, uint8_t *buf, size_t len)
 {
 	size_t n = len - p->src;
 
-	if (p->want > lim->body_max - p->body_len)
-		return bad(p, 413, "body too large");
 	if (n > p->want)
 		n = p->want;
 	memmove(buf + p->body_off + p->body_len, buf + p->src, n);
@@ -456,7 +468,6 @@ chunk_data(struct http_parse *p, const struct http_limits *lim, uint8_t *buf,
 	p->want -= (uint32_t)n;
 	if (p->want == 0)
 		p->chunk = CH_DATA_CR;
-	return HTTP_MORE;
 }
 
 static enum http_step
@@ -467,8 +478,7 @@ body_chunked(struct http_parse *p, const struct http_limits *lim, uint8_t *buf,
 
 	while (p->src < len) {
 		if (p->chunk == CH_DATA) {
-			if (chunk_data(p, lim, buf, len) == HTTP_BAD)
-				return HTTP_BAD;
+			chunk_data(p, buf, len);
 			continue;
 		}
 		if (p->chunk == CH_END_LF) {
@@ -479,6 +489,8 @@ body_chunked(struct http_parse *p, const struct http_limits *lim, uint8_t *buf,
 		}
 		if ((next = chunk_byte(p, buf[p->src])) == -1)
 			return bad(p, 400, "malformed chunk");
+		if (next == CH_DATA && p->want > lim->body_max - p->body_len)
+			return bad(p, 413, "body too large");
 		p->chunk = (uint8_t)next;
 		p->src++;
 		/* Two bytes a chunk are free: its digit and what it must. */

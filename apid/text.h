@@ -3,7 +3,7 @@
  * Answers as bytes that may be shared: a cached one goes to many connections
  * at once and lives until the slowest of them has it.  The sum of all that
  * live is bounded, so that slow readers cannot pin memory without end.
- * Touches no socket; tested in tests/unit/text_test.c.
+ * Touches no socket; tested in tests/unit/state_test.c.
  */
 #ifndef WARREN_TEXT_H
 #define WARREN_TEXT_H

@@ -26,20 +26,38 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Binding requests that arrived")                                           \
   X("stun_answers", "stun_answers", COUNTER, "", "",                           \
     "Binding requests that were answered")                                     \
-  X("stun_dropped_rate", "stun_dropped", COUNTER, "", "reason=\"rate\"",       \
-    "Datagrams and messages that got no answer")                               \
-  X("stun_dropped_policy", "stun_dropped", COUNTER, "", "reason=\"policy\"",   \
-    "Datagrams and messages that got no answer")                               \
+  X("stun_dropped_not_stun", "stun_dropped", COUNTER, "",                      \
+    "reason=\"not_stun\"", "Datagrams and messages that got no answer")        \
   X("stun_dropped_malformed", "stun_dropped", COUNTER, "",                     \
     "reason=\"malformed\"", "Datagrams and messages that got no answer")       \
-  X("stun_dropped_full", "stun_dropped", COUNTER, "", "reason=\"full\"",       \
+  X("stun_dropped_type", "stun_dropped", COUNTER, "", "reason=\"type\"",       \
     "Datagrams and messages that got no answer")                               \
+  X("stun_dropped_source", "stun_dropped", COUNTER, "", "reason=\"source\"",   \
+    "Datagrams and messages that got no answer")                               \
+  X("stun_dropped_reflector", "stun_dropped", COUNTER, "",                     \
+    "reason=\"reflector\"", "Datagrams and messages that got no answer")       \
+  X("stun_dropped_unknown", "stun_dropped", COUNTER, "", "reason=\"unknown\"", \
+    "Datagrams and messages that got no answer")                               \
+  X("stun_dropped_net_rate", "stun_dropped", COUNTER, "",                      \
+    "reason=\"net_rate\"", "Datagrams and messages that got no answer")        \
+  X("stun_dropped_rate", "stun_dropped", COUNTER, "", "reason=\"rate\"",       \
+    "Datagrams and messages that got no answer")                               \
+  X("stun_dropped_send", "stun_dropped", COUNTER, "", "reason=\"send\"",       \
+    "Datagrams and messages that got no answer")                               \
+  X("stun_tcp_connections", "stun_tcp_connections", GAUGE, "", "",             \
+    "Connections to the STUN server that are open")                            \
+  X("stun_tcp_refused", "stun_tcp_refused", COUNTER, "", "",                   \
+    "Connections to the STUN server closed at once for a cap")                 \
+  X("stun_requesters", "stun_requesters", GAUGE, "", "",                       \
+    "Addresses remembered for having asked the STUN server")                   \
   X("stun_clients", "stun_clients", GAUGE, "", "",                             \
     "STUN clients that run against peers")                                     \
   X("stun_mappings", "stun_mappings", GAUGE, "", "",                           \
     "Outside addresses learned and alive")                                     \
+  X("stun_client_timeouts", "stun_client_timeouts", COUNTER, "", "",           \
+    "Questions to peers' STUN servers that came to nothing")                   \
   X("stun_mapping_changes", "stun_mapping_changes", COUNTER, "", "",           \
-    "Outside addresses that changed")                                          \
+    "Outside addresses that were new, changed or lost")                        \
   X("links", "links", GAUGE, "", "", "Peer links that are up")                 \
   X("links_in", "links_in", GAUGE, "", "", "Peer links that came in")          \
   X("links_out", "links_out", GAUGE, "", "", "Peer links that we dialled")     \

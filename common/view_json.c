@@ -1,186 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * JSON objects of the views, as promised in view_json.h.  struct obj is
- * sticky: a value that could not be had spoils the object it belongs to, and
- * so on outwards, so that nobody is ever shown half of one.
+ * JSON objects of the views, as promised in view_json.h.
  */
 #include "common/view_json.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/addr_policy.h"
-#include "common/assert.h"
-
-struct obj {
-	json_t *j;
-	bool bad;
-};
-
-static struct obj
-obj_new(void)
-{
-	json_t *j = json_object();
-
-	return (struct obj){ j, j == NULL };
-}
-
-static struct obj
-arr_new(void)
-{
-	json_t *j = json_array();
-
-	return (struct obj){ j, j == NULL };
-}
-
-/* Takes v; NULL spoils. */
-static void
-put(struct obj *o, const char *key, json_t *v)
-{
-	if (o->bad)
-		json_decref(v);
-	else if (v == NULL || json_object_set_new_nocheck(o->j, key, v) == -1)
-		o->bad = true;
-}
-
-static void
-add(struct obj *o, json_t *v)
-{
-	if (o->bad)
-		json_decref(v);
-	else if (v == NULL || json_array_append_new(o->j, v) == -1)
-		o->bad = true;
-}
-
-static json_t *
-obj_end(struct obj *o)
-{
-	if (!o->bad)
-		return o->j;
-	json_decref(o->j);
-	return NULL;
-}
-
-/* --- values --- */
-
-static json_t *
-text(const char *s)
-{
-	return s == NULL || s[0] == '\0' ? json_null() : json_string(s);
-}
-
-/* A word of an enum, whose "unknown" is null. */
-static json_t *
-word(const char *s)
-{
-	return strcmp(s, "unknown") == 0 ? json_null() : json_string(s);
-}
-
-/* Above 2^63 there is no JSON integer: a decimal string keeps every digit. */
-static json_t *
-number(uint64_t v)
-{
-	char buf[24];
-
-	if (v <= INT64_MAX)
-		return json_integer((json_int_t)v);
-	(void)snprintf(buf, sizeof(buf), "%llu", (unsigned long long)v);
-	return json_string(buf);
-}
-
-static json_t *
-maybe(uint64_t v)
-{
-	return v == MSG_NULL64 ? json_null() : number(v);
-}
-
-static json_t *
-tri(int v)
-{
-	return v < 0 ? json_null() : json_boolean(v);
-}
-
-static json_t *
-hex(const uint8_t *p, size_t n)
-{
-	char buf[129], *big;
-	json_t *j;
-
-	if (n <= 64)
-		return json_string(sodium_bin2hex(buf, sizeof(buf), p, n));
-	if ((big = malloc(n * 2 + 1)) == NULL)
-		return NULL;
-	j = json_string(sodium_bin2hex(big, n * 2 + 1, p, n));
-	free(big);
-	return j;
-}
-
-static json_t *
-addr_port(const struct naddr *a)
-{
-	char buf[NADDR_STR];
-
-	return a->fam == NADDR_NONE ? json_null()
-				    : json_string(naddr_str(a, buf));
-}
-
-/* The bare address; the any-address says nothing and is null. */
-static json_t *
-addr_ip(const struct naddr *a)
-{
-	char buf[NADDR_STR];
-
-	return a->fam == NADDR_NONE || naddr_is_any(a)
-	    ? json_null()
-	    : json_string(naddr_ip_str(a, buf));
-}
-
-/* As it stands in a URL: IPv6 in brackets. */
-static json_t *
-addr_host(const struct naddr *a)
-{
-	char ip[NADDR_STR], buf[NADDR_STR + 2];
-
-	if (a->fam != NADDR_V6 || naddr_is_any(a))
-		return addr_ip(a);
-	(void)snprintf(buf, sizeof(buf), "[%s]", naddr_ip_str(a, ip));
-	return json_string(buf);
-}
-
-static json_t *
-port_of(const struct naddr *a)
-{
-	return a->fam == NADDR_NONE || a->port == 0 ? json_null()
-						    : number(a->port);
-}
-
-const char *
-view_time_str(uint64_t ms, char buf[VIEW_TIME_STR])
-{
-	time_t t = (time_t)(ms / 1000);
-	struct tm tm;
-	size_t n;
-
-	if (gmtime_r(&t, &tm) == NULL ||
-	    (n = strftime(buf, VIEW_TIME_STR, "%Y-%m-%dT%H:%M:%S", &tm)) == 0) {
-		buf[0] = '\0';
-		return buf;
-	}
-	(void)snprintf(buf + n, VIEW_TIME_STR - n, ".%03uZ",
-	    (unsigned)(ms % 1000));
-	return buf;
-}
-
-static json_t *
-time_iso(uint64_t ms)
-{
-	char buf[VIEW_TIME_STR];
-
-	return ms == MSG_NULL64 ? json_null() : text(view_time_str(ms, buf));
-}
+#include "common/json_obj.h"
 
 static int
 by_word(const void *a, const void *b)
@@ -192,7 +21,7 @@ static json_t *
 capabilities(uint32_t caps)
 {
 	const char *words[32] = { NULL };
-	struct obj list = arr_new();
+	struct jo list = jo_list();
 	size_t n = 0, i;
 	unsigned bit;
 
@@ -201,20 +30,20 @@ capabilities(uint32_t caps)
 			words[n++] = cap_name(bit);
 	qsort(words, n, sizeof(words[0]), by_word);
 	for (i = 0; i < n; i++)
-		add(&list, json_string(words[i]));
-	return obj_end(&list);
+		jo_add(&list, json_string(words[i]));
+	return jo_end(&list);
 }
 
 static json_t *
 policy_words(uint8_t allow)
 {
-	struct obj list = arr_new();
+	struct jo list = jo_list();
 
 	if ((allow & ADDR_ALLOW_PRIVATE) != 0)
-		add(&list, json_string("private"));
+		jo_add(&list, json_string("private"));
 	if ((allow & ADDR_ALLOW_RESERVED) != 0)
-		add(&list, json_string("reserved"));
-	return obj_end(&list);
+		jo_add(&list, json_string("reserved"));
+	return jo_end(&list);
 }
 
 /* --- stun --- */
@@ -222,12 +51,12 @@ policy_words(uint8_t allow)
 static json_t *
 nat_words(uint8_t mapping, uint8_t filtering, uint8_t ports)
 {
-	struct obj o = obj_new();
+	struct jo o = jo_new();
 
-	put(&o, "mapping", word(nat_mapping_name(mapping)));
-	put(&o, "filtering", word(nat_filtering_name(filtering)));
-	put(&o, "ports", word(nat_ports_name(ports)));
-	return obj_end(&o);
+	jo_put(&o, "mapping", jv_word(nat_mapping_name(mapping)));
+	jo_put(&o, "filtering", jv_word(nat_filtering_name(filtering)));
+	jo_put(&o, "ports", jv_word(nat_ports_name(ports)));
+	return jo_end(&o);
 }
 
 /* One word for all families and protocols: the least favourable known. */
@@ -257,99 +86,99 @@ nat_overall(const struct msg_stun_view *stun)
 static json_t *
 nat_one(const struct msg_nat *n)
 {
-	struct obj o = obj_new();
+	struct jo o = jo_new();
 
-	put(&o, "family",
+	jo_put(&o, "family",
 	    n->fam == 0 ? json_null()
 			: json_string(n->fam == NADDR_V6 ? "ipv6" : "ipv4"));
-	put(&o, "proto", json_string(proto_name(n->proto)));
-	put(&o, "mapping", word(nat_mapping_name(n->mapping)));
-	put(&o, "filtering", word(nat_filtering_name(n->filtering)));
-	put(&o, "ports", word(nat_ports_name(n->ports)));
-	put(&o, "networks", number(n->networks));
-	put(&o, "stun_address", addr_ip(&n->endpoint));
-	put(&o, "stun_port", port_of(&n->endpoint));
-	return obj_end(&o);
+	jo_put(&o, "proto", json_string(proto_name(n->proto)));
+	jo_put(&o, "mapping", jv_word(nat_mapping_name(n->mapping)));
+	jo_put(&o, "filtering", jv_word(nat_filtering_name(n->filtering)));
+	jo_put(&o, "ports", jv_word(nat_ports_name(n->ports)));
+	jo_put(&o, "networks", jv_number(n->networks));
+	jo_put(&o, "stun_address", jv_addr_ip(&n->endpoint));
+	jo_put(&o, "stun_port", jv_port(&n->endpoint));
+	return jo_end(&o);
 }
 
 /* via_len: 32 for our own mappings, 8 for what a node record carries. */
 static json_t *
 mapping_one(const struct msg_mapping *m, size_t via_len, uint64_t now_ms)
 {
-	struct obj o = obj_new();
+	struct jo o = jo_new();
 	uint64_t now_s = now_ms / 1000;
 
-	put(&o, "proto", json_string(proto_name(m->proto)));
-	put(&o, "service", json_string(service_name(m->service)));
-	put(&o, "stun_address", addr_ip(&m->mapped));
-	put(&o, "stun_port", port_of(&m->mapped));
-	put(&o, "local_port", maybe(m->local_port));
-	put(&o, "via",
+	jo_put(&o, "proto", json_string(proto_name(m->proto)));
+	jo_put(&o, "service", json_string(service_name(m->service)));
+	jo_put(&o, "stun_address", jv_addr_ip(&m->mapped));
+	jo_put(&o, "stun_port", jv_port(&m->mapped));
+	jo_put(&o, "local_port", jv_maybe(m->local_port));
+	jo_put(&o, "via",
 	    sodium_is_zero(m->via, via_len) ? json_null()
-					    : hex(m->via, via_len));
-	put(&o, "since", maybe(m->since));
-	put(&o, "seen", maybe(m->seen));
-	put(&o, "stale",
+					    : jv_hex(m->via, via_len));
+	jo_put(&o, "since", jv_maybe(m->since));
+	jo_put(&o, "seen", jv_maybe(m->seen));
+	jo_put(&o, "stale",
 	    m->seen == MSG_NULL64 ? json_null()
 				  : json_boolean(m->seen < now_s &&
 					now_s - m->seen > VIEW_STALE_S));
-	put(&o, "verified", tri(m->verified));
-	return obj_end(&o);
+	jo_put(&o, "verified", jv_tri(m->verified));
+	return jo_end(&o);
 }
 
 static json_t *
 mapping_list(const struct msg_mapping *m, size_t n, size_t via_len,
     uint64_t now_ms)
 {
-	struct obj list = arr_new();
+	struct jo list = jo_list();
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		add(&list, mapping_one(&m[i], via_len, now_ms));
-	return obj_end(&list);
+		jo_add(&list, mapping_one(&m[i], via_len, now_ms));
+	return jo_end(&list);
 }
 
 /* STUN servers that others may ask. */
 static json_t *
 server_list(const struct msg_node *node)
 {
-	struct obj list = arr_new();
+	struct jo list = jo_list();
 	size_t i;
 
 	for (i = 0; i < node->n_listeners; i++) {
 		const struct msg_listener *l = &node->listeners[i];
 		const struct naddr *a =
 		    l->advertise.fam != NADDR_NONE ? &l->advertise : &l->addr;
-		struct obj o;
+		struct jo o;
 
 		if (l->service != SVC_STUN_UDP && l->service != SVC_STUN_TCP)
 			continue;
-		o = obj_new();
-		put(&o, "proto", json_string(proto_name(l->proto)));
-		put(&o, "address", addr_ip(a));
-		put(&o, "port", port_of(a));
-		add(&list, obj_end(&o));
+		o = jo_new();
+		jo_put(&o, "proto", json_string(proto_name(l->proto)));
+		jo_put(&o, "address", jv_addr_ip(a));
+		jo_put(&o, "port", jv_port(a));
+		jo_add(&list, jo_end(&o));
 	}
-	return obj_end(&list);
+	return jo_end(&list);
 }
 
 json_t *
 view_json_stun(const struct msg_node *node, const struct msg_stun_view *stun,
     uint64_t now_ms)
 {
-	struct obj o = obj_new(), nats = arr_new();
+	struct jo o = jo_new(), nats = jo_list();
 	size_t i;
 
 	for (i = 0; stun != NULL && i < stun->n_nats; i++)
-		add(&nats, nat_one(&stun->nats[i]));
-	put(&o, "nat", nat_overall(stun));
-	put(&o, "nats", obj_end(&nats));
-	put(&o, "servers", server_list(node));
-	put(&o, "mappings",
+		jo_add(&nats, nat_one(&stun->nats[i]));
+	jo_put(&o, "nat", nat_overall(stun));
+	jo_put(&o, "nats", jo_end(&nats));
+	jo_put(&o, "servers", server_list(node));
+	jo_put(&o, "mappings",
 	    stun == NULL
 		? json_array()
 		: mapping_list(stun->mappings, stun->n_mappings, 32, now_ms));
-	return obj_end(&o);
+	return jo_end(&o);
 }
 
 /* --- the node --- */
@@ -364,28 +193,28 @@ is_public(const struct msg_listener *l)
 static json_t *
 listener_list(const struct msg_node *node)
 {
-	struct obj list = arr_new();
+	struct jo list = jo_list();
 	size_t i;
 
 	for (i = 0; i < node->n_listeners; i++) {
 		const struct msg_listener *l = &node->listeners[i];
 		char ip[NADDR_STR];
-		struct obj o;
+		struct jo o;
 
 		if (!is_public(l))
 			continue;
-		o = obj_new();
-		put(&o, "service", json_string(service_name(l->service)));
-		put(&o, "proto", json_string(proto_name(l->proto)));
-		put(&o, "address",
+		o = jo_new();
+		jo_put(&o, "service", json_string(service_name(l->service)));
+		jo_put(&o, "proto", json_string(proto_name(l->proto)));
+		jo_put(&o, "address",
 		    l->addr.fam == NADDR_NONE
 			? json_null()
 			: json_string(naddr_ip_str(&l->addr, ip)));
-		put(&o, "port", port_of(&l->addr));
-		put(&o, "advertise", addr_port(&l->advertise));
-		add(&list, obj_end(&o));
+		jo_put(&o, "port", jv_port(&l->addr));
+		jo_put(&o, "advertise", jv_addr_port(&l->advertise));
+		jo_add(&list, jo_end(&o));
 	}
-	return obj_end(&list);
+	return jo_end(&list);
 }
 
 /* The port a service really has, or null. */
@@ -396,22 +225,35 @@ bound_port(const struct msg_node *node, uint8_t service)
 
 	for (i = 0; i < node->n_listeners; i++)
 		if (node->listeners[i].service == service)
-			return port_of(&node->listeners[i].addr);
+			return jv_port(&node->listeners[i].addr);
 	return json_null();
+}
+
+/* The port strangers reach a service at: advertised, else bound, or null. */
+static json_t *
+reach_port(const struct msg_node *node, uint8_t service)
+{
+	size_t i;
+
+	for (i = 0; i < node->n_listeners; i++)
+		if (node->listeners[i].service == service &&
+		    node->listeners[i].advertise.port != 0)
+			return jv_number(node->listeners[i].advertise.port);
+	return bound_port(node, service);
 }
 
 static json_t *
 port_table(const struct msg_node *node)
 {
-	struct obj o = obj_new();
+	struct jo o = jo_new();
 
-	put(&o, "link", bound_port(node, SVC_LINK));
-	put(&o, "http", bound_port(node, SVC_HTTP));
-	put(&o, "ws", bound_port(node, SVC_WS));
-	put(&o, "wsudp", bound_port(node, SVC_WSUDP));
-	put(&o, "stun_udp", bound_port(node, SVC_STUN_UDP));
-	put(&o, "stun_tcp", bound_port(node, SVC_STUN_TCP));
-	return obj_end(&o);
+	jo_put(&o, "link", bound_port(node, SVC_LINK));
+	jo_put(&o, "http", bound_port(node, SVC_HTTP));
+	jo_put(&o, "ws", bound_port(node, SVC_WS));
+	jo_put(&o, "wsudp", bound_port(node, SVC_WSUDP));
+	jo_put(&o, "stun_udp", bound_port(node, SVC_STUN_UDP));
+	jo_put(&o, "stun_tcp", bound_port(node, SVC_STUN_TCP));
+	return jo_end(&o);
 }
 
 /* Where strangers find us: what we advertise, else what peers see. */
@@ -424,10 +266,10 @@ own_address(const struct msg_node *node, const struct msg_stun_view *stun)
 		if (is_public(&node->listeners[i]) &&
 		    node->listeners[i].advertise.fam != NADDR_NONE &&
 		    !naddr_is_any(&node->listeners[i].advertise))
-			return addr_host(&node->listeners[i].advertise);
+			return jv_addr_host(&node->listeners[i].advertise);
 	for (i = 0; stun != NULL && i < stun->n_nats; i++)
 		if (stun->nats[i].endpoint.fam != NADDR_NONE)
-			return addr_host(&stun->nats[i].endpoint);
+			return jv_addr_host(&stun->nats[i].endpoint);
 	return json_null();
 }
 
@@ -441,52 +283,52 @@ json_t *
 view_json_nodeinfo(const struct msg_node *node,
     const struct msg_stun_view *stun, uint64_t now_ms)
 {
-	struct obj o = obj_new();
+	struct jo o = jo_new();
 
-	put(&o, "nodeId", hex(node->id, 32));
-	put(&o, "publicKey", hex(node->id, 32));
-	put(&o, "netid", hex(node->netid, 32));
-	put(&o, "network", text(node->network));
-	put(&o, "name", text(node->name));
-	put(&o, "version", text(node->version));
-	put(&o, "address", own_address(node, stun));
-	put(&o, "httpPort", bound_port(node, SVC_HTTP));
-	put(&o, "wsPort", bound_port(node, SVC_WS));
-	put(&o, "capabilities", capabilities(node->caps));
-	put(&o, "region", text(node->region));
-	put(&o, "status", json_string("online"));
-	put(&o, "uptime_seconds", number(uptime_s(node, now_ms)));
-	put(&o, "time", number(now_ms / 1000));
-	put(&o, "started", time_iso(node->started));
-	put(&o, "ports", port_table(node));
-	put(&o, "listeners", listener_list(node));
-	put(&o, "sandbox", text(node->sandbox));
-	put(&o, "addressPolicy", policy_words(node->allow));
-	put(&o, "testEcho", json_boolean(node->test_echo));
-	put(&o, "stun", view_json_stun(node, stun, now_ms));
-	return obj_end(&o);
+	jo_put(&o, "nodeId", jv_hex(node->id, 32));
+	jo_put(&o, "publicKey", jv_hex(node->id, 32));
+	jo_put(&o, "netid", jv_hex(node->netid, 32));
+	jo_put(&o, "network", jv_text(node->network));
+	jo_put(&o, "name", jv_text(node->name));
+	jo_put(&o, "version", jv_text(node->version));
+	jo_put(&o, "address", own_address(node, stun));
+	jo_put(&o, "httpPort", reach_port(node, SVC_HTTP));
+	jo_put(&o, "wsPort", reach_port(node, SVC_WS));
+	jo_put(&o, "capabilities", capabilities(node->caps));
+	jo_put(&o, "region", jv_text(node->region));
+	jo_put(&o, "status", json_string("online"));
+	jo_put(&o, "uptime_seconds", jv_number(uptime_s(node, now_ms)));
+	jo_put(&o, "time", jv_number(now_ms / 1000));
+	jo_put(&o, "started", jv_time(node->started));
+	jo_put(&o, "ports", port_table(node));
+	jo_put(&o, "listeners", listener_list(node));
+	jo_put(&o, "sandbox", jv_text(node->sandbox));
+	jo_put(&o, "addressPolicy", policy_words(node->allow));
+	jo_put(&o, "testEcho", json_boolean(node->test_echo));
+	jo_put(&o, "stun", view_json_stun(node, stun, now_ms));
+	return jo_end(&o);
 }
 
 json_t *
 view_json_status(const struct msg_node *node, const struct msg_stun_view *stun,
     const struct view_totals *totals, uint64_t now_ms)
 {
-	struct obj o = obj_new(), metrics = obj_new(), band = obj_new();
-	struct obj ops = obj_new();
+	struct jo o = jo_new(), metrics = jo_new(), band = jo_new();
+	struct jo ops = jo_new();
 
-	put(&band, "in", maybe(totals->bytes_in));
-	put(&band, "out", maybe(totals->bytes_out));
-	put(&ops, "success", maybe(totals->ops_ok));
-	put(&ops, "failed", maybe(totals->ops_failed));
-	put(&metrics, "uptime", number(uptime_s(node, now_ms)));
-	put(&metrics, "peers", maybe(totals->peers_up));
-	put(&metrics, "blocks", json_null());
-	put(&metrics, "bandwidth", obj_end(&band));
-	put(&metrics, "operations", obj_end(&ops));
-	put(&o, "status", json_string("online"));
-	put(&o, "metrics", obj_end(&metrics));
-	put(&o, "nat", nat_overall(stun));
-	return obj_end(&o);
+	jo_put(&band, "in", jv_maybe(totals->bytes_in));
+	jo_put(&band, "out", jv_maybe(totals->bytes_out));
+	jo_put(&ops, "success", jv_maybe(totals->ops_ok));
+	jo_put(&ops, "failed", jv_maybe(totals->ops_failed));
+	jo_put(&metrics, "uptime", jv_number(uptime_s(node, now_ms)));
+	jo_put(&metrics, "peers", jv_maybe(totals->peers_up));
+	jo_put(&metrics, "blocks", json_null());
+	jo_put(&metrics, "bandwidth", jo_end(&band));
+	jo_put(&metrics, "operations", jo_end(&ops));
+	jo_put(&o, "status", json_string("online"));
+	jo_put(&o, "metrics", jo_end(&metrics));
+	jo_put(&o, "nat", nat_overall(stun));
+	return jo_end(&o);
 }
 
 /* --- a peer --- */
@@ -503,26 +345,26 @@ source_name(uint8_t source)
 static json_t *
 addr_list(const struct msg_peer *p)
 {
-	struct obj list = arr_new();
+	struct jo list = jo_list();
 	size_t i;
 
 	for (i = 0; i < p->n_addrs; i++) {
 		const struct msg_svc_addr *a = &p->addrs[i];
-		struct obj o = obj_new();
+		struct jo o = jo_new();
 
-		put(&o, "service", json_string(service_name(a->service)));
-		put(&o, "proto",
+		jo_put(&o, "service", json_string(service_name(a->service)));
+		jo_put(&o, "proto",
 		    json_string(proto_name(
 			a->service == SVC_WSUDP || a->service == SVC_STUN_UDP
 			    ? PROTO_UDP
 			    : PROTO_TCP)));
-		put(&o, "source", word(source_name(a->source)));
-		put(&o, "address", addr_ip(&a->addr));
-		put(&o, "port",
-		    a->addr.port == 0 ? json_null() : number(a->addr.port));
-		add(&list, obj_end(&o));
+		jo_put(&o, "source", jv_word(source_name(a->source)));
+		jo_put(&o, "address", jv_addr_ip(&a->addr));
+		jo_put(&o, "port",
+		    a->addr.port == 0 ? json_null() : jv_number(a->addr.port));
+		jo_add(&list, jo_end(&o));
 	}
-	return obj_end(&list);
+	return jo_end(&list);
 }
 
 static json_t *
@@ -533,151 +375,53 @@ service_port(const struct msg_peer *p, uint8_t service)
 	for (i = 0; i < p->n_addrs; i++)
 		if (p->addrs[i].service == service &&
 		    p->addrs[i].addr.port != 0)
-			return number(p->addrs[i].addr.port);
+			return jv_number(p->addrs[i].addr.port);
 	return json_null();
 }
 
 static json_t *
 peer_stun(const struct msg_peer *p, uint64_t now_ms)
 {
-	struct obj o = obj_new();
+	struct jo o = jo_new();
 
-	put(&o, "nat",
+	jo_put(&o, "nat",
 	    nat_words(p->nat_mapping, p->nat_filtering, p->nat_ports));
-	put(&o, "mappings",
+	jo_put(&o, "mappings",
 	    mapping_list(p->mappings, p->n_mappings, 8, now_ms));
-	return obj_end(&o);
+	return jo_end(&o);
 }
 
 json_t *
 view_json_peer(const struct msg_peer *p, uint64_t now_ms)
 {
-	struct obj o = obj_new();
+	struct jo o = jo_new();
 
-	put(&o, "nodeId", hex(p->id, 32));
-	put(&o, "publicKey", hex(p->id, 32));
-	put(&o, "addr", addr_port(&p->addr));
-	put(&o, "address", addr_host(&p->addr));
-	put(&o, "httpPort", service_port(p, SVC_HTTP));
-	put(&o, "wsPort", service_port(p, SVC_WS));
-	put(&o, "name", text(p->name));
-	put(&o, "version", text(p->agent));
-	put(&o, "region", text(p->region));
-	put(&o, "capabilities",
+	jo_put(&o, "nodeId", jv_hex(p->id, 32));
+	jo_put(&o, "publicKey", jv_hex(p->id, 32));
+	jo_put(&o, "addr", jv_addr_port(&p->addr));
+	jo_put(&o, "address", jv_addr_host(&p->addr));
+	jo_put(&o, "httpPort", service_port(p, SVC_HTTP));
+	jo_put(&o, "wsPort", service_port(p, SVC_WS));
+	jo_put(&o, "name", jv_text(p->name));
+	jo_put(&o, "version", jv_text(p->agent));
+	jo_put(&o, "region", jv_text(p->region));
+	jo_put(&o, "capabilities",
 	    p->known || p->caps != 0 ? capabilities(p->caps) : json_null());
-	put(&o, "status", word(peer_status_name(p->status)));
-	put(&o, "inbound",
+	jo_put(&o, "status", jv_word(peer_status_name(p->status)));
+	jo_put(&o, "inbound",
 	    p->dir == PEER_DIR_NONE ? json_null()
 				    : json_boolean(p->dir == PEER_DIR_IN));
-	put(&o, "pinned", json_boolean(p->pinned));
-	put(&o, "pingtime", maybe(p->rtt_us));
-	put(&o, "lastSeen", time_iso(p->last_seen));
-	put(&o, "conntime",
-	    p->since == MSG_NULL64 ? json_null() : number(p->since / 1000));
-	put(&o, "bytesrecv", maybe(p->bytes_in));
-	put(&o, "bytessent", maybe(p->bytes_out));
-	put(&o, "banscore", json_integer(p->score));
-	put(&o, "seq", maybe(p->seq));
-	put(&o, "addrs", addr_list(p));
-	put(&o, "stun", peer_stun(p, now_ms));
-	put(&o, "last_error", text(p->last_error));
-	return obj_end(&o);
-}
-
-/* --- any message --- */
-
-static uint64_t
-load_uint(const uint8_t *at, size_t size)
-{
-	uint16_t v16;
-	uint32_t v32;
-	uint64_t v64;
-
-	switch (size) {
-	case 1:
-		return *at;
-	case 2:
-		memcpy(&v16, at, 2);
-		return v16;
-	case 4:
-		memcpy(&v32, at, 4);
-		return v32;
-	default:
-		memcpy(&v64, at, 8);
-		return v64;
-	}
-}
-
-static int64_t
-load_int(const uint8_t *at, size_t size)
-{
-	int32_t v32;
-	int64_t v64;
-
-	if (size == 4) {
-		memcpy(&v32, at, 4);
-		return v32;
-	}
-	memcpy(&v64, at, 8);
-	return v64;
-}
-
-static json_t *
-field_list(const struct fld *f, const uint8_t *body)
-{
-	struct obj list = arr_new();
-	uint16_t n;
-	size_t i;
-
-	memcpy(&n, body + f->count_off, sizeof(n));
-	for (i = 0; i < n && i < f->max; i++)
-		add(&list,
-		    view_json_schema(f->item,
-			body + f->off + i * f->item->size));
-	return obj_end(&list);
-}
-
-static json_t *
-field(const struct fld *f, const uint8_t *body)
-{
-	const uint8_t *at = body + f->off;
-	struct blob blob;
-	struct naddr addr;
-
-	switch (f->kind) {
-	case FLD_BOOL:
-		return json_boolean(*at);
-	case FLD_TRI:
-		return tri((int8_t)*at);
-	case FLD_UINT:
-		return number(load_uint(at, f->size));
-	case FLD_N64:
-		return maybe(load_uint(at, 8));
-	case FLD_INT:
-		return json_integer(load_int(at, f->size));
-	case FLD_STR:
-		return json_string((const char *)at);
-	case FLD_BIN:
-		return hex(at, f->size);
-	case FLD_BLOB:
-		memcpy(&blob, at, sizeof(blob));
-		return blob.len == 0 ? json_string("") : hex(blob.p, blob.len);
-	case FLD_ADDR:
-		memcpy(&addr, at, sizeof(addr));
-		return addr_port(&addr);
-	case FLD_LIST:
-		return field_list(f, body);
-	}
-	return NULL;
-}
-
-json_t *
-view_json_schema(const struct schema *schema, const void *body)
-{
-	struct obj o = obj_new();
-	size_t i;
-
-	for (i = 0; i < schema->n; i++)
-		put(&o, schema->flds[i].name, field(&schema->flds[i], body));
-	return obj_end(&o);
+	jo_put(&o, "pinned", json_boolean(p->pinned));
+	jo_put(&o, "pingtime", jv_maybe(p->rtt_us));
+	jo_put(&o, "lastSeen", jv_time(p->last_seen));
+	jo_put(&o, "conntime",
+	    p->since == MSG_NULL64 ? json_null() : jv_number(p->since / 1000));
+	jo_put(&o, "bytesrecv", jv_maybe(p->bytes_in));
+	jo_put(&o, "bytessent", jv_maybe(p->bytes_out));
+	jo_put(&o, "banscore", json_integer(p->score));
+	jo_put(&o, "seq", jv_maybe(p->seq));
+	jo_put(&o, "addrs", addr_list(p));
+	jo_put(&o, "stun", peer_stun(p, now_ms));
+	jo_put(&o, "last_error", jv_text(p->last_error));
+	return jo_end(&o);
 }

@@ -16,6 +16,7 @@
 
 #define REFRESH_MS     30000
 #define NETCHECK_MS    3000
+#define GATHER_MS      300 /* changes within are one */
 #define WORKERS_MAX    64
 #define WAITERS_MAX    8
 #define MAPPINGS_SHOWN 32
@@ -181,8 +182,9 @@ on_publish(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * Changes of one wakeup are told together, hence the timer: a peer that goes
- * takes several mappings along.
+ * What changes together is told together, hence the timer: a new peer brings
+ * a mapping of each protocol, one that goes takes them along, and each telling
+ * costs one of the damper's three.
  */
 void
 report_changed(void)
@@ -191,8 +193,8 @@ report_changed(void)
 
 	changes++;
 	republish_want(&damper);
-	if (stund.running)
-		child_timer_set(publisher, now, now);
+	if (stund.running && !evtimer_pending(publisher, NULL))
+		child_timer_set(publisher, mono_add_ms(now, GATHER_MS), now);
 }
 
 /* What nobody announced: seen again, or gone stale. */

@@ -237,8 +237,11 @@ stats(stat_emit emit, void *arg)
 	uint64_t all = 0;
 	size_t i;
 
+	/* Binding requests: what is not is dropped before these are judged. */
 	for (i = 0; i < STUN_VERDICT_COUNT; i++)
-		all += n[i];
+		if (i != STUN_NOTED && i != STUN_DROP_ALIEN &&
+		    i != STUN_DROP_MALFORMED && i != STUN_DROP_TYPE)
+			all += n[i];
 	emit(arg, "stun_requests", all);
 	emit(arg, "stun_answers", n[STUN_ANSWERED] + n[STUN_REFUSED]);
 	for (i = 0; i < STUN_VERDICT_COUNT; i++)

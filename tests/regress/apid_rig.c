@@ -431,8 +431,9 @@ main(int argc, char **argv)
 		die("standard input");
 	(void)puts("ready");
 	(void)event_base_dispatch(rig.base);
-	(void)kill(rig.pid, SIGTERM);
+	(void)ipc_send(rig.apid, PROC_STOP, 0, NULL);
+	ipc_flush(rig.apid);
 	if (waitpid(rig.pid, &status, 0) == -1)
 		die("waitpid");
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? 0 : 1;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
 }

@@ -99,9 +99,8 @@ def main():
                              web[0], str(web[1]), "/node/info", str(RATE),
                              secs, "32"], stdout=subprocess.PIPE, text=True)
     udp = subprocess.Popen([os.path.join(B, "tests/bench/stun_load"),
-                            "-h", stun[0], "-p", str(stun[1]), "-r",
-                            str(RATE), "-t", secs, "-s", "16", "-k", "16",
-                            "-j"],
+                            "-r", str(RATE), "-d", secs, "-s", "16", "-k",
+                            "16", stun[0], str(stun[1])],
                            stdout=subprocess.PIPE, text=True)
     slow = []
     api_kills = 0
@@ -131,7 +130,7 @@ def main():
     check("HTTP: never silent for a second", h["gap_ms"] < 1000, h)
     check("HTTP: the rate was held", h["answered"] > 0.8 * h["sent"], h)
     check("STUN: no wrong answer", u.get("wrong", 0) == 0, u)
-    check("STUN: answered", u["answered"] > 0.5 * u["sent"], u)
+    check("STUN: answered", u["answers"] > 20 * u["lost"], u)
     wait_for("linked again", lambda: [
         p for p in node.rpc("getpeerinfo") if p["status"] == "ACTIVE"], 20)
     check("outside mappings unchanged", mappings(node) == map_before,

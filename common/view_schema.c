@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Any message as JSON by its schema, as promised in view_json.h.
+ */
+#include <string.h>
+
+#include "common/json_obj.h"
+#include "common/view_json.h"
+
+static uint64_t
+load_uint(const uint8_t *at, size_t size)
+{
+	uint16_t v16;
+	uint32_t v32;
+	uint64_t v64;
+
+	switch (size) {
+	case 1:
+		return *at;
+	case 2:
+		memcpy(&v16, at, 2);
+		return v16;
+	case 4:
+		memcpy(&v32, at, 4);
+		return v32;
+	default:
+		memcpy(&v64, at, 8);
+		return v64;
+	}
+}
+
+static int64_t
+load_int(const uint8_t *at, size_t size)
+{
+	int32_t v32;
+	int64_t v64;
+
+	if (size == 4) {
+		memcpy(&v32, at, 4);
+		return v32;
+	}
+	memcpy(&v64, at, 8);
+	return v64;
+}
+
+static json_t *
+field_list(const struct fld *f, const uint8_t *body)
+{
+	struct jo list = jo_list();
+	uint16_t n;
+	size_t i;
+
+	memcpy(&n, body + f->count_off, sizeof(n));
+	for (i = 0; i < n && i < f->max; i++)
+		jo_add(&list,
+		    view_json_schema(f->item,
+			body + f->off + i * f->item->size));
+	return jo_end(&list);
+}
+
+static json_t *
+field(const struct fld *f, const uint8_t *body)
+{
+	const uint8_t *at = body + f->off;
+	struct blob blob;
+	struct naddr addr;
+
+	switch (f->kind) {
+	case FLD_BOOL:
+		return json_boolean(*at);
+	case FLD_TRI:
+		return jv_tri((int8_t)*at);
+	case FLD_UINT:
+		return jv_number(load_uint(at, f->size));
+	case FLD_N64:
+		return jv_maybe(load_uint(at, 8));
+	case FLD_INT:
+		return json_integer(load_int(at, f->size));
+	case FLD_STR:
+		return json_string((const char *)at);
+	case FLD_BIN:
+		return jv_hex(at, f->size);
+	case FLD_BLOB:
+		memcpy(&blob, at, sizeof(blob));
+		return blob.len == 0 ? json_string("")
+				     : jv_hex(blob.p, blob.len);
+	case FLD_ADDR:
+		memcpy(&addr, at, sizeof(addr));
+		return jv_addr_port(&addr);
+	case FLD_LIST:
+		return field_list(f, body);
+	}
+	return NULL;
+}
+
+json_t *
+view_json_schema(const struct schema *schema, const void *body)
+{
+	struct jo o = jo_new();
+	size_t i;
+
+	for (i = 0; i < schema->n; i++)
+		jo_put(&o, schema->flds[i].name, field(&schema->flds[i], body));
+	return jo_end(&o);
+}
