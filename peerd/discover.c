@@ -42,18 +42,20 @@ static size_t n_selves;
 static struct {
 	uint8_t id[32];
 	struct mono until;
+	bool ours; /* we sent it away; else it sent us, and may come back */
 } holds[HOLDS_MAX];
 static size_t n_holds;
 
 /* --- who is left alone --- */
 
 void
-discover_hold(const uint8_t id[32], int64_t s)
+discover_hold(const uint8_t id[32], int64_t s, bool ours)
 {
 	size_t i = n_holds++ % HOLDS_MAX;
 
 	memcpy(holds[i].id, id, 32);
 	holds[i].until = mono_add_ms(mono_now(), s * 1000);
+	holds[i].ours = ours;
 }
 
 void
@@ -66,6 +68,13 @@ discover_release(const uint8_t id[32])
 			holds[i].until = (struct mono){ 0 };
 }
 
+static bool
+in_force(size_t i, const uint8_t id[32], struct mono now)
+{
+	return memcmp(holds[i].id, id, 32) == 0 &&
+	    mono_before(now, holds[i].until);
+}
+
 bool
 discover_is_held(const uint8_t id[32])
 {
@@ -73,8 +82,19 @@ discover_is_held(const uint8_t id[32])
 	size_t i;
 
 	for (i = 0; i < HOLDS_MAX; i++)
-		if (memcmp(holds[i].id, id, 32) == 0 &&
-		    mono_before(now, holds[i].until))
+		if (in_force(i, id, now))
+			return true;
+	return false;
+}
+
+bool
+discover_is_unwelcome(const uint8_t id[32])
+{
+	struct mono now = mono_now();
+	size_t i;
+
+	for (i = 0; i < HOLDS_MAX; i++)
+		if (holds[i].ours && in_force(i, id, now))
 			return true;
 	return false;
 }

@@ -176,7 +176,7 @@ edit_peer_disconnect(struct ipc *ch, const struct ipc_msg *m)
 		child_ctl_end(ch, m->id, REFUSED, "that peer is not linked");
 		return;
 	}
-	discover_hold(id, CUT_HOLD_S);
+	discover_hold(id, CUT_HOLD_S, true);
 	conn_end(c, WIRE_BYE_NONE, "disconnected by the operator");
 	child_ctl_end(ch, m->id, 0, "disconnected, and left alone for %d s",
 	    CUT_HOLD_S);

@@ -55,7 +55,7 @@ ban(struct conn *c, const char *reason)
 	if (targets_pinned(c->id)) {
 		log_warn("peer %s: %s; pinned, so not banned",
 		    id_short(c->id, id), reason);
-		discover_hold(c->id, HOLD_S);
+		discover_hold(c->id, HOLD_S, true);
 		return;
 	}
 	(void)ban_auto(&peerd.bans, &key, reason, now);

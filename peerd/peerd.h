@@ -330,7 +330,10 @@ void discover_result(const struct dial_why *why, const uint8_t *id,
 void discover_linked(struct conn *c);
 void discover_unlinked(const struct conn *c);
 void discover_forget(uint32_t index); /* a known node's place is taken anew */
-void discover_hold(const uint8_t id[32], int64_t s);
+/* Leave a node alone for s seconds; ours: we sent it away, and do not let it in
+ * either.  One that sent us away may come back by itself. */
+void discover_hold(const uint8_t id[32], int64_t s, bool ours);
+bool discover_is_unwelcome(const uint8_t id[32]); /* held by us */
 void discover_release(const uint8_t id[32]);
 bool discover_is_held(const uint8_t id[32]);
 bool discover_is_self(const struct naddr *a);

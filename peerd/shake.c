@@ -96,7 +96,7 @@ judge(struct conn *c)
 		return "another key than the pinned one";
 	if (ban_find_key(&peerd.bans, he->identity, wall_now()) != NULL)
 		return "banned key";
-	if (!c->outbound && discover_is_held(he->identity))
+	if (!c->outbound && discover_is_unwelcome(he->identity))
 		return "sent away a moment ago";
 	return NULL;
 }

@@ -282,7 +282,7 @@ on_bye(struct conn *c, const struct wire_msg *m)
 
 	c->bye = true;
 	if (m->reason < 32 && (1u << m->reason & BYE_HOLD) != 0)
-		discover_hold(c->id, HOLD_S);
+		discover_hold(c->id, HOLD_S, false);
 	conn_end(c, WIRE_BYE_NONE,
 	    m->reason < sizeof(why) / sizeof(why[0]) ? why[m->reason]
 						     : "goodbye");
