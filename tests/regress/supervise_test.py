@@ -81,7 +81,8 @@ def kill_and_wait(node, proc, slow):
 
 
 def main():
-    helper = N("helper", CONF % (2, 2, 2, "")).start()
+    # Its own TCP client would back off while we are killed: none.
+    helper = N("helper", CONF % (2, 2, 2, "stun tcp no\n")).start()
     hhost, hport = addr(helper, "link")
     boot = "bootstrap %s port %d static\n" % (hhost, hport)
     node = N("node", CONF % (3, 3, 3, boot)).start()
