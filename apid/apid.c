@@ -168,19 +168,19 @@ static const struct ipc_handler peerd_handlers[] = {
 	{ 0, NULL },
 };
 
-/* The sibling died or misbehaved; the parent will hand out a new channel. */
+/*
+ * The sibling died or misbehaved; the parent will hand out a new channel.
+ * What it told last stands until then: outside addresses outlive stund.
+ */
 static void
 on_sibling_ended(struct ipc *ch, enum ipc_end how, const char *why)
 {
 	if (how != IPC_EOF)
 		log_warn("%s: %s", ipc_name(ch), why);
-	if (ch == stund) {
-		state_set_stun(NULL);
+	if (ch == stund)
 		stund = NULL;
-	} else if (ch == peerd) {
-		state_clear_peers();
+	else if (ch == peerd)
 		peerd = NULL;
-	}
 	ipc_free(ch);
 }
 
@@ -210,7 +210,6 @@ on_channel(enum proc_kind kind, unsigned index, int fd)
 	switch (kind) {
 	case PROC_STUND:
 		ipc_free(stund);
-		state_set_stun(NULL);
 		stund = sibling("stund", stund_tables, stund_handlers, fd);
 		break;
 	case PROC_PEERD:

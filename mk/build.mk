@@ -39,8 +39,8 @@ $(B)/apid-bin: $(APID_OBJS) $(B)/common.a
 
 $(B)/common.a: $(COMMON_OBJS)
 	@rm -f $@
-	@ar rc $@ $(COMMON_OBJS)
+	@ar qcs $@ $(COMMON_OBJS)
 
 $(B)/all.a: $(LIB_OBJS)
 	@rm -f $@
-	@ar rc $@ $(LIB_OBJS)
+	@ar qcs $@ $(LIB_OBJS)

@@ -126,7 +126,7 @@ open_stund(int fd)
 	if ((stund = ipc_new(child_base(), fd, &conf)) == NULL)
 		return;
 	ipc_set_phase(stund, PH_RUN);
-	TAILQ_FOREACH(c, &peerd.conns, next) {
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c)) {
 		c->stun_said = false;
 		if (c->state == CONN_UP)
 			tell_stund(c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The life of a connection: accepted within bounds or dialled, one link a
- * peer, watched, ended.  A connection that ended is freed when the loop
+ * The life of a connection: begun, one link a peer, watched, ended.  Who may
+ * come in is decided in inbound.c.  A connection that ended is freed when the loop
  * turns, so whoever still holds it may look at its state.
  */
 #include <errno.h>
@@ -11,42 +11,36 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "common/addr_policy.h"
 #include "common/log.h"
 #include "peerd/peerd.h"
 
-#define LISTENERS_MAX  16
-#define ACCEPTS_MAX    16   /* in one wakeup */
-#define RATE_SLOTS     1024 /* addresses whose handshakes are counted */
-#define NOTSENT_MAX    (64 * 1024)
-#define ACCEPT_REST_MS 1000 /* out of descriptors: wait */
-#define LAG_MS         2000 /* our own loop slept so long: accuse nobody */
+#define NOTSENT_MAX (64 * 1024)
+#define LAG_MS      2000  /* our own loop slept so long: accuse nobody */
+#define RESYNC_MS   10000 /* all records again, at most so often */
 
-static struct listener {
-	struct naddr addr;
-	int fd;
-	struct event *ev;
-} listeners[LISTENERS_MAX];
-static size_t n_listeners;
-
-static struct ratelimit shakes;
-static int64_t shake_slots[RATE_SLOTS];
 static uint32_t next_serial = 1;
 static struct conns dead = TAILQ_HEAD_INITIALIZER(dead);
-static struct event *reaper, *rest_timer;
+static struct event *reaper;
 static struct mono last_tick;
 
 /* --- who is there --- */
+
+struct conn *
+conn_next(const struct conn *after)
+{
+	return after == NULL ? TAILQ_FIRST(&peerd.conns)
+			     : TAILQ_NEXT(after, next);
+}
 
 struct conn *
 conn_find(const uint8_t id[32])
 {
 	struct conn *c;
 
-	TAILQ_FOREACH(c, &peerd.conns, next)
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		if (c->state == CONN_UP && memcmp(c->id, id, 32) == 0)
 			return c;
 	return NULL;
@@ -57,7 +51,7 @@ conn_by_serial(uint32_t serial)
 {
 	struct conn *c;
 
-	TAILQ_FOREACH(c, &peerd.conns, next)
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		if (c->serial == serial && c->state == CONN_UP)
 			return c;
 	return NULL;
@@ -69,7 +63,7 @@ conn_links(int outbound)
 	const struct conn *c;
 	unsigned n = 0;
 
-	TAILQ_FOREACH(c, &peerd.conns, next)
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		n += c->state == CONN_UP &&
 		    (outbound < 0 || c->outbound == (outbound == 1));
 	return n;
@@ -81,8 +75,8 @@ conn_shaking(void)
 	const struct conn *c;
 	unsigned n = 0;
 
-	TAILQ_FOREACH(c, &peerd.conns, next)
-		n += c->state == CONN_SHAKE;
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
+		n += c->state == CONN_SHAKE && !c->outbound;
 	return n;
 }
 
@@ -91,7 +85,7 @@ conn_is_dialling(const struct naddr *addr)
 {
 	const struct conn *c;
 
-	TAILQ_FOREACH(c, &peerd.conns, next)
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		if (c->outbound && naddr_equal(&c->why.addr, addr))
 			return true;
 	return false;
@@ -133,6 +127,8 @@ conn_bury(struct conn *c)
 	link_wipe(&c->link);
 	TAILQ_REMOVE(&peerd.conns, c, next);
 	TAILQ_INSERT_TAIL(&dead, c, next);
+	if (reaper == NULL)
+		reaper = child_timer(on_reap, NULL);
 	child_timer_set(reaper, now, now);
 }
 
@@ -180,7 +176,10 @@ conn_end(struct conn *c, enum wire_bye bye, const char *why)
 		return;
 	}
 	if (!c->bye) {
+		/* What waits goes first, since BYE would overtake it. */
 		c->bye = true;
+		if (!traffic_write(c))
+			return;
 		say_bye(c, bye);
 		if (c->state == CONN_DEAD) /* the write ended it already */
 			return;
@@ -252,8 +251,7 @@ tune(int fd)
 #endif
 }
 
-/* Takes fd.  why is NULL for one that was accepted. */
-static void
+void
 conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
 {
 	struct conn *c = calloc(1, sizeof(*c));
@@ -290,155 +288,7 @@ conn_dialled(int fd, const struct dial_why *why)
 		(void)close(fd);
 		return;
 	}
-	if (conn_shaking() >= HANDSHAKES_MAX) {
-		(void)close(fd);
-		discover_result(why, NULL, "too many handshakes");
-		return;
-	}
 	conn_start(fd, &why->addr, why);
-}
-
-/* Inbound connections from the network around an address. */
-static unsigned
-count_prefix(const struct naddr *from)
-{
-	bool own_host = addr_class(from) == ADDR_LOOPBACK;
-	unsigned v4 = own_host ? 32 : 24, v6 = own_host ? 128 : 48, n = 0;
-	struct naddr net = addr_prefix(from, v4, v6), other;
-	const struct conn *c;
-
-	TAILQ_FOREACH(c, &peerd.conns, next) {
-		if (c->outbound)
-			continue;
-		other = addr_prefix(&c->remote, v4, v6);
-		n += naddr_ip_equal(&net, &other);
-	}
-	return n;
-}
-
-/* Why this connection is not taken, or NULL. */
-static const char *
-refuse_reason(const struct naddr *from)
-{
-	if (peerd.stopping)
-		return "stopping";
-	if (ban_find_addr(&peerd.bans, from, wall_now()) != NULL)
-		return "banned address";
-	if (conn_links(0) >= peerd.conf.max_inbound)
-		return "too many inbound links";
-	if (conn_links(-1) >= peerd.conf.max_peers)
-		return "too many links";
-	if (conn_shaking() >= HANDSHAKES_MAX)
-		return "too many handshakes";
-	if (peerd.conf.max_per_prefix != 0 &&
-	    count_prefix(from) >= peerd.conf.max_per_prefix)
-		return "too many from its network";
-	if (!ratelimit_allow(&shakes, from, mono_now()))
-		return "too many handshakes from its address";
-	return NULL;
-}
-
-static void
-on_rest_over(evutil_socket_t fd, short what, void *arg)
-{
-	size_t i;
-
-	(void)fd;
-	(void)what;
-	(void)arg;
-	for (i = 0; i < n_listeners; i++)
-		(void)event_add(listeners[i].ev, NULL);
-}
-
-/* No descriptors left: accepting again at once would only spin. */
-static void
-rest(void)
-{
-	struct mono now = mono_now();
-	size_t i;
-
-	log_warn("accept: %s; no new links for a second", strerror(errno));
-	for (i = 0; i < n_listeners; i++)
-		(void)event_del(listeners[i].ev);
-	child_timer_set(rest_timer, mono_add_ms(now, ACCEPT_REST_MS), now);
-}
-
-static void
-on_accept(evutil_socket_t fd, short what, void *arg)
-{
-	struct sockaddr_storage ss;
-	struct naddr from;
-	char text[NADDR_STR];
-	const char *why;
-	socklen_t len;
-	int i, cfd;
-
-	(void)what;
-	(void)arg;
-	for (i = 0; i < ACCEPTS_MAX; i++) {
-		len = sizeof(ss);
-		cfd = accept4(fd, (struct sockaddr *)&ss, &len,
-		    SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (cfd == -1) {
-			if (errno == EMFILE || errno == ENFILE ||
-			    errno == ENOBUFS || errno == ENOMEM)
-				rest();
-			return;
-		}
-		if (naddr_from_sockaddr(&from, (struct sockaddr *)&ss) == -1) {
-			(void)close(cfd);
-			continue;
-		}
-		from = addr_canon(&from);
-		if ((why = refuse_reason(&from)) != NULL) {
-			peerd.n.inbound_refused++;
-			log_debug("connection from %s refused: %s",
-			    naddr_str(&from, text), why);
-			(void)close(cfd);
-			continue;
-		}
-		conn_start(cfd, &from, NULL);
-	}
-}
-
-void
-conn_listen(const struct naddr *addr, int fd)
-{
-	struct listener *l = &listeners[n_listeners];
-
-	if (n_listeners == LISTENERS_MAX)
-		fatalx(EX_CONFIG, "more than %d link listeners", LISTENERS_MAX);
-	l->addr = *addr;
-	l->fd = fd;
-	(void)evutil_make_socket_nonblocking(fd);
-	n_listeners++;
-}
-
-void
-conn_listen_limits(void)
-{
-	struct rate r = { .per_s = peerd.conf.handshakes_per_s,
-		.burst = peerd.conf.handshakes_per_s };
-	uint8_t key[RATELIMIT_KEY];
-
-	randombytes_buf(key, sizeof(key));
-	ratelimit_init(&shakes, r, 32, 64, shake_slots, RATE_SLOTS, key);
-}
-
-void
-conn_listen_start(void)
-{
-	size_t i;
-
-	reaper = child_timer(on_reap, NULL);
-	rest_timer = child_timer(on_rest_over, NULL);
-	for (i = 0; i < n_listeners; i++) {
-		listeners[i].ev = event_new(child_base(), listeners[i].fd,
-		    EV_READ | EV_PERSIST, on_accept, NULL);
-		if (listeners[i].ev == NULL)
-			fatalx(EX_OSERR, "no memory for a listener");
-		(void)event_add(listeners[i].ev, NULL);
-	}
 }
 
 /* --- a link is up --- */
@@ -467,7 +317,7 @@ settle_duplicate(struct conn *c)
 	struct conn *old;
 	char id[9];
 
-	TAILQ_FOREACH(old, &peerd.conns, next)
+	for (old = conn_next(NULL); old != NULL; old = conn_next(old))
 		if (old != c && old->state == CONN_UP &&
 		    memcmp(old->id, c->id, 32) == 0)
 			break;
@@ -552,6 +402,9 @@ watch(struct conn *c, struct mono now)
 			conn_shake_failed(c, "timed out");
 		return;
 	}
+	if (c->behind && link_queued(&c->link, LANE_GOSSIP) == 0 &&
+	    mono_ms_between(c->synced, now) > RESYNC_MS)
+		nodes_send_all(c);
 	if (quiet > (int64_t)peerd.conf.dead_ms) {
 		c->bye = true; /* nobody would hear it */
 		conn_end(c, WIRE_BYE_NONE, "silent for too long");

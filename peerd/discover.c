@@ -14,16 +14,15 @@
 #include "common/log.h"
 #include "peerd/peerd.h"
 
-#define TICK_MS       1000
-#define SOON_MS       50
-#define STARTS_MAX    4    /* dials begun in one go */
-#define PICKS_MAX     8    /* entries of the book looked at for one dial */
-#define POLITE_MS     1500 /* the larger id waits for the smaller to dial */
-#define FEELER_MS     60000
-#define ADDR_EVERY_MS 30000 /* a link may ask for addresses so often */
-#define SELVES_MAX    16
-#define HOLDS_MAX     64
-#define DOUBLINGS     6
+#define TICK_MS    1000
+#define SOON_MS    50
+#define STARTS_MAX 4    /* dials begun in one go */
+#define PICKS_MAX  8    /* entries of the book looked at for one dial */
+#define POLITE_MS  1500 /* the larger id waits for the smaller to dial */
+#define FEELER_MS  60000
+#define SELVES_MAX 16
+#define HOLDS_MAX  64
+#define DOUBLINGS  6
 
 /* What was tried with a known node, by its place in the table. */
 struct
@@ -80,8 +79,8 @@ discover_is_held(const uint8_t id[32])
 	return false;
 }
 
-static bool
-is_self(const struct naddr *a)
+bool
+discover_is_self(const struct naddr *a)
 {
 	const struct msg_node *n = &peerd.node;
 	size_t i;
@@ -100,7 +99,8 @@ is_self(const struct naddr *a)
 static bool
 may_dial(const struct naddr *a, const uint8_t *id)
 {
-	if (is_self(a) || asks_is_dialling(a, id) || conn_is_dialling(a) ||
+	if (discover_is_self(a) || asks_is_dialling(a, id) ||
+	    conn_is_dialling(a) ||
 	    ban_find_addr(&peerd.bans, a, wall_now()) != NULL ||
 	    !addr_policy(a, ADDR_DIAL, peerd.allow))
 		return false;
@@ -209,7 +209,7 @@ link_groups(uint64_t *groups, size_t max)
 	const struct conn *c;
 	size_t n = 0;
 
-	TAILQ_FOREACH(c, &peerd.conns, next)
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		if (n < max && c->outbound)
 			groups[n++] = abook_group(&c->remote);
 	return n;
@@ -243,7 +243,7 @@ outbound_under_way(void)
 	const struct conn *c;
 	unsigned n = asks_dials();
 
-	TAILQ_FOREACH(c, &peerd.conns, next)
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		n += c->outbound;
 	return n;
 }
@@ -441,66 +441,5 @@ discover_unlinked(const struct conn *c)
 		tried_in_vain(&tries[nodes_index(c->node)]);
 	else
 		discover_forget(nodes_index(c->node));
-	discover_soon();
-}
-
-/* --- addresses asked for and told --- */
-
-/* Proven by ourselves, and of no network that the asker cannot see. */
-static bool
-is_tellable(const struct conn *c, const struct abook_entry *e)
-{
-	enum addr_class class = addr_class(&e->addr);
-
-	return e->good != 0 && e->has_id && memcmp(e->id, c->id, 32) != 0 &&
-	    (class == ADDR_GLOBAL || class == addr_class(&c->remote));
-}
-
-void
-discover_getaddr(struct conn *c, unsigned n)
-{
-	static struct wire_addr told[WIRE_ADDRS_MAX];
-	static uint8_t buf[WIRE_ADDRS_MAX * 64 + 16];
-	const struct abook_entry *e = NULL;
-	struct mono now = mono_now();
-	uint32_t seen = 0, at;
-	struct wr w;
-
-	if (c->addr_answered.us != 0 &&
-	    mono_ms_between(c->addr_answered, now) < ADDR_EVERY_MS)
-		return;
-	c->addr_answered = now;
-	/* A fair sample of n out of all: each newcomer replaces one. */
-	while ((e = abook_next(&peerd.book, e)) != NULL) {
-		if (!is_tellable(c, e))
-			continue;
-		at = seen < n ? seen : randombytes_uniform(seen + 1);
-		seen++;
-		if (at >= n)
-			continue;
-		memcpy(told[at].id, e->id, 32);
-		told[at].addr = e->addr;
-	}
-	wr_init(&w, buf, sizeof(buf));
-	wire_put_addr(&w, told, seen < n ? seen : n);
-	if (!w.bad)
-		(void)traffic_send(c, LANE_CONTROL, buf, w.len);
-}
-
-void
-discover_addr(struct conn *c, struct wire_msg *m)
-{
-	uint64_t source = abook_group(&c->remote);
-	struct wire_addr a;
-
-	while (wire_next_addr(m, &a)) {
-		if (!addr_policy(&a.addr, ADDR_ADVERTISE, peerd.allow) ||
-		    memcmp(a.id, peerd.node.id, 32) == 0 || is_self(&a.addr))
-			continue;
-		if (!abook_source_take(&c->source, mono_now()))
-			return;
-		(void)abook_add(&peerd.book, &a.addr, a.id, source, wall_now());
-	}
-	keep_dirty(PEERD_FILE_BOOK, false);
 	discover_soon();
 }

@@ -63,7 +63,7 @@ target_of(const char *word)
 	const char *why;
 	uint8_t id[32];
 
-	if (t == NULL && show_lookup(word, id, &why) == 0)
+	if (t == NULL && lookup_peer(word, id, &why) == 0)
 		t = targets_of_id(id);
 	return t;
 }
@@ -112,7 +112,7 @@ where(const char *word, struct dial_why *dial, const char **why)
 		memcpy(dial->key, t->p.key, 32);
 		return true;
 	}
-	if (show_lookup(word, dial->key, why) == 0) {
+	if (lookup_peer(word, dial->key, why) == 0) {
 		n = known_find(&peerd.known, dial->key);
 		dial->has_key = true;
 		*why = "that peer names no address to dial";
@@ -168,7 +168,7 @@ edit_peer_disconnect(struct ipc *ch, const struct ipc_msg *m)
 	const char *why;
 	uint8_t id[32];
 
-	if (show_lookup(w->word, id, &why) == -1) {
+	if (lookup_peer(w->word, id, &why) == -1) {
 		child_ctl_end(ch, m->id, REFUSED, "%s", why);
 		return;
 	}
@@ -231,7 +231,7 @@ parse_target(const char *what, struct ban_target *t, const char **why)
 
 	if (parse_prefix(what, t))
 		return true;
-	if (node_id_parse(id, what) == -1 && show_lookup(what, id, why) == -1)
+	if (node_id_parse(id, what) == -1 && lookup_peer(what, id, why) == -1)
 		return false;
 	*t = ban_key(id);
 	return true;

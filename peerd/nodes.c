@@ -180,7 +180,7 @@ nodes_relay(const struct conn *except, const uint8_t *author, uint8_t hops,
 
 	if (n == 0)
 		return;
-	TAILQ_FOREACH(c, &peerd.conns, next) {
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c)) {
 		if (c->state != CONN_UP || c == except ||
 		    memcmp(c->id, author, 32) == 0)
 			continue;
@@ -326,34 +326,20 @@ tell(const struct rec *rec, enum known_rc rc)
 	channels_peer(n);
 }
 
-/* The author itself said it on its link: that address is where it is. */
-static void
-met_directly(struct conn *from, const struct rec *rec)
-{
-	struct known_node *n = known_find(&peerd.known, rec->author);
-
-	if (n == NULL)
-		return;
-	if (memcmp(from->id, rec->author, 32) == 0) {
-		n->observed = from->remote;
-		channels_link_up(from);
-	}
-	lan_heard_elsewhere(rec->author);
-}
-
 static void
 store(const struct rec *rec, const uint8_t rid[32], struct conn *from,
     uint8_t hops, const uint8_t *raw, size_t len, const struct naddr *lan)
 {
-	bool direct = from != NULL && memcmp(from->id, rec->author, 32) == 0;
-	const struct naddr *at = lan != NULL ? lan
-	    : direct                         ? &from->remote
-					     : NULL;
+	struct conn *linked = conn_find(rec->author);
+	const struct naddr *at = lan;
 	bool had_place = known_find(&peerd.known, rec->author) != NULL;
 	enum known_rc rc =
 	    known_put(&peerd.known, rec, rid, raw, len, wall_now());
 	struct known_node *n = known_find(&peerd.known, rec->author);
 
+	/* "Where you reached me" is said over its own link, or on the LAN. */
+	if (linked != NULL)
+		at = &linked->remote;
 	tell_evicted();
 	if (rc == KNOWN_BAD && hops < HOPS_MAX && is_first_odd(rid))
 		nodes_relay(from, rec->author, (uint8_t)(hops + 1), raw, len);
@@ -367,8 +353,10 @@ store(const struct rec *rec, const uint8_t rid[32], struct conn *from,
 		n->observed = *lan;
 	if (from != NULL) {
 		score_first_delivery(&from->score, mono_now());
-		met_directly(from, rec);
+		lan_heard_elsewhere(rec->author);
 	}
+	if (linked != NULL)
+		channels_link_up(linked);
 	if (rc != KNOWN_GONE)
 		feed_book(&n->node, n->id, from, at, lan);
 	if (hops < HOPS_MAX)

@@ -36,7 +36,7 @@ on_config(struct ipc *ch, const struct ipc_msg *m)
 {
 	(void)ch;
 	peerd.conf = *(const struct msg_peerd_config *)m->body;
-	conn_listen_limits();
+	inbound_limits();
 	if (peerd.running)
 		discover_soon();
 }
@@ -79,7 +79,7 @@ on_listen(struct ipc *ch, const struct ipc_msg *m)
 	(void)ch;
 	if (addr_class(&l->addr) == ADDR_LOOPBACK)
 		peerd.allow |= ADDR_ALLOW_LOOPBACK;
-	conn_listen(&l->addr, m->fd[0]);
+	inbound_listen(&l->addr, m->fd[0]);
 }
 
 static void
@@ -190,7 +190,7 @@ peerd_noise_signed(const uint8_t sig[64])
 	if (peerd.running)
 		return;
 	peerd.running = true;
-	conn_listen_start();
+	inbound_start();
 	own_changed();
 	lan_start();
 	discover_start();
@@ -228,7 +228,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	nodes_tick(now);
 	channels_tick(now);
 	keep_tick(now);
-	show_tick(now);
+	show_tick();
+	pings_tick(now);
 	child_timer_set(tick_timer, mono_add_ms(now, tick_ms()), now);
 }
 
@@ -331,7 +332,7 @@ limits(limit_emit emit, void *arg)
 	emit(arg, "bans", peerd.bans.n, peerd.bans.cap, 0);
 	emit(arg, "link queue bytes", peerd.queued, QUEUED_MAX,
 	    peerd.n.records_not_sent);
-	emit(arg, "pings pending", show_pings(), PINGS_MAX, 0);
+	emit(arg, "pings pending", pings_pending(), PINGS_MAX, 0);
 }
 
 /* clang-format off */
@@ -356,7 +357,7 @@ static const struct ipc_handler handlers[] = {
 	{ CTL_SHOW_PEERS,      show_peers },
 	{ CTL_SHOW_PEER,       show_peer },
 	{ CTL_SHOW_BANS,       show_bans },
-	{ CTL_PING,            show_ping },
+	{ CTL_PING,            pings_ask },
 	{ CTL_PEER_ADD,        edit_peer_add },
 	{ CTL_PEER_DELETE,     edit_peer_delete },
 	{ CTL_PEER_CONNECT,    edit_peer_connect },

@@ -14,15 +14,16 @@
  *                                                             |
  *   other peerds == TCP links, LAN datagrams =================+
  *
- *   conn.c      a connection's life: accept, dial, duplicates, end
+ *   inbound.c   who may come in        conn.c      a connection's life
  *   shake.c     its handshake          traffic.c   its frames and messages
  *   nodes.c     records of others      ownnode.c   our own record
- *   views.c     a node as it is shown
  *   targets.c   configured peers       discover.c  whom to dial besides
- *   lan.c       multicast              asks.c      questions to warrend
- *   keep.c      files                  channels.c  stund and apid
- *   show.c      control: show, ping    edit.c      control: change
- *   misdeed.c   scores and bans
+ *   addrs.c     addresses swapped      lan.c       multicast
+ *   asks.c      questions to warrend   keep.c      files
+ *   channels.c  stund and apid         views.c     a node as it is shown
+ *   misdeed.c   scores and bans        lookup.c    whom a word means
+ *   show.c      control: show          edit.c      control: change
+ *   pings.c     control: ping
  *
  * The pure cores beside them have headers of their own.
  */
@@ -45,7 +46,7 @@
 #include "peerd/link.h"
 #include "peerd/score.h"
 
-#define HANDSHAKES_MAX 128         /* under way at a time, both directions */
+#define HANDSHAKES_MAX 128         /* inbound ones under way at a time */
 #define QUEUED_MAX     (64u << 20) /* bytes waiting on all links together */
 #define DIALS_MAX      16          /* connections being made for us */
 #define ASKS_MAX       96          /* questions warrend has not answered */
@@ -165,11 +166,16 @@ extern struct peerd peerd;
 /* First eight digits of an id.  Returns buf. */
 const char *id_short(const uint8_t id[32], char buf[9]);
 
+/* --- inbound.c --- */
+
+void inbound_listen(const struct naddr *addr, int fd); /* takes fd */
+void inbound_start(void);
+void inbound_limits(void); /* after the configuration changed */
+
 /* --- conn.c --- */
 
-void conn_listen(const struct naddr *addr, int fd); /* takes fd */
-void conn_listen_start(void);
-void conn_listen_limits(void); /* after the configuration changed */
+/* Takes fd.  why is NULL for one that was accepted. */
+void conn_start(int fd, const struct naddr *remote, const struct dial_why *why);
 
 /* A descriptor warrend connected for us; takes it. */
 void conn_dialled(int fd, const struct dial_why *why);
@@ -182,14 +188,15 @@ void conn_shake_failed(struct conn *c, const char *why);
 /* Say BYE where possible and end it; c stays valid until the loop turns. */
 void conn_end(struct conn *c, enum wire_bye bye, const char *why);
 
+/* All connections: start with NULL, ends with NULL. */
+struct conn *conn_next(const struct conn *after);
 struct conn *conn_find(const uint8_t id[32]); /* linked, or NULL */
 struct conn *conn_by_serial(uint32_t serial);
 unsigned conn_links(int outbound); /* up: 1 dialled, 0 accepted, -1 both */
-unsigned conn_shaking(void);
+unsigned conn_shaking(void);       /* inbound */
 bool conn_is_dialling(const struct naddr *addr);
 void conn_tick(struct mono now); /* deadlines and keepalive */
 void conn_end_all(void);
-void conn_write_now(struct conn *c);
 
 /* --- shake.c --- */
 
@@ -301,6 +308,8 @@ struct target *targets_add(const struct msg_peerd_peer *p); /* by warrenctl */
 void targets_delete(struct target *t);
 struct target *targets_get(uint32_t serial);
 struct target *targets_next(const struct target *after);
+/* Who it is, as far as is known, or NULL. */
+const uint8_t *targets_id(const struct target *t);
 struct target *targets_of_id(const uint8_t id[32]);
 struct target *targets_find(const char *word); /* name or HOST[:PORT] */
 bool targets_pinned(const uint8_t id[32]);
@@ -324,8 +333,12 @@ void discover_forget(uint32_t index); /* a known node's place is taken anew */
 void discover_hold(const uint8_t id[32], int64_t s);
 void discover_release(const uint8_t id[32]);
 bool discover_is_held(const uint8_t id[32]);
-void discover_getaddr(struct conn *c, unsigned n);
-void discover_addr(struct conn *c, struct wire_msg *m);
+bool discover_is_self(const struct naddr *a);
+
+/* --- addrs.c --- */
+
+void addrs_asked(struct conn *c, unsigned n);        /* GETADDR */
+void addrs_told(struct conn *c, struct wire_msg *m); /* ADDR */
 
 /* --- lan.c --- */
 
@@ -364,23 +377,31 @@ void misdeed_remember(struct conn *c); /* the link ends */
 void misdeed_recall(struct conn *c);   /* the link begins */
 void misdeed_ban_links(void);          /* end links to who is banned now */
 
-/* --- show.c, edit.c --- */
+/* --- show.c --- */
 
 void show_status(struct ipc *ch, const struct ipc_msg *m);
 void show_peers(struct ipc *ch, const struct ipc_msg *m);
 void show_peer(struct ipc *ch, const struct ipc_msg *m);
 void show_bans(struct ipc *ch, const struct ipc_msg *m);
-void show_ping(struct ipc *ch, const struct ipc_msg *m);
-void show_tick(struct mono now);
+void show_tick(void);
+
+/* --- pings.c --- */
+
+void pings_ask(struct ipc *ch, const struct ipc_msg *m);
+void pings_tick(struct mono now);
 /* A PONG came; true when a control request had asked for it. */
-bool show_pong(const struct conn *c, uint64_t token, struct mono now);
-unsigned show_pings(void);
+bool pings_pong(const struct conn *c, uint64_t token, struct mono now);
+unsigned pings_pending(void);
+
+/* --- lookup.c --- */
 
 /*
  * Whom an operator means: a name, a key or at least four digits of it, or an
  * address.  0 and *id, or -1 with *why naming the trouble.
  */
-int show_lookup(const char *word, uint8_t id[32], const char **why);
+int lookup_peer(const char *word, uint8_t id[32], const char **why);
+
+/* --- edit.c --- */
 
 void edit_peer_add(struct ipc *ch, const struct ipc_msg *m);
 void edit_peer_delete(struct ipc *ch, const struct ipc_msg *m);

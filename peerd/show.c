@@ -3,8 +3,6 @@
  * Control requests that look and change nothing.  Each answer is parts with
  * the request's id and one end.
  */
-#include <ctype.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +10,10 @@
 #include "common/compat/compat.h"
 #include "peerd/peerd.h"
 
-#define ALONE_MS     30000 /* no link for so long is a problem */
-#define SKEW_MS      5000
-#define SKEW_PEERS   3
-#define PREFIX_MIN   4          /* digits of a key that name a peer */
-#define ANSWER_MAX   (4u << 20) /* bytes of an answer waiting */
-#define PING_EACH_MS 1000
-#define PING_WAIT_MS 5000
+#define ALONE_MS   30000 /* no link for so long is a problem */
+#define SKEW_MS    5000
+#define SKEW_PEERS 3
+#define ANSWER_MAX (4u << 20) /* bytes of an answer waiting */
 
 static struct wall alone_since; /* 0: not alone */
 
@@ -40,7 +35,7 @@ clock_skew(int64_t *ms)
 	const struct conn *c;
 	size_t n = 0;
 
-	TAILQ_FOREACH(c, &peerd.conns, next)
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		if (c->state == CONN_UP && c->has_clock && n < 256)
 			off[n++] = c->clock_off_ms;
 	if (n < SKEW_PEERS)
@@ -119,12 +114,6 @@ view_target(const struct target *t, struct msg_peer *v)
 	(void)strlcpy(v->last_error, t->error, sizeof(v->last_error));
 }
 
-static const uint8_t *
-target_id(const struct target *t)
-{
-	return t->p.has_key ? t->p.key : t->has_id ? t->id : NULL;
-}
-
 struct answer {
 	struct ipc *ch;
 	uint32_t id;
@@ -185,7 +174,7 @@ answer_all(struct answer *a)
 		nodes_view(n, conn_find(n->id), &v);
 		answer_peer(a, &v, targets_of_id(n->id) != NULL);
 	}
-	TAILQ_FOREACH(c, &peerd.conns, next) {
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c)) {
 		if (c->state != CONN_UP || c->node != NULL)
 			continue;
 		nodes_view_link(c, &v);
@@ -193,8 +182,8 @@ answer_all(struct answer *a)
 	}
 	while ((t = targets_next(t)) != NULL) {
 		if (t->p.origin == PEERD_DNS_SEED ||
-		    (target_id(t) != NULL &&
-			known_find(&peerd.known, target_id(t)) != NULL))
+		    (targets_id(t) != NULL &&
+			known_find(&peerd.known, targets_id(t)) != NULL))
 			continue;
 		view_target(t, &v);
 		answer_peer(a, &v, true);
@@ -218,128 +207,7 @@ show_peers(struct ipc *ch, const struct ipc_msg *m)
 	    a.cut ? "too many to show all of them" : "");
 }
 
-/* --- whom a word means --- */
-
-struct lookup {
-	const char *word;
-	size_t len;
-	unsigned n;
-	uint8_t id[32];
-};
-
-static void
-found(struct lookup *l, const uint8_t id[32])
-{
-	if (l->n > 0 && memcmp(l->id, id, 32) == 0)
-		return;
-	memcpy(l->id, id, 32);
-	l->n++;
-}
-
-static void
-match_digits(struct lookup *l, const uint8_t id[32])
-{
-	char hex[NODE_ID_HEX];
-
-	if (strncasecmp(node_id_hex(id, hex), l->word, l->len) == 0)
-		found(l, id);
-}
-
-static void
-match_addr(struct lookup *l, const uint8_t id[32], const struct naddr *at)
-{
-	char text[NADDR_STR];
-
-	if (at->fam != NADDR_NONE &&
-	    (strcmp(naddr_str(at, text), l->word) == 0 ||
-		strcmp(naddr_ip_str(at, text), l->word) == 0))
-		found(l, id);
-}
-
-static void
-match_node(struct lookup *l, const struct known_node *n)
-{
-	struct naddr a;
-	unsigned nth;
-
-	match_addr(l, n->id, &n->observed);
-	for (nth = 0; nodes_dial_addr(n, nth, &a); nth++)
-		match_addr(l, n->id, &a);
-}
-
-static bool
-is_digits(const char *word)
-{
-	size_t n = 0;
-
-	for (; isxdigit((unsigned char)word[n]); n++)
-		continue;
-	return word[n] == '\0' && n >= PREFIX_MIN && n <= 64;
-}
-
-/* Each way of naming a peer in turn; the first that finds one counts. */
-static void
-by_name(struct lookup *l)
-{
-	const struct target *t = targets_find(l->word);
-	const struct known_node *n = NULL;
-
-	if (t != NULL && target_id(t) != NULL)
-		found(l, target_id(t));
-	while (l->n == 0 && (n = known_next(&peerd.known, n)) != NULL)
-		if (n->node.name[0] != '\0' &&
-		    strcmp(n->node.name, l->word) == 0)
-			found(l, n->id);
-}
-
-static void
-by_digits(struct lookup *l)
-{
-	const struct known_node *n = NULL;
-	const struct target *t = NULL;
-	const struct conn *c;
-
-	if (!is_digits(l->word))
-		return;
-	while ((n = known_next(&peerd.known, n)) != NULL)
-		match_digits(l, n->id);
-	TAILQ_FOREACH(c, &peerd.conns, next)
-		if (c->state == CONN_UP && c->node == NULL)
-			match_digits(l, c->id);
-	while ((t = targets_next(t)) != NULL)
-		if (target_id(t) != NULL &&
-		    known_find(&peerd.known, target_id(t)) == NULL)
-			match_digits(l, target_id(t));
-}
-
-static void
-by_addr(struct lookup *l)
-{
-	const struct known_node *n = NULL;
-	const struct conn *c;
-
-	TAILQ_FOREACH(c, &peerd.conns, next)
-		if (c->state == CONN_UP)
-			match_addr(l, c->id, &c->remote);
-	while (l->n == 0 && (n = known_next(&peerd.known, n)) != NULL)
-		match_node(l, n);
-}
-
-int
-show_lookup(const char *word, uint8_t id[32], const char **why)
-{
-	struct lookup l = { .word = word, .len = strlen(word) };
-
-	by_name(&l);
-	if (l.n == 0)
-		by_digits(&l);
-	if (l.n == 0)
-		by_addr(&l);
-	*why = l.n > 1 ? "that may be several peers; give more digits"
-		       : "no such peer";
-	memcpy(id, l.id, 32);
-	return l.n == 1 ? 0 : -1;
-}
+/* --- one peer --- */
 
 void
 show_peer(struct ipc *ch, const struct ipc_msg *m)
@@ -352,7 +220,7 @@ show_peer(struct ipc *ch, const struct ipc_msg *m)
 	const char *why;
 	uint8_t id[32];
 
-	if (show_lookup(w->word, id, &why) == 0) {
+	if (lookup_peer(w->word, id, &why) == 0) {
 		c = conn_find(id);
 		n = known_find(&peerd.known, id);
 		t = targets_of_id(id);
@@ -390,130 +258,11 @@ show_bans(struct ipc *ch, const struct ipc_msg *m)
 	child_ctl_end(ch, m->id, 0, "%s", "");
 }
 
-/* --- pings, one at a time for each request --- */
-
-static struct ping {
-	uint32_t ctl_id; /* 0: free */
-	uint32_t conn;   /* serial of the link */
-	uint16_t seq, count;
-	bool waiting;
-	uint64_t token;
-	struct mono sent;
-} pings[PINGS_MAX];
-
-unsigned
-show_pings(void)
-{
-	unsigned n = 0;
-	size_t i;
-
-	for (i = 0; i < PINGS_MAX; i++)
-		n += pings[i].ctl_id != 0;
-	return n;
-}
-
-static void
-ping_send(struct ping *p, struct conn *c, struct mono now)
-{
-	do
-		randombytes_buf(&p->token, sizeof(p->token));
-	while (p->token == 0);
-	p->seq++;
-	p->sent = now;
-	p->waiting = true;
-	traffic_ping(c, p->token);
-}
-
-static void
-ping_answer(struct ping *p, const struct conn *c, uint64_t rtt_us)
-{
-	struct msg_ctl_pong pong = { .seq = p->seq,
-		.rtt_us = rtt_us,
-		.addr = c->remote };
-
-	p->waiting = false;
-	(void)ipc_send(child_parent(), CTL_PONG, p->ctl_id, &pong);
-	if (p->seq < p->count)
-		return;
-	child_ctl_end(child_parent(), p->ctl_id, 0, "%s", "");
-	p->ctl_id = 0;
-}
-
 void
-show_ping(struct ipc *ch, const struct ipc_msg *m)
+show_tick(void)
 {
-	const struct msg_ctl_ping *q = m->body;
-	struct ping *p = NULL;
-	struct conn *c;
-	const char *why;
-	uint8_t id[32];
-	size_t i;
-
-	if (show_lookup(q->peer, id, &why) == -1) {
-		child_ctl_end(ch, m->id, 1, "%s", why);
-		return;
-	}
-	if ((c = conn_find(id)) == NULL) {
-		child_ctl_end(ch, m->id, 1, "that peer is not linked");
-		return;
-	}
-	for (i = 0; p == NULL && i < PINGS_MAX; i++)
-		if (pings[i].ctl_id == 0)
-			p = &pings[i];
-	if (p == NULL) {
-		child_ctl_end(ch, m->id, 1, "too many pings at a time");
-		return;
-	}
-	memset(p, 0, sizeof(*p));
-	p->ctl_id = m->id;
-	p->conn = c->serial;
-	p->count = q->count == 0 ? 1 : q->count;
-	ping_send(p, c, mono_now());
-}
-
-bool
-show_pong(const struct conn *c, uint64_t token, struct mono now)
-{
-	size_t i;
-
-	for (i = 0; i < PINGS_MAX; i++) {
-		if (pings[i].ctl_id == 0 || !pings[i].waiting ||
-		    pings[i].conn != c->serial || pings[i].token != token)
-			continue;
-		ping_answer(&pings[i], c,
-		    (uint64_t)(now.us - pings[i].sent.us));
-		return true;
-	}
-	return false;
-}
-
-static void
-ping_tick(struct ping *p, struct mono now)
-{
-	struct conn *c = conn_by_serial(p->conn);
-	int64_t ms = mono_ms_between(p->sent, now);
-
-	if (c == NULL) {
-		child_ctl_end(child_parent(), p->ctl_id, 1,
-		    "the link went down");
-		p->ctl_id = 0;
-	} else if (p->waiting && ms >= PING_WAIT_MS) {
-		ping_answer(p, c, MSG_NULL64);
-	} else if (!p->waiting && ms >= PING_EACH_MS) {
-		ping_send(p, c, now);
-	}
-}
-
-void
-show_tick(struct mono now)
-{
-	size_t i;
-
 	if (conn_links(-1) > 0)
 		alone_since.ms = 0;
 	else if (alone_since.ms == 0)
 		alone_since = wall_now();
-	for (i = 0; i < PINGS_MAX; i++)
-		if (pings[i].ctl_id != 0)
-			ping_tick(&pings[i], now);
 }

@@ -42,6 +42,12 @@ targets_next(const struct target *after)
 	return NULL;
 }
 
+const uint8_t *
+targets_id(const struct target *t)
+{
+	return t->p.has_key ? t->p.key : t->has_id ? t->id : NULL;
+}
+
 /* Is that who this target means? */
 static bool
 is_of(const struct target *t, const uint8_t id[32])
@@ -281,12 +287,12 @@ is_held(const struct target *t)
 void
 targets_tick(struct mono now)
 {
+	bool more = discover_wants_more();
 	struct target *t = NULL;
 
 	while ((t = targets_next(t)) != NULL) {
 		if (t->state != TARGET_IDLE || !mono_reached(t->due, now) ||
-		    is_linked(t) || is_held(t) ||
-		    (!is_kept(t) && !discover_wants_more()))
+		    is_linked(t) || is_held(t) || (!is_kept(t) && !more))
 			continue;
 		if (t->next_addr < t->n_addrs)
 			dial(t);

@@ -17,7 +17,6 @@
 #define QUEUE_FIRST   4096u
 #define CONTROL_QUEUE (128u * 1024) /* a peer that does not read */
 #define GOSSIP_QUEUE  (512u * 1024)
-#define RESYNC_MS     10000 /* all records again, at most so often */
 #define BYE_HOLD                                                               \
 	(1u << WIRE_BYE_NONE | 1u << WIRE_BYE_FULL | 1u << WIRE_BYE_BANNED)
 
@@ -216,9 +215,6 @@ traffic_write(struct conn *c)
 	take_back_empty(c);
 	if (c->wbuf != NULL || link_wants_write(&c->link))
 		(void)event_add(c->ev_write, NULL);
-	if (c->behind && link_queued(&c->link, LANE_GOSSIP) == 0 &&
-	    mono_ms_between(c->synced, mono_now()) > RESYNC_MS)
-		nodes_send_all(c);
 	return true;
 }
 
@@ -250,7 +246,7 @@ on_pong(struct conn *c, const struct wire_msg *m)
 	struct mono now = mono_now();
 	int64_t us;
 
-	if (show_pong(c, m->token, now))
+	if (pings_pong(c, m->token, now))
 		return;
 	if (!c->ping_out || m->token != c->ping_token)
 		return;
@@ -322,10 +318,10 @@ on_message(struct conn *c, const struct link_msg *lm)
 		on_bye(c, &m);
 		break;
 	case WIRE_GETADDR:
-		discover_getaddr(c, m.n);
+		addrs_asked(c, m.n);
 		break;
 	case WIRE_ADDR:
-		discover_addr(c, &m);
+		addrs_told(c, &m);
 		break;
 	case WIRE_CREDIT: /* the link has seen to it */
 		break;

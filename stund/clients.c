@@ -28,6 +28,7 @@
 #define PEERS_MAX  1024  /* linked ones we know of */
 #define HOLDS_MAX  128   /* the parent keeps as many */
 #define ORPHAN_MS  60000 /* until a peer is named again after a restart */
+#define DOUBT_MS   5000  /* all are asked anew at most so often */
 #define GET_MS     30000 /* the parent answers sooner, or never */
 #define STREAM_MAX 512   /* bytes of an answer over TCP */
 #define READS_MAX  4     /* datagrams in one wakeup */
@@ -66,6 +67,8 @@ static uint32_t n_peers, arrivals, last_want;
 static uint64_t refused, timeouts;
 static uint32_t by_hash[256]; /* peers with such an IP: most have none */
 static struct event *timer;
+static struct mono doubted;
+static bool run_again; /* run() has more to do than it thinks */
 
 static void run(void);
 
@@ -217,14 +220,35 @@ tell(const struct hold *h, const char *news, const struct naddr *mapped)
 	report_changed();
 }
 
+/*
+ * One mapping is not what it was, so the NAT may have forgotten them all:
+ * ask on every socket now instead of finding out one by one.
+ */
+static void
+doubt_all(void)
+{
+	struct mono now = mono_now();
+	size_t i;
+
+	if (!mono_reached(mono_add_ms(doubted, DOUBT_MS), now))
+		return;
+	doubted = now;
+	for (i = 0; i < HOLDS_MAX; i++)
+		if (holds[i].used)
+			(void)client_probe(&holds[i].core, now);
+	run_again = true;
+}
+
 /* What this socket showed no longer holds. */
 static void
 unlearn(struct hold *h)
 {
 	if (h->local.fam != NADDR_NONE &&
 	    mapping_drop(&stund.mappings, h->peer, (enum naddr_fam)h->local.fam,
-		(enum mapping_proto)h->proto) > 0)
+		(enum mapping_proto)h->proto) > 0) {
 		tell(h, "lost", &h->core.mapped);
+		doubt_all();
+	}
 }
 
 static void
@@ -243,6 +267,7 @@ learn(struct hold *h, struct wall now)
 		break;
 	case MAPPING_CHANGED:
 		tell(h, "changed", &m.mapped);
+		doubt_all();
 		break;
 	case MAPPING_SAME:
 	case MAPPING_FULL:
@@ -668,6 +693,9 @@ run(void)
 		if (holds[i].used)
 			due = mono_min(due, hold_due(&holds[i]));
 	}
+	if (run_again)
+		due = now.mono;
+	run_again = false;
 	child_timer_set(timer, due, now.mono);
 }
 

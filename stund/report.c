@@ -16,6 +16,8 @@
 
 #define REFRESH_MS     30000
 #define NETCHECK_MS    3000
+#define GATHER_MS      300 /* changes within are one */
+#define SILENT_MS      3000 /* a new life does not begin with "nothing" */
 #define WORKERS_MAX    64
 #define WAITERS_MAX    8
 #define MAPPINGS_SHOWN 32
@@ -32,6 +34,7 @@ static struct waiter waiters[WAITERS_MAX];
 static struct event *publisher, *refresher, *checker;
 static struct republish damper;
 static struct msg_stun_view sent; /* last told */
+static bool told; /* not before something is known, or nothing for a while */
 static uint64_t changes;
 
 uint64_t
@@ -143,7 +146,7 @@ view_equal(const struct msg_stun_view *a, const struct msg_stun_view *b)
 static void
 send_view(struct ipc *ch, uint16_t type)
 {
-	if (ch != NULL && !ipc_is_full(ch))
+	if (ch != NULL && told && !ipc_is_full(ch))
 		(void)ipc_send(ch, type, 0, &sent);
 }
 
@@ -162,8 +165,10 @@ static void
 publish(void)
 {
 	struct mono now = mono_now();
+	bool allowed = republish_tick(&damper, now);
 
-	if (republish_tick(&damper, now)) {
+	if (allowed || !told) {
+		told = true;
 		view_make(&sent);
 		send_all();
 		return;
@@ -181,8 +186,9 @@ on_publish(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * Changes of one wakeup are told together, hence the timer: a peer that goes
- * takes several mappings along.
+ * What changes together is told together, hence the timer: a new peer brings
+ * a mapping of each protocol, one that goes takes them along, and each telling
+ * costs one of the damper's three.
  */
 void
 report_changed(void)
@@ -191,8 +197,8 @@ report_changed(void)
 
 	changes++;
 	republish_want(&damper);
-	if (stund.running)
-		child_timer_set(publisher, now, now);
+	if (stund.running && (!told || !evtimer_pending(publisher, NULL)))
+		child_timer_set(publisher, mono_add_ms(now, GATHER_MS), now);
 }
 
 /* What nobody announced: seen again, or gone stale. */
@@ -422,5 +428,8 @@ report_init(void)
 void
 report_start(void)
 {
+	struct mono now = mono_now();
+
 	on_refresh(-1, 0, NULL);
+	child_timer_set(publisher, mono_add_ms(now, SILENT_MS), now);
 }

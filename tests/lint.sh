@@ -10,6 +10,7 @@ if command -v cppcheck >/dev/null; then
 	cppcheck -q --error-exitcode=1 --enable=warning,portability \
 	    --inline-suppr --std=c11 -D__linux__ -I. \
 	    --suppress=missingIncludeSystem --suppress=unusedFunction \
+	    --suppress=uninitvar --suppress=ctuuninitvar `# blind to sys/queue.h` \
 	    --suppress=preprocessorErrorDirective --suppress=syntaxError \
 	    common stund peerd apid cmd || rc=1
 else

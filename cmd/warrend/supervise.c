@@ -2,8 +2,8 @@
 /*
  * Starting children, noticing their death, starting them again.  A child
  * that dies is restarted at once the first time, then after 0.1 s doubling
- * to 5 s; one that had been up for a second starts from the beginning.  More
- * than "supervise restarts N per T" deaths, those before READY counted
+ * to 5 s; one that had been up for half a second starts from the beginning.
+ * More than "supervise restarts N per T" deaths, those before READY counted
  * twice, and the suite exits 70 for the init system.
  */
 #include <errno.h>
@@ -24,7 +24,7 @@
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS   5000
-#define PROVEN_MS        1000  /* up so long: not a crash loop */
+#define PROVEN_MS        500   /* up so long: not a crash loop */
 #define READY_MAX_MS     10000 /* from spawn to READY */
 #define DEATHS_MAX       4096  /* remembered for the window */
 

@@ -30,7 +30,7 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 CONF = """
 listen peer on 127.0.0.1 port 0
 stun listen on 127.0.0.1 port 0
-stun rate 0/s burst 0 global 0/s
+stun rate 0/s global 0/s
 api http on 127.0.0.1 port 0 { rate 0 per 30s, workers 2 }
 limit { api-clients 4096, api-clients-per-prefix 4096 }
 """
@@ -129,16 +129,16 @@ def stun_load(proto, sockets, inflight, port_of):
     def load(s):
         out = subprocess.run(
             ["taskset", "-c", LOAD_CORE,
-             os.path.join(B, "tests/bench/stun_load"), "-h", s.host, "-p",
-             str(port_of(s)), "-P", proto, "-s", str(sockets), "-k",
-             str(inflight), "-t", SECONDS, "-j"], stdout=subprocess.PIPE,
-            text=True, check=True).stdout
+             os.path.join(B, "tests/bench/stun_load"), "-s", str(sockets),
+             "-k", str(inflight), "-d", SECONDS] +
+            (["-t"] if proto == "tcp" else []) + [s.host, str(port_of(s))],
+            stdout=subprocess.PIPE, text=True, check=True).stdout
         j = json.loads(out)
-        note = "p50 %s p99 %s us, lost %d" % (
-            j.get("p50_us"), j.get("p99_us"), j.get("lost", 0))
-        if j.get("wrong"):
+        note = "p50 %d p99 %d us, lost %d" % (
+            j["p50_us"], j["p99_us"], j["lost"])
+        if j["wrong"]:
             note += ", WRONG %d" % j["wrong"]
-        return j["answered"], note
+        return j["answers"], note
     return load
 
 

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -371,17 +372,27 @@ hear(int wait_ms, bool go_on)
 	}
 }
 
+static volatile sig_atomic_t stopped; /* SIGINT: end and count */
+
+static void
+on_sigint(int sig)
+{
+	(void)sig;
+	stopped = 1;
+}
+
 static void
 run(void)
 {
 	struct mono end, now, look;
 	unsigned s;
 
+	(void)signal(SIGINT, on_sigint);
 	began = now = look = mono_now();
 	end = mono_add_ms(began, (int64_t)(seconds * 1000));
 	for (s = 0; s < n_socks; s++)
 		ask(s, now);
-	while (mono_before(now, end)) {
+	while (mono_before(now, end) && !stopped) {
 		hear(rate == 0 ? 100 : 1, true);
 		now = mono_now();
 		if (rate != 0 || now.us - look.us > 100000) {

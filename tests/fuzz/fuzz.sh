@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# Run every fuzzer for a while, two at a time, from its corpus.  New inputs go
+# Run every fuzzer for a while, JOBS (2) at a time, from its corpus.  New inputs go
 # to a scratch folder; what crashes stays in the build folder and is named.
 #   usage: fuzz.sh BUILDDIR SECONDS [NAME ...]
 set -u
@@ -21,7 +21,7 @@ for t in "$B"/tests/fuzz/*_fuzz; do
 		echo $? > "$B/fuzz-$name.rc"
 	) &
 	n=$((n + 1))
-	[ $((n % 2)) = 0 ] && wait
+	[ $((n % ${JOBS:-2})) = 0 ] && wait
 done
 wait
 for t in "$B"/tests/fuzz/*_fuzz; do
