@@ -28,7 +28,8 @@ NULL = subprocess.DEVNULL
 # name, options of stun_load, peers, goals against them
 LOADS = [
     ("udp 16x16", [], {"coturn": 1.5, "stun-server": 1.2}),
-    ("udp 1x1", ["-s", "1", "-k", "1"], {"coturn": 1.5, "stun-server": None}),
+    # Nearly all of it the kernel putting both ends to sleep: no goal.
+    ("udp 1x1", ["-s", "1", "-k", "1"], {"coturn": None, "stun-server": None}),
     ("tcp 64x1", ["-t", "-s", "64", "-k", "1"], {"coturn": 1.6}),
     ("tcp 64x8", ["-t", "-s", "64", "-k", "8"], {"coturn": 2.5}),
 ]

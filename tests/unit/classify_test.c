@@ -169,7 +169,8 @@ test_classes(void **state)
 		load(c);
 		got = classify(&t, &cfg, NADDR_V4, MAPPING_UDP, now);
 		print_message("%s: %s %s\n", c->name,
-		    nat_mapping_name(got.mapping), nat_ports_name(got.ports));
+		    nat_mapping_name((uint8_t)got.mapping),
+		    nat_ports_name((uint8_t)got.ports));
 		assert_int_equal(got.mapping, c->mapping);
 		assert_int_equal(got.ports, c->ports);
 		assert_int_equal(got.filtering, NAT_FILTER_UNKNOWN);
