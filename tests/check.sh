@@ -109,11 +109,11 @@ B=$PWD/build
 export B
 for t in tests/regress/*_test.py tests/interop/*_test.py; do
 	[ -f "$t" ] || continue
-	many "$(basename "$t" .py)" $PY "$t" build
+	many "$(basename "$t" .py)" $PY "$t"
 done
 for t in tests/regress/*_test.sh; do
 	[ -f "$t" ] || continue
-	many "$(basename "$t" .sh)" sh "$t" build
+	many "$(basename "$t" .sh)" sh "$t"
 done
 if wanted sandbox; then
 	one "build: attack" env ATTACK=yes sh -c "
@@ -135,7 +135,7 @@ if wanted sanitize && command -v clang >/dev/null; then
 	export B
 	for t in ${SANITIZE_REGRESS:-http_test badinput_test ctl_test}; do
 		[ -f tests/regress/"$t".py ] || continue
-		many "sanitize: $t" $PY tests/regress/"$t".py build-san
+		many "sanitize: $t" $PY tests/regress/"$t".py
 	done
 fi
 

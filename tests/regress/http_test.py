@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """One apid worker under apid_rig, asked everything over real sockets.
 
-usage: http_test.py [BUILDDIR [NAME ...]]
+usage: http_test.py [NAME ...]     the build tree is $B
 """
 import http.client
 import json
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-BUILD = sys.argv[1] if len(sys.argv) > 1 else "build"
+BUILD = os.environ.get("B", "build")
 RIG = os.path.join(BUILD, "tests/regress/apid_rig")
 APID = os.path.join(BUILD, "apid-bin")
 
@@ -685,7 +685,7 @@ def test_metrics():
 
 
 def main():
-    names = sys.argv[2:]
+    names = sys.argv[1:]
     bad = 0
     for name, fn in list(globals().items()):
         if not name.startswith("test_") or (names and name[5:] not in names):
