@@ -3,7 +3,7 @@
 #
 # Run every fuzzer for a while, JOBS (2) at a time, from its corpus.  New inputs go
 # to a scratch folder; what crashes stays in the build folder and is named.
-#   usage: fuzz.sh BUILDDIR SECONDS [NAME ...]
+#   usage: fuzz.sh BUILDDIR SECONDS [NAME ...]     environment: JOBS, TIMEOUT
 set -u
 B=$1 secs=$2
 shift 2
@@ -14,7 +14,7 @@ for t in "$B"/tests/fuzz/*_fuzz; do
 	[ $# -gt 0 ] && case " $* " in *" $name "*) ;; *) continue ;; esac
 	mkdir -p "$B/corpus/$name" "tests/fuzz/corpus/$name"
 	(
-		"$t" -max_total_time="$secs" -timeout=5 -rss_limit_mb=2048 \
+		"$t" -max_total_time="$secs" -timeout="${TIMEOUT:-10}" -rss_limit_mb=2048 \
 		    -max_len=9000 -artifact_prefix="$B/crash-$name-" \
 		    "$B/corpus/$name" "tests/fuzz/corpus/$name" \
 		    > "$B/fuzz-$name.log" 2>&1
