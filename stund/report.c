@@ -16,7 +16,7 @@
 
 #define REFRESH_MS     30000
 #define NETCHECK_MS    3000
-#define GATHER_MS      300 /* changes within are one */
+#define GATHER_MS      300  /* changes within are one */
 #define SILENT_MS      3000 /* a new life does not begin with "nothing" */
 #define WORKERS_MAX    64
 #define WAITERS_MAX    8
