@@ -241,7 +241,7 @@ http { access_log off; keepalive_requests 100000000;
         f.write('wrk.method="POST" wrk.body=\'{"jsonrpc":"2.0","id":1,'
                 '"method":"getnodeinfo"}\' '
                 'wrk.headers["Content-Type"]="application/json"')
-    r, e = alternate(servers[:2], wrk("/", 64, post))
+    r, e = alternate(servers, wrk("/", 64, post))
     report("POST getnodeinfo, 64 connections", r, {}, e)
 
 
