@@ -17,7 +17,10 @@
 #define SAMPLES_MAX   4096
 
 static struct {
-	struct http_req *waiting[METRICS_WAITING_MAX];
+	struct {
+		struct http_req *rq;
+		enum metrics_format format;
+	} waiting[METRICS_WAITING_MAX];
 	size_t n_waiting;
 	uint32_t id; /* of the open question */
 	struct event *deadline;
@@ -44,7 +47,7 @@ metrics_waiting(void)
 static struct http_req *
 pop(void)
 {
-	struct http_req *rq = sc.waiting[--sc.n_waiting];
+	struct http_req *rq = sc.waiting[--sc.n_waiting].rq;
 
 	/* It waits no more: its end needs no word to us. */
 	rq->pending = NULL;
@@ -70,8 +73,20 @@ on_gone(void *pending)
 	size_t i;
 
 	for (i = 0; i < sc.n_waiting; i++)
-		if (sc.waiting[i] == pending)
+		if (sc.waiting[i].rq == pending)
 			sc.waiting[i] = sc.waiting[--sc.n_waiting];
+}
+
+/* "?format=prometheus" asks for the older text form. */
+static enum metrics_format
+format_of(const struct http_req *rq)
+{
+	static const char old[] = "format=prometheus";
+
+	return rq->query_len == sizeof(old) - 1 &&
+	        memcmp(rq->query, old, rq->query_len) == 0 ?
+	    METRICS_PROMETHEUS :
+	    METRICS_OPENMETRICS;
 }
 
 void
@@ -95,7 +110,8 @@ metrics_get(struct http_req *rq)
 		child_timer_set(sc.deadline,
 		    mono_add_ms(now, METRICS_DEADLINE_MS), now);
 	}
-	sc.waiting[sc.n_waiting++] = rq;
+	sc.waiting[sc.n_waiting].rq = rq;
+	sc.waiting[sc.n_waiting++].format = format_of(rq);
 	rq->pending = rq;
 	rq->cancel = on_gone;
 }
@@ -144,29 +160,39 @@ append(void *arg, const char *text, size_t len)
 	sb_add(arg, text, len);
 }
 
+static struct text *
+draw(enum metrics_format format)
+{
+	struct sb sb;
+
+	sb_init(&sb, TEXT_ONE_MAX);
+	metrics_render(format, sc.samples, sc.n_samples,
+	    (const char(*)[24])sc.names, state_node()->version, append, &sb);
+	return sb_end(&sb);
+}
+
 void
 metrics_on_end(struct ipc *ch, const struct ipc_msg *m)
 {
-	struct http_answer a = { .status = 200, .ctype = METRICS_CONTENT_TYPE };
-	struct text *t;
-	struct sb sb;
+	struct http_answer a = { .status = 200 };
+	struct text *drawn[METRICS_FORMATS] = { NULL };
+	enum metrics_format f;
 
 	(void)ch;
 	if (m->id != sc.id)
 		return;
 	apid_touch_clock();
 	child_timer_set(sc.deadline, MONO_NEVER, MONO_NEVER);
-	sb_init(&sb, TEXT_ONE_MAX);
-	metrics_render(sc.samples, sc.n_samples, (const char(*)[24])sc.names,
-	    state_node()->version, append, &sb);
-	t = sb_end(&sb);
 	while (sc.n_waiting > 0) {
-		if (t == NULL) {
+		f = sc.waiting[sc.n_waiting - 1].format;
+		if (drawn[f] == NULL && (drawn[f] = draw(f)) == NULL) {
 			rest_error(pop(), 503, NULL, "out of memory");
 			continue;
 		}
-		a.body = text_ref(t);
+		a.ctype = metrics_content_type(f);
+		a.body = text_ref(drawn[f]);
 		http_answer(pop(), &a);
 	}
-	text_unref(t);
+	text_unref(drawn[METRICS_OPENMETRICS]);
+	text_unref(drawn[METRICS_PROMETHEUS]);
 }

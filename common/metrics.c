@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define METRIC_ROW(name, family, type, unit, label, help)                      \
@@ -56,21 +57,32 @@ say(metric_out out, void *arg, const char *line, int n)
 		out(arg, line, (size_t)n);
 }
 
-static void
-family_head(const struct metric *m, metric_out out, void *arg)
+const char *
+metrics_content_type(enum metrics_format format)
 {
+	return format == METRICS_PROMETHEUS ?
+	    "text/plain; version=0.0.4; charset=utf-8" :
+	    METRICS_CONTENT_TYPE;
+}
+
+static void
+family_head(enum metrics_format format, const struct metric *m, metric_out out,
+    void *arg)
+{
+	bool old = format == METRICS_PROMETHEUS;
+	const char *end = old && m->type == METRIC_COUNTER ? "_total" : "";
 	char line[256];
 
 	say(out, arg, line,
-	    snprintf(line, sizeof(line), "# TYPE warren_%s %s\n", m->family,
-		m->type == METRIC_COUNTER ? "counter" : "gauge"));
-	if (m->unit[0] != '\0')
+	    snprintf(line, sizeof(line), "# TYPE warren_%s%s %s\n", m->family,
+		end, m->type == METRIC_COUNTER ? "counter" : "gauge"));
+	if (m->unit[0] != '\0' && !old)
 		say(out, arg, line,
 		    snprintf(line, sizeof(line), "# UNIT warren_%s %s\n",
 			m->family, m->unit));
 	say(out, arg, line,
-	    snprintf(line, sizeof(line), "# HELP warren_%s %s\n", m->family,
-		m->help));
+	    snprintf(line, sizeof(line), "# HELP warren_%s%s %s\n", m->family,
+		end, m->help));
 }
 
 /* Names of processes are ours, but a quote in one must not break out. */
@@ -102,9 +114,11 @@ sample(const struct metric *m, const char *process, uint64_t value,
 }
 
 void
-metrics_render(struct metric_sample *samples, size_t n, const char (*names)[24],
-    const char *version, metric_out out, void *arg)
+metrics_render(enum metrics_format format, struct metric_sample *samples,
+    size_t n, const char (*names)[24], const char *version, metric_out out,
+    void *arg)
 {
+	bool old = format == METRICS_PROMETHEUS;
 	const char *family = "";
 	char line[160], v[64];
 	size_t i;
@@ -114,7 +128,7 @@ metrics_render(struct metric_sample *samples, size_t n, const char (*names)[24],
 		const struct metric *m = &table[samples[i].metric];
 
 		if (strcmp(m->family, family) != 0)
-			family_head(m, out, arg);
+			family_head(format, m, out, arg);
 		family = m->family;
 		sample(m, names[samples[i].process], samples[i].value, out,
 		    arg);
@@ -122,8 +136,9 @@ metrics_render(struct metric_sample *samples, size_t n, const char (*names)[24],
 	label_value(version, v);
 	say(out, arg, line,
 	    snprintf(line, sizeof(line),
-		"# TYPE warren_build info\n"
-		"# HELP warren_build Version of the suite\n"
-		"warren_build_info{version=\"%s\"} 1\n# EOF\n",
-		v));
+		"# TYPE warren_build%s\n"
+		"# HELP warren_build%s Version of the suite\n"
+		"warren_build_info{version=\"%s\"} 1\n%s",
+		old ? "_info gauge" : " info", old ? "_info" : "", v,
+		old ? "" : "# EOF\n"));
 }

@@ -69,7 +69,24 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Bytes taken in over peer links")                                          \
   X("bytes_out", "link_sent_bytes", COUNTER, "bytes", "",                      \
     "Bytes sent over peer links")                                              \
-  X("frames", "link_frames", COUNTER, "", "", "Frames taken in on peer links") \
+  X("frames_in", "link_frames", COUNTER, "", "direction=\"in\"",               \
+    "Frames on peer links")                                                    \
+  X("frames_out", "link_frames", COUNTER, "", "direction=\"out\"",             \
+    "Frames on peer links")                                                    \
+  X("unknown_messages", "link_unknown_messages", COUNTER, "", "",              \
+    "Link messages of a type this version does not know")                      \
+  X("protocol_errors", "link_protocol_errors", COUNTER, "", "",                \
+    "Links ended for breaking the protocol")                                   \
+  X("inbound_refused", "links_refused", COUNTER, "", "",                       \
+    "Inbound links refused for a cap, a rate or a ban")                        \
+  X("datagrams_in", "multicast_datagrams", COUNTER, "", "result=\"in\"",       \
+    "LAN announcements")                                                       \
+  X("datagrams_out", "multicast_datagrams", COUNTER, "", "result=\"out\"",     \
+    "LAN announcements")                                                       \
+  X("datagrams_refused", "multicast_datagrams", COUNTER, "",                   \
+    "result=\"refused\"", "LAN announcements")                                 \
+  X("records_not_sent", "records_not_sent", COUNTER, "", "",                   \
+    "Node records held back from a link that is behind")                       \
   X("records_seen", "records", COUNTER, "", "result=\"seen\"",                 \
     "Node records that arrived")                                               \
   X("records_stored", "records", COUNTER, "", "result=\"stored\"",             \
@@ -137,10 +154,23 @@ struct metric_sample {
 typedef void (*metric_out)(void *arg, const char *text, size_t len);
 
 /*
- * Draw the samples, sorted in place, as OpenMetrics text with its "# EOF".
- * names[] are the processes; version is the suite's.
+ * OpenMetrics 1.0, or the older text form of Prometheus, where a counter's
+ * family carries its "_total" and there is neither unit nor end.
  */
-void metrics_render(struct metric_sample *samples, size_t n,
+enum metrics_format {
+	METRICS_OPENMETRICS,
+	METRICS_PROMETHEUS,
+	METRICS_FORMATS
+};
+
+const char *metrics_content_type(enum metrics_format format);
+
+/*
+ * Draw the samples, sorted in place.  names[] are the processes; version is
+ * the suite's.
+ */
+void metrics_render(enum metrics_format format, struct metric_sample *samples,
+    size_t n,
     const char (*names)[24], const char *version, metric_out out, void *arg);
 
 #endif

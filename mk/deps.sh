@@ -29,7 +29,7 @@ want_check() {
 	apt)	echo "libcmocka-dev python3 curl iproute2 nftables conntrack
 		    procps mandoc shellcheck cppcheck bmake bison clang
 		    $(first_apt libclang-rt-14-dev libclang-rt-19-dev)
-		    coturn python3-aioice python3-nacl python3-msgpack
+		    coturn prometheus python3-aioice python3-nacl python3-msgpack
 		    " ;;
 	apk)	echo "cmocka-dev python3 curl iproute2 nftables
 		    conntrack-tools procps mandoc shellcheck cppcheck bmake

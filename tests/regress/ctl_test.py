@@ -191,6 +191,31 @@ def test_reload(a):
           not [p for p in procs.values() if p["restarts"]], procs)
 
 
+def test_metrics(a):
+    import shutil
+    import urllib.request
+    l = [x for x in a.listeners() if x["service"] == "metrics"][0]
+    url = "http://%s:%d/metrics" % (l["address"], l["port"])
+    text = urllib.request.urlopen(url).read().decode()
+    check("metrics: OpenMetrics with its end", text.endswith("# EOF\n"))
+    unknown = re.findall(r"unknown_stats_total.* (\d+)", text)
+    check("metrics: the table names every counter",
+          unknown and set(unknown) == {"0"}, unknown)
+    for proc in ("warrend", "stund", "peerd", "apid 0", "apid 1"):
+        check("metrics: %s is there" % proc, 'process="%s"' % proc in text)
+    old = urllib.request.urlopen(url + "?format=prometheus").read().decode()
+    lines = [x for x in old.splitlines() if not x.startswith("#")]
+    typed = set(re.findall(r"# TYPE (\S+) (?:counter|gauge)\n", old))
+    check("metrics: every sample has its type, once", typed and all(
+        re.match(r'(\w+)\{[^{}]*\} \d+$', x) and
+        x.split("{")[0] in typed for x in lines))
+    if shutil.which("promtool"):
+        p = subprocess.run(["promtool", "check", "metrics"], input=old,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           text=True)
+        check("metrics: promtool finds nothing", p.returncode == 0, p.stdout)
+
+
 def test_exits(a):
     rc, out, err = ctl(a, "nonsense")
     check("no such command: 64", rc == 64 and "valid commands" in err)
@@ -226,6 +251,7 @@ def main():
     test_show(a, b, ro)
     test_act(a, b)
     test_reload(a)
+    test_metrics(a)
     test_exits(a)
     check("b stops cleanly", b.stop() == 0)
     check("a stops cleanly", a.stop() == 0)

@@ -65,7 +65,7 @@ test_render(void **state)
 	};
 
 	(void)state;
-	metrics_render(s, 3, names, "0.1.0", out, NULL);
+	metrics_render(METRICS_OPENMETRICS, s, 3, names, "0.1.0", out, NULL);
 	assert_string_equal(text,
 	    "# TYPE warren_http_responses counter\n"
 	    "# HELP warren_http_responses HTTP answers\n"
