@@ -35,6 +35,7 @@ fi
 put 0644 "$B/warrenctl.bash" "$comp/warrenctl"
 put 0755 etc/init/warren.sysvinit "$sysconf/init.d/warren"
 put 0644 etc/init/warren.service "$prefix/lib/systemd/system/warren.service"
+put 0644 etc/warren.nft "$prefix/share/doc/warren/warren.nft"
 put 0644 etc/warren.sysusers "$prefix/lib/sysusers.d/warren.conf"
 if [ $undo = yes ]; then
 	rmdir "$dest$prefix/libexec/warren" 2>/dev/null || true
