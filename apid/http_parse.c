@@ -206,11 +206,15 @@ lib_run(lib_parser *lp, const lib_settings *set, const uint8_t *buf, size_t len,
     bool *unknown_verb)
 {
 	enum llhttp_errno e;
+	void *data = lp->data; /* both libraries clear it */
 
 	llhttp_init(lp, HTTP_REQUEST, set);
+	lp->data = data;
 	e = llhttp_execute(lp, (const char *)buf, len);
 	*unknown_verb = e == HPE_INVALID_METHOD;
-	return e == HPE_PAUSED || e == HPE_OK;
+	/* It refuses versions that judge() names better. */
+	return e == HPE_PAUSED || e == HPE_OK ||
+	    (e == HPE_INVALID_VERSION && lp->http_major != 1);
 }
 
 static bool
