@@ -305,6 +305,20 @@ all_up(void)
 	return true;
 }
 
+/* The weakest process tells how well the whole suite is fenced in. */
+static void
+note_reduced(const struct proc *p)
+{
+	struct msg_node *n = &warrend.node;
+
+	log_info("%s: sandbox reduced: %s (no Landlock here)", p->name,
+	    p->ready.sandbox);
+	if (strcmp(n->sandbox, "reduced") == 0)
+		return;
+	(void)strlcpy(n->sandbox, "reduced", sizeof(n->sandbox));
+	supervise_send_all(PROC_APID, APID_NODE, n);
+}
+
 static void
 on_ready(struct proc *p, const struct msg_proc_ready *r)
 {
@@ -315,8 +329,7 @@ on_ready(struct proc *p, const struct msg_proc_ready *r)
 	(void)evtimer_del(p->timer);
 	ipc_set_phase(p->ch, PH_RUN);
 	if (r->level < 2)
-		log_info("%s: sandbox reduced: %s (no Landlock here)", p->name,
-		    r->sandbox);
+		note_reduced(p);
 	log_debug("%s ready: %s", p->name, r->sandbox);
 	connect_siblings(p);
 	control_emit("process", "%s ready", p->name);

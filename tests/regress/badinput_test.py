@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from warren import (Node, CTL, WARREND, check, finish, tmpdir,  # noqa: E402
-                    wait_for)
+                    wait_for, see_into_processes)
 
 HOST = "127.0.0.2"
 CONF = """
@@ -298,6 +298,7 @@ class N(Node):
 
 
 def main():
+    see_into_processes()
     test_config()
     test_cli()
     node = N("bad", CONF).start()

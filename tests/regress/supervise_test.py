@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from warren import (Node, B, check, finish, wait_for, wait_all_gone,  # noqa
-                    Timeout)
+                    see_into_processes, Timeout)
 
 KILLS = int(os.environ.get("KILLS", "100"))
 RATE = int(os.environ.get("RATE", "2000"))
@@ -81,6 +81,7 @@ def kill_and_wait(node, proc, slow):
 
 
 def main():
+    see_into_processes()
     # Its own TCP client would back off while we are killed: none.
     helper = N("helper", CONF % (2, 2, 2, "stun tcp no\n")).start()
     hhost, hport = addr(helper, "link")

@@ -97,6 +97,10 @@ def run(mode, conf, env=None, as_user=None):
         check("%s: %s says what is in force: %s, uid %s" %
               (mode, proc, procs[proc]["sandbox"], procs[proc]["uid"]),
               "seccomp" in procs[proc]["sandbox"])
+    want = "reduced" if os.environ.get("WARREN_LANDLOCK_MAX") == "0" else \
+        "full"
+    check("%s: getnodeinfo says the sandbox is %s" % (mode, want),
+          node.rpc("getnodeinfo")["sandbox"] == want)
     for word in words():
         try_word(node, ("resolver", "stund", "peerd", "apid 0"), word, mode)
     check("%s: stops cleanly" % mode, node.stop() == 0)
