@@ -330,6 +330,9 @@ on_ready(struct proc *p, const struct msg_proc_ready *r)
 	ipc_set_phase(p->ch, PH_RUN);
 	if (r->level < 2)
 		note_reduced(p);
+	/* It was told of the node before anybody was ready. */
+	if (p->kind == PROC_APID && strcmp(warrend.node.sandbox, "full") != 0)
+		node_send(p);
 	log_debug("%s ready: %s", p->name, r->sandbox);
 	connect_siblings(p);
 	control_emit("process", "%s ready", p->name);
