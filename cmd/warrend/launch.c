@@ -79,6 +79,9 @@ kid_limit(int what, rlim_t n)
 		(void)setrlimit((__rlimit_resource_t)what, &rl);
 }
 
+/* Signals that are for the parent: it tells us what to do. */
+static const int ignored[] = { SIGINT, SIGHUP, SIGTERM, SIGPIPE };
+
 /* In the new process: arrange descriptors and become the program. */
 static _Noreturn void
 kid_exec(const struct msg_launch_spawn *m, int fd0, int fd1, int err)
@@ -89,6 +92,9 @@ kid_exec(const struct msg_launch_spawn *m, int fd0, int fd1, int err)
 	size_t i;
 	int e, high0, high1, higherr;
 
+	/* What we ignore would stay ignored across exec. */
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		(void)signal(ignored[i], SIG_DFL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)setpgid(0, 0); /* a terminal's ^C is the parent's alone */
@@ -277,12 +283,11 @@ launcher(int fd)
 	struct ipc_conf conf = { .name = "parent", .tables = t,
 		.handlers = handlers, .ended = on_ended };
 	struct event *chld;
+	size_t i;
 
 	(void)setpgid(0, 0);
-	(void)signal(SIGINT, SIG_IGN);
-	(void)signal(SIGHUP, SIG_IGN);
-	(void)signal(SIGTERM, SIG_IGN);
-	(void)signal(SIGPIPE, SIG_IGN);
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		(void)signal(ignored[i], SIG_IGN);
 	setproctitle("warrend: launcher");
 	make_env();
 	/* Nothing of the parent's but the channel and the standard three. */
