@@ -270,7 +270,7 @@ static const struct ipc_handler handlers[] = {
 };
 
 static _Noreturn void
-launcher(int fd)
+launcher(int fd, bool loud)
 {
 	static const struct msg_table tables[2];
 	struct msg_table t[2] = { msgs_launch, tables[0] };
@@ -284,6 +284,8 @@ launcher(int fd)
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
 	setproctitle("warrend: launcher");
+	if (!loud)
+		(void)dup2(STDIN_FILENO, STDERR_FILENO); /* /dev/null */
 	make_env();
 	/* Nothing of the parent's but the channel and the standard three. */
 	if (dup2(fd, 3) == -1)
@@ -301,7 +303,7 @@ launcher(int fd)
 }
 
 pid_t
-launch_start(int *fd)
+launch_start(int *fd, bool loud)
 {
 	int pair[2];
 	pid_t pid;
@@ -310,7 +312,7 @@ launch_start(int *fd)
 		return -1;
 	if ((pid = fork()) == 0) {
 		(void)close(pair[0]);
-		launcher(pair[1]);
+		launcher(pair[1], loud);
 	}
 	(void)close(pair[1]);
 	if (pid == -1)

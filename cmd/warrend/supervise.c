@@ -486,8 +486,8 @@ on_failed(struct ipc *ch, const struct ipc_msg *m)
 	struct proc *p = proc_by_launch(m->id);
 
 	(void)ch;
-	if (p == NULL)
-		return;
+	if (p == NULL || warrend.stopping)
+		return; /* one line is enough */
 	log_error("%s: cannot start: %s", p->name, f->error);
 	if (!warrend.ready)
 		notify_failed(EX_OSERR);
