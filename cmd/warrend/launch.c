@@ -283,7 +283,7 @@ launcher(int fd, bool loud)
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
-	setproctitle("warrend: launcher");
+	setproctitle("launcher");
 	if (!loud)
 		(void)dup2(STDIN_FILENO, STDERR_FILENO); /* /dev/null */
 	make_env();

@@ -542,6 +542,20 @@ add(enum proc_kind kind, unsigned index, bool numbered)
 }
 
 void
+supervise_check_programs(void)
+{
+	static struct msg_launch_spawn s;
+	struct proc p = { .kind = PROC_STUND };
+
+	for (; p.kind <= PROC_APID; p.kind++) {
+		program_of(&p, &s);
+		if (access(s.path, X_OK) == -1)
+			fatal(EX_OSERR, "%s: cannot run %s",
+			    kind_names[p.kind], s.path);
+	}
+}
+
+void
 supervise_start(int launcher_fd, pid_t pid)
 {
 	static struct msg_table tables[2];

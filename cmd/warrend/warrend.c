@@ -459,6 +459,7 @@ run(const struct args *a)
 	node_init();
 	sockets_open();
 	refuse_public_echo();
+	supervise_check_programs();
 	write_pid_file();
 	catch_signals();
 	open_log(a);
@@ -468,7 +469,7 @@ run(const struct args *a)
 		log_info("made a new node key at %s; back it up: it is this "
 		    "node's identity", warrend.conf.node_key);
 	(void)sandbox_parent(warrend.sandbox);
-	setproctitle("warrend: parent");
+	setproctitle("parent");
 	supervise_start(launcher_fd, launcher);
 	(void)event_base_dispatch(warrend.base);
 	control_close();
