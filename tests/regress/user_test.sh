@@ -59,7 +59,6 @@ as_who() {
 	fi
 	"$@"
 }
-exit_code() { wait "$1"; echo $?; }
 
 # --- a clone ---
 
@@ -132,7 +131,8 @@ run_as() { # make run twice, stopped both ways
 	    sh -c "[ $rc = 69 ] && grep -q 'already running' '$T/out'"
 	find_session
 	kill -TERM "$(run_sh)"
-	rc=$(exit_code "$run")
+	wait "$run"
+	rc=$?
 	check "make run as $who: TERM ends it with 0" "$rc $(text "$T/run.out")" \
 	    [ "$rc" = 0 ]
 	run_start || bad "make run as $who, again" "$(text "$T/run.out")"
@@ -214,9 +214,9 @@ test_configure() {
 # --- one node ---
 
 # The programs where every user may run them, wherever the tree lies.
-mkdir "$T/bin"
+mkdir "$T/prog"
 for f in warrend warrenctl stund-bin peerd-bin apid-bin; do
-	cp "$B/$f" "$T/bin/"
+	cp "$B/$f" "$T/prog/"
 done
 
 conf() { # conf DIR [LINE...]: a node whose listeners have port 0
@@ -273,7 +273,7 @@ time.sleep(600)' "$1" "$T/port" &
 	read -r port < "$T/port"
 }
 
-W=$T/bin/warrend
+W=$T/prog/warrend
 N=$T/node
 
 test_refusals() {
@@ -335,15 +335,15 @@ test_refusals() {
 	    "'$W' -Z 2>&1 | grep -v option | head -n 1; exit 64"
 }
 
-start_node() { # start_node ARGS...: $N/conf in the foreground, until ready
+start_node() { # start_node [OPTION]: $N/conf in the foreground, until ready
 	rm -f "$N/ready"
-	"$W" -F -f "$N/conf" -R "$N/ready" "$@" > "$T/node.out" 2>&1 &
+	"$W" -F -f "$N/conf" -R "$N/ready" ${1:+"$1"} > "$T/node.out" 2>&1 &
 	node=$!
 	started="$started $node"
 	until_true 150 [ -s "$N/ready" ]
 }
 stop_node() { kill "$node" && wait "$node"; }
-ctl() { "$T/bin/warrenctl" -s "$N/sock" "$@"; }
+ctl() { "$T/prog/warrenctl" -s "$N/sock" "$@"; }
 http_port() { ctl -j show listeners | $PY -c 'import json, sys
 print([l["port"] for l in json.load(sys.stdin)["data"]
        if l["service"] == "http"][0])'; }
@@ -362,7 +362,7 @@ test_ready() {
 	check "--test-echo: POST /echo is answered" "$code $(text "$T/body")" \
 	    sh -c "[ $code = 200 ] && grep -q 'hello there' '$T/body'"
 	check "--test-echo: the status says so" "it does not" \
-	    sh -c "'$T/bin/warrenctl' -s '$N/sock' | grep -qi echo"
+	    sh -c "'$T/prog/warrenctl' -s '$N/sock' | grep -qi echo"
 	refuses "another warrend on this control socket" 69 \
 	    "sock: another warrend is already running" "$W" -F -f "$N/conf"
 	refuses "the same in the background" 69 \
@@ -380,7 +380,7 @@ test_ready() {
 	check "TERM: stops with 0" "$rc" [ $rc = 0 ]
 	check "TERM: ready file and socket are gone" "$(ls "$N")" \
 	    sh -c "[ ! -e '$N/ready' ] && [ ! -e '$N/sock' ]"
-	start_node
+	start_node -v
 	code=$(echo_code)
 	check "without --test-echo: 404" "$code" [ "$code" = 404 ]
 	stop_node
