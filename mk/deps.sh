@@ -29,15 +29,16 @@ want_check() {
 	apt)	echo "libcmocka-dev python3 curl iproute2 nftables conntrack
 		    procps mandoc shellcheck cppcheck bmake bison clang
 		    $(first_apt libclang-rt-14-dev libclang-rt-19-dev)
-		    coturn prometheus python3-aioice python3-nacl python3-msgpack
-		    " ;;
+		    coturn prometheus python3-aioice python3-nacl
+		    python3-msgpack dnsmasq-base" ;;
 	apk)	echo "cmocka-dev python3 curl iproute2 nftables
 		    conntrack-tools procps mandoc shellcheck cppcheck bmake
-		    bison clang compiler-rt coturn py3-pynacl py3-msgpack" ;;
+		    bison clang compiler-rt coturn py3-pynacl py3-msgpack
+		    dnsmasq" ;;
 	dnf)	echo "libcmocka-devel python3 curl iproute nftables
 		    conntrack-tools procps-ng mandoc ShellCheck cppcheck bmake
 		    bison clang compiler-rt coturn python3-pynacl
-		    python3-msgpack" ;;
+		    python3-msgpack dnsmasq" ;;
 	pkg_add) echo "cmocka python3 curl shellcheck cppcheck bison coturn
 		    py3-pynacl py3-msgpack" ;;
 	esac

@@ -23,15 +23,27 @@ CONF
 fi
 ctl="$B/warrenctl -s $R/warren.sock"
 
-pid=
-stop() {
-	[ -n "$pid" ] && kill "$pid" 2>/dev/null && wait "$pid" || true
+# Ctrl-C reaches the node as well, which takes its ready file away when it
+# begins to stop; a second signal would cut that short.
+pid='' up=no ready=$R/ready.$$
+stop() { # stop TENTHS: how long to see whether it stops by itself
+	tenths=$1
+	while [ $up = yes ] && [ -f "$ready" ] && [ "$tenths" -gt 0 ]; do
+		tenths=$((tenths - 1))
+		sleep 0.1
+	done
+	if [ $up = no ] || [ -f "$ready" ]; then
+		[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+	fi
+	wait || true
+	rm -f "$ready"
 	exit 0
 }
-trap stop INT TERM
-"$B/warrend" -F -f "$R/warren.conf" -R "$R/ready" & # logs to run/warren.log
+trap 'stop 10' INT
+trap 'stop 0' TERM
+"$B/warrend" -F -f "$R/warren.conf" -R "$ready" & # logs to run/warren.log
 pid=$!
-while [ ! -f "$R/ready" ]; do
+while [ ! -f "$ready" ]; do
 	if ! kill -0 "$pid" 2>/dev/null; then
 		rc=0
 		wait "$pid" || rc=$?
@@ -39,6 +51,7 @@ while [ ! -f "$R/ready" ]; do
 	fi
 	sleep 0.1
 done
+up=yes
 id=$($ctl -j key show | sed 's/.*"nodeId":"\([0-9a-f]*\)".*/\1/')
 echo "node    $id"
 $ctl show listeners | awk 'NR > 1 { printf "listen  %-6s %-4s %s\n", $1, $2, $3 }'

@@ -299,7 +299,8 @@ struct target {
 	uint8_t n_addrs, next_addr;
 	unsigned fails; /* in this round */
 	struct mono due;
-	char error[64];
+	char error[64]; /* why the last dial failed */
+	char said[64];  /* the last such that the log has */
 };
 
 void targets_on_peer(struct ipc *ch, const struct ipc_msg *m);

@@ -210,11 +210,28 @@ is_kept(const struct target *t)
 	return t->p.origin == PEERD_PINNED || t->p.origin == PEERD_STATIC;
 }
 
+/* Once for each new reason: retries that fail alike are for debugging. */
+static void
+say_failed(struct target *t, const char *error)
+{
+	bool grave = is_kept(t) || t->p.has_key;
+	char at[200];
+
+	(void)snprintf(at, sizeof(at), "%s%s%s:%u", t->p.name,
+	    t->p.name[0] != '\0' ? " at " : "", t->p.host, t->p.port);
+	if (strcmp(t->said, error) == 0)
+		log_debug("%s: %s", at, error);
+	else if (grave)
+		log_warn("%s: not linked: %s", at, error);
+	else
+		log_info("%s: not linked: %s", at, error);
+	(void)strlcpy(t->said, error, sizeof(t->said));
+}
+
 static void
 fail(struct target *t, const char *error)
 {
 	struct mono now = mono_now();
-	char at[160];
 
 	t->state = TARGET_IDLE;
 	(void)strlcpy(t->error, error, sizeof(t->error));
@@ -224,8 +241,7 @@ fail(struct target *t, const char *error)
 	}
 	t->n_addrs = t->next_addr = 0; /* ask for its addresses anew */
 	t->fails++;
-	(void)snprintf(at, sizeof(at), "%s:%u", t->p.host, t->p.port);
-	log_debug("%s: %s", at, error);
+	say_failed(t, error);
 	if (strcmp(error, SHAKE_SELF) == 0 ||
 	    (!is_kept(t) && t->p.max_retries != 0 &&
 		t->fails >= t->p.max_retries)) {
@@ -363,7 +379,7 @@ targets_linked(uint32_t serial, const uint8_t id[32])
 	t->state = TARGET_IDLE;
 	t->has_id = true;
 	memcpy(t->id, id, 32);
-	t->error[0] = '\0';
+	t->error[0] = t->said[0] = '\0';
 	t->n_addrs = t->next_addr = 0;
 }
 

@@ -276,7 +276,7 @@ static const struct ipc_handler handlers[] = {
 };
 
 static _Noreturn void
-launcher(int fd)
+launcher(int fd, bool loud)
 {
 	static const struct msg_table tables[2];
 	struct msg_table t[2] = { msgs_launch, tables[0] };
@@ -288,7 +288,9 @@ launcher(int fd)
 	(void)setpgid(0, 0);
 	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		(void)signal(ignored[i], SIG_IGN);
-	setproctitle("warrend: launcher");
+	setproctitle("launcher");
+	if (!loud)
+		(void)dup2(STDIN_FILENO, STDERR_FILENO); /* /dev/null */
 	make_env();
 	/* Nothing of the parent's but the channel and the standard three. */
 	if (dup2(fd, 3) == -1)
@@ -306,7 +308,7 @@ launcher(int fd)
 }
 
 pid_t
-launch_start(int *fd)
+launch_start(int *fd, bool loud)
 {
 	int pair[2];
 	pid_t pid;
@@ -315,7 +317,7 @@ launch_start(int *fd)
 		return -1;
 	if ((pid = fork()) == 0) {
 		(void)close(pair[0]);
-		launcher(pair[1]);
+		launcher(pair[1], loud);
 	}
 	(void)close(pair[1]);
 	if (pid == -1)

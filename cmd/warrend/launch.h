@@ -8,12 +8,14 @@
 #ifndef WARREN_LAUNCH_H
 #define WARREN_LAUNCH_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
  * Fork the launcher; returns its pid and sets *fd to our end of its channel.
- * -1 with errno.  Call before the event loop exists.
+ * Unless loud, it and its children have /dev/null for standard error.  -1
+ * with errno.  Call before the event loop exists.
  */
-pid_t launch_start(int *fd);
+pid_t launch_start(int *fd, bool loud);
 
 #endif

@@ -502,8 +502,8 @@ on_failed(struct ipc *ch, const struct ipc_msg *m)
 	struct proc *p = proc_by_launch(m->id);
 
 	(void)ch;
-	if (p == NULL)
-		return;
+	if (p == NULL || warrend.stopping)
+		return; /* one line is enough */
 	log_error("%s: cannot start: %s", p->name, f->error);
 	if (!warrend.ready)
 		notify_failed(EX_OSERR);
@@ -555,6 +555,20 @@ add(enum proc_kind kind, unsigned index, bool numbered)
 	p->timer = evtimer_new(warrend.base, on_timer, p);
 	if (p->timer == NULL)
 		fatalx(EX_OSERR, "no memory for a timer");
+}
+
+void
+supervise_check_programs(void)
+{
+	static struct msg_launch_spawn s;
+	struct proc p = { .kind = PROC_STUND };
+
+	for (; p.kind <= PROC_APID; p.kind++) {
+		program_of(&p, &s);
+		if (access(s.path, X_OK) == -1)
+			fatal(EX_OSERR, "%s: cannot run %s",
+			    kind_names[p.kind], s.path);
+	}
 }
 
 void

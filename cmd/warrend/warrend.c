@@ -23,6 +23,7 @@
 #include "cmd/warrend/keys.h"
 #include "cmd/warrend/launch.h"
 #include "cmd/warrend/operator.h"
+#include "cmd/warrend/sockets.h"
 #include "common/charter.h"
 #include "common/compat/compat.h"
 #include "common/log.h"
@@ -263,17 +264,26 @@ load_charter(void)
 
 /* --- going into the background --- */
 
-/* In the process that was started: wait for the word, and pass it on. */
+/*
+ * In the process that was started: wait for the word, and pass it on.  When
+ * pid dies without one, its exit code is the word.
+ */
 static _Noreturn void
-wait_for_ready(int fd)
+wait_for_ready(int fd, pid_t pid)
 {
+	int status;
 	uint8_t code;
 	ssize_t n;
 
 	do
 		n = read(fd, &code, 1);
 	while (n == -1 && errno == EINTR);
-	_exit(n == 1 ? code : EX_SOFTWARE);
+	if (n == 1)
+		_exit(code);
+	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	    WEXITSTATUS(status) != 0)
+		_exit(WEXITSTATUS(status));
+	_exit(EX_SOFTWARE);
 }
 
 /* Returns the descriptor to say ready on, -1 in the foreground. */
@@ -289,7 +299,7 @@ daemonize(void)
 		fatal(EX_OSERR, "fork");
 	if (pid != 0) {
 		(void)close(p[1]);
-		wait_for_ready(p[0]);
+		wait_for_ready(p[0], pid);
 	}
 	(void)close(p[0]);
 	(void)setsid();
@@ -300,6 +310,16 @@ daemonize(void)
 			(void)close(null);
 	}
 	return p[1];
+}
+
+/*
+ * In the background with a log elsewhere, nobody who reads what the started
+ * process prints shall have to wait for us as well.
+ */
+static bool
+keeps_stderr(void)
+{
+	return warrend.foreground || warrend.conf.log_dest == LOG_TO_STDERR;
 }
 
 static int pid_fd = -1;
@@ -402,20 +422,18 @@ open_log(const struct args *a)
 		return;
 	if (log_open(warrend.conf.log_dest, "warrend", path) == -1)
 		fatal(EX_NOPERM, "log file %s", path);
+	if (!keeps_stderr())
+		(void)dup2(STDIN_FILENO, STDERR_FILENO); /* /dev/null */
 }
 
 static void
 refuse_public_echo(void)
 {
-	unsigned i;
-
 	if (!warrend.conf.test_echo)
 		return;
-	for (i = 0; i < warrend.node.n_listeners; i++)
-		if (warrend.node.listeners[i].addr.ip[0] != 127 &&
-		    warrend.node.listeners[i].addr.fam == NADDR_V4)
-			fatalx(EX_CONFIG, "--test-echo: every listener must "
-			    "be on loopback");
+	if (!sockets_all_loopback())
+		fatalx(EX_CONFIG,
+		    "--test-echo: every listener must be on loopback");
 	log_warn("--test-echo: answering /echo, for conformance tests only");
 }
 
@@ -429,7 +447,7 @@ run(const struct args *a)
 
 	notify_init(a->ready_file, a->ready_fd, waiting);
 	/* Before the key is in memory and before any filter. */
-	if ((launcher = launch_start(&launcher_fd)) == -1)
+	if ((launcher = launch_start(&launcher_fd, keeps_stderr())) == -1)
 		fatal(EX_OSERR, "launcher");
 	files_prepare_dirs();
 	made = keys_open(warrend.conf.node_key) == 1;
@@ -438,10 +456,11 @@ run(const struct args *a)
 	if ((warrend.base = event_base_new()) == NULL)
 		fatalx(EX_OSERR, "event loop");
 	control_open();
-	write_pid_file();
 	node_init();
 	sockets_open();
 	refuse_public_echo();
+	supervise_check_programs();
+	write_pid_file();
 	catch_signals();
 	open_log(a);
 	log_info("warren %s, node %s, network %s", WARREN_VERSION,
@@ -450,7 +469,7 @@ run(const struct args *a)
 		log_info("made a new node key at %s; back it up: it is this "
 		    "node's identity", warrend.conf.node_key);
 	(void)sandbox_parent(warrend.sandbox);
-	setproctitle("warrend: parent");
+	setproctitle("parent");
 	supervise_start(launcher_fd, launcher);
 	(void)event_base_dispatch(warrend.base);
 	control_close();

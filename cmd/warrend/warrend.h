@@ -89,6 +89,9 @@ extern struct warrend warrend;
 
 /* --- supervise.c --- */
 
+/* Exits, saying which, unless the children's programs can be run. */
+void supervise_check_programs(void);
+
 /* Make the table of children from the config and start them all. */
 void supervise_start(int launcher_fd, pid_t launcher);
 /* Ask all to leave, then kill; the loop ends when all are gone. */

@@ -62,9 +62,10 @@ strtonum(
 #if !HAVE_SETPROCTITLE
 /*
  * Linux shows the memory that argv and environ start in.  The environment is
- * moved away first, so that the title may take its place too.
+ * moved away first, so that the title may take its place too.  As with the
+ * BSDs' own, the program's name goes in front.
  */
-static char *title_at;
+static char *title_at, title_name[32];
 static size_t title_cap;
 
 void
@@ -82,6 +83,9 @@ compat_setproctitle_init(int argc, char **argv, char **env)
 	for (i = 0; env[i] != NULL; i++)
 		if ((env[i] = strdup(env[i])) == NULL)
 			return;
+	(void)snprintf(title_name, sizeof(title_name), "%s",
+	    strrchr(argv[0], '/') == NULL ? argv[0] :
+	                                    strrchr(argv[0], '/') + 1);
 	title_at = argv[0];
 	title_cap = (size_t)(end - argv[0]);
 }
@@ -89,16 +93,16 @@ compat_setproctitle_init(int argc, char **argv, char **env)
 void
 setproctitle(const char *fmt, ...)
 {
+	char text[128];
 	va_list ap;
-	int n;
 
 	if (title_cap < 2)
 		return;
-	memset(title_at, 0, title_cap);
 	va_start(ap, fmt);
-	n = vsnprintf(title_at, title_cap - 1, fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	(void)n;
+	memset(title_at, 0, title_cap);
+	(void)snprintf(title_at, title_cap - 1, "%s: %s", title_name, text);
 }
 #endif
 

@@ -62,7 +62,7 @@ setup(void **state)
 
 	(void)state;
 	tables[0] = msgs_launch;
-	launcher = launch_start(&fd);
+	launcher = launch_start(&fd, true);
 	ch = ipc_new(NULL, fd, &conf);
 	return launcher == -1 || ch == NULL ? -1 : 0;
 }
