@@ -166,15 +166,9 @@ json_t *
 json_listeners(json_t *envelope)
 {
 	const struct msg_node *n = client_first(CTL_NODE);
-	json_t *info, *list;
 
 	(void)envelope;
-	if (n == NULL)
-		return NULL;
-	info = view_json_nodeinfo(n, NULL, now_ms());
-	list = json_incref(json_object_get(info, "listeners"));
-	json_decref(info);
-	return list;
+	return n == NULL ? NULL : view_json_listeners(n, true);
 }
 
 json_t *

@@ -12,7 +12,8 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/warren-init.XXXXXX")
 pass=0 fail=0
 
 cleanup() {
-	[ -s "$T/warrend.pid" ] && kill "$(cat "$T/warrend.pid")" 2>/dev/null
+	left=$(node_pid)
+	[ -z "$left" ] || kill "$left" 2>/dev/null
 	rm -rf "$T"
 }
 trap cleanup EXIT
@@ -205,10 +206,10 @@ test_openbsd() {
 	pexp=$(sed -n 's/^pexp="\(.*\)"/\1/p' $rcd)
 	title=$(ps -o args= -p "$(node_pid)")
 	found=$(ps -eo pid=,args= | while read -r p args; do
-		printf '%s\n' "$args" | grep -qx "$pexp" && echo "$p"
+		printf '%s\n' "$args" | grep -qx "$pexp" && printf '%s ' "$p"
 	    done)
 	check "rc.d: pexp finds the parent" "'$pexp', '$title' $out" sh -c \
-	    "printf '%s\n' '$found' | grep -qx '$(node_pid)'"
+	    "echo ' $found' | grep -q ' $(node_pid) '"
 	check "rc.d: and none of its children" "$found" sh -c "
 	    for p in $found; do
 		[ \$(ps -o args= -p \$p | grep -c '^warrend: parent') = 1 ] ||
