@@ -190,8 +190,8 @@ is_public(const struct msg_listener *l)
 	return l->service <= SVC_STUN_TCP;
 }
 
-static json_t *
-listener_list(const struct msg_node *node)
+json_t *
+view_json_listeners(const struct msg_node *node, bool all)
 {
 	struct jo list = jo_list();
 	size_t i;
@@ -201,7 +201,7 @@ listener_list(const struct msg_node *node)
 		char ip[NADDR_STR];
 		struct jo o;
 
-		if (!is_public(l))
+		if (!all && !is_public(l))
 			continue;
 		o = jo_new();
 		jo_put(&o, "service", json_string(service_name(l->service)));
@@ -301,7 +301,7 @@ view_json_nodeinfo(const struct msg_node *node,
 	jo_put(&o, "time", jv_number(now_ms / 1000));
 	jo_put(&o, "started", jv_time(node->started));
 	jo_put(&o, "ports", port_table(node));
-	jo_put(&o, "listeners", listener_list(node));
+	jo_put(&o, "listeners", view_json_listeners(node, false));
 	jo_put(&o, "sandbox", jv_text(node->sandbox));
 	jo_put(&o, "addressPolicy", policy_words(node->allow));
 	jo_put(&o, "testEcho", json_boolean(node->test_echo));

@@ -31,6 +31,9 @@ struct view_totals {
 json_t *view_json_nodeinfo(const struct msg_node *node,
     const struct msg_stun_view *stun, uint64_t now_ms);
 
+/* Its listeners: those the public may know of, or for the operator all. */
+json_t *view_json_listeners(const struct msg_node *node, bool all);
+
 /* One item of getpeerinfo and GET /node/peers. */
 json_t *view_json_peer(const struct msg_peer *peer, uint64_t now_ms);
 

@@ -162,30 +162,13 @@ json_stun(json_t *envelope)
 	    n == NULL ? &nobody : n, client_first(CTL_STUN), now_ms());
 }
 
-/* As in the API's object, with those it leaves out and who serves them. */
 json_t *
 json_listeners(json_t *envelope)
 {
 	const struct msg_node *n = client_first(CTL_NODE);
-	json_t *list = json_array();
-	char ip[NADDR_STR], adv[NADDR_STR];
-	size_t i;
 
 	(void)envelope;
-	for (i = 0; n != NULL && i < n->n_listeners; i++) {
-		const struct msg_listener *l = &n->listeners[i];
-
-		(void)json_array_append_new(list,
-		    json_pack("{s:s,s:s,s:s,s:i,s:s?,s:s}", "service",
-			service_name(l->service), "proto", proto_name(l->proto),
-			"address", naddr_ip_str(&l->addr, ip), "port",
-			(int)l->addr.port, "advertise",
-			l->advertise.fam == NADDR_NONE ?
-			    NULL :
-			    naddr_str(&l->advertise, adv),
-			"process", l->holder));
-	}
-	return list;
+	return n == NULL ? NULL : view_json_listeners(n, true);
 }
 
 json_t *

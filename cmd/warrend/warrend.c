@@ -158,18 +158,15 @@ can_drop(struct config *c, char *why, size_t cap)
 	return true;
 }
 
+static char why_no_root[96];
+
 static void
 decide_root(void)
 {
-	char why[96];
-
-	warrend.root = can_drop(&warrend.conf, why, sizeof(why));
-	if (warrend.root)
-		return;
-	if (warrend.conf.privdrop_required)
-		fatalx(EX_NOPERM, "privdrop required, but %s", why);
-	log_info("%s: no chroot and no change of user; separate processes, "
-	    "seccomp and Landlock stay on", why);
+	warrend.root = can_drop(
+	    &warrend.conf, why_no_root, sizeof(why_no_root));
+	if (!warrend.root && warrend.conf.privdrop_required)
+		fatalx(EX_NOPERM, "privdrop required, but %s", why_no_root);
 }
 
 /* --- configuration --- */
@@ -429,12 +426,28 @@ open_log(const struct args *a)
 static void
 refuse_public_echo(void)
 {
-	if (!warrend.conf.test_echo)
-		return;
-	if (!sockets_all_loopback())
+	if (warrend.conf.test_echo && !sockets_all_loopback())
 		fatalx(EX_CONFIG,
 		    "--test-echo: every listener must be on loopback");
-	log_warn("--test-echo: answering /echo, for conformance tests only");
+}
+
+/* The first lines of the log. */
+static void
+log_start(bool made_key)
+{
+	char hex[NODE_ID_HEX];
+
+	log_info("warren %s, node %s, network %s", WARREN_VERSION,
+	    node_id_hex(keys_public(), hex), warrend.conf.network);
+	if (!warrend.root)
+		log_info("%s: no chroot and no change of user; separate "
+		    "processes, seccomp and Landlock stay on", why_no_root);
+	if (warrend.conf.test_echo)
+		log_warn("--test-echo: answering /echo, for conformance tests "
+		    "only");
+	if (made_key)
+		log_info("made a new node key at %s; back it up: it is this "
+		    "node's identity", warrend.conf.node_key);
 }
 
 static void
@@ -442,7 +455,6 @@ run(const struct args *a)
 {
 	int waiting = daemonize(), launcher_fd;
 	pid_t launcher;
-	char hex[NODE_ID_HEX];
 	bool made;
 
 	notify_init(a->ready_file, a->ready_fd, waiting);
@@ -463,11 +475,7 @@ run(const struct args *a)
 	write_pid_file();
 	catch_signals();
 	open_log(a);
-	log_info("warren %s, node %s, network %s", WARREN_VERSION,
-	    node_id_hex(keys_public(), hex), warrend.conf.network);
-	if (made)
-		log_info("made a new node key at %s; back it up: it is this "
-		    "node's identity", warrend.conf.node_key);
+	log_start(made);
 	(void)sandbox_parent(warrend.sandbox);
 	setproctitle("parent");
 	supervise_start(launcher_fd, launcher);

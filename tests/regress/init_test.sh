@@ -12,7 +12,8 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/warren-init.XXXXXX")
 pass=0 fail=0
 
 cleanup() {
-	[ -s "$T/warrend.pid" ] && kill "$(cat "$T/warrend.pid")" 2>/dev/null
+	left=$(node_pid)
+	[ -z "$left" ] || kill "$left" 2>/dev/null
 	rm -rf "$T"
 }
 trap cleanup EXIT
@@ -51,10 +52,8 @@ write_conf() { # write_conf [LINE]
 
 # action NAME CODE WORDS ACTION: what the script says, and its exit code
 action() {
-	# This also proves that what it starts does not hold our pipe.
-	out=$(timeout 60 sh etc/init/warren.sysvinit "$4" 2>&1)
+	timeout 60 sh etc/init/warren.sysvinit "$4" > "$T/out" 2>&1
 	rc=$?
-	printf '%s\n' "$out" > "$T/out"
 	if [ $rc = "$2" ] && grep -q "$3" "$T/out"; then
 		ok "sysvinit: $1: $2"
 	else
@@ -201,14 +200,14 @@ test_openbsd() {
 	check "rc.d: rc_cmd comes last" "$(tail -n 1 $rcd)" \
 	    [ "$(tail -n 1 $rcd)" = 'rc_cmd $1' ]
 	write_conf
-	out=$("$WARREND" -f "$WARREN_CONF" -R "$WARREN_PIDFILE" 2>&1)
+	"$WARREND" -f "$WARREN_CONF" -R "$WARREN_PIDFILE" > "$T/out" 2>&1
 	pexp=$(sed -n 's/^pexp="\(.*\)"/\1/p' $rcd)
 	title=$(ps -o args= -p "$(node_pid)")
 	found=$(ps -eo pid=,args= | while read -r p args; do
-		printf '%s\n' "$args" | grep -qx "$pexp" && echo "$p"
+		printf '%s\n' "$args" | grep -qx "$pexp" && printf '%s ' "$p"
 	    done)
-	check "rc.d: pexp finds the parent" "'$pexp', '$title' $out" sh -c \
-	    "printf '%s\n' '$found' | grep -qx '$(node_pid)'"
+	check "rc.d: pexp finds the parent" "'$pexp', '$title' $(text)" sh -c \
+	    "echo ' $found' | grep -q ' $(node_pid) '"
 	check "rc.d: and none of its children" "$found" sh -c "
 	    for p in $found; do
 		[ \$(ps -o args= -p \$p | grep -c '^warrend: parent') = 1 ] ||
