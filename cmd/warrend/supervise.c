@@ -411,14 +411,13 @@ say_start(struct proc *p)
 		.log_level = (uint8_t)log_get_level(),
 		.allow = (uint8_t)warrend.conf.address_allow,
 		.landlock_max = warrend.conf.landlock_max };
-	const struct passwd *pw;
-
 	(void)strlcpy(st.root, warrend.conf.chroot_dir, sizeof(st.root));
-	if (warrend.root &&
-	    (pw = getpwnam(warrend.conf.users[p->kind])) != NULL) {
+	/* Not getpwnam() here: one that fails for a moment must not leave a
+	 * child with the rights of root. */
+	if (warrend.root) {
 		st.drop = true;
-		st.uid = pw->pw_uid;
-		st.gid = pw->pw_gid;
+		st.uid = warrend.uids[p->kind];
+		st.gid = warrend.gids[p->kind];
 	}
 	(void)ipc_send(p->ch, PROC_START, 0, &st);
 }

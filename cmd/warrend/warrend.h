@@ -69,6 +69,8 @@ struct warrend {
 	char conf_path[CONF_PATH];
 	bool conf_optional;
 	bool root;       /* uid 0 with the users mapped: drop privileges */
+	uid_t uids[PROC_KINDS]; /* root: whom children become, */
+	gid_t gids[PROC_KINDS]; /* looked up once, at start */
 	bool foreground;
 	unsigned verbose;
 	struct proc procs[PROCS_MAX];
