@@ -98,7 +98,9 @@ void supervise_stop(int exit_code);
 /* The running child of this kind (and index), or NULL. */
 struct proc *supervise_find(enum proc_kind kind, unsigned index);
 struct proc *supervise_by_name(const char *name);
-/* Send to every running child of the kind. */
+/* Can it be told something?  One that starts hears it after PROC_GO. */
+bool supervise_hears(const struct proc *p);
+/* Send to every child of the kind that hears. */
 void supervise_send_all(enum proc_kind kind, uint16_t type, const void *body);
 /* A child sent what the contract forbids: kill it; it will be restarted. */
 void supervise_condemn(struct proc *p, const char *why);
