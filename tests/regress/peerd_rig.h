@@ -351,7 +351,8 @@ rig_on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 
 	if (how != IPC_EOF)
 		rig_check(false, "node sent junk: %s", why);
-	n->ch = NULL;
+	if (n->ch == ch) /* else it was that of an earlier life */
+		n->ch = NULL;
 	ipc_free(ch);
 }
 
