@@ -74,8 +74,7 @@ child_event(const char *kind, const char *fmt, ...)
 }
 
 void
-child_ctl_end(
-    struct ipc *ch, uint32_t id, uint8_t code, const char *fmt, ...)
+child_ctl_end(struct ipc *ch, uint32_t id, uint8_t code, const char *fmt, ...)
 {
 	struct msg_ctl_end end = { .code = code };
 	va_list ap;
@@ -124,8 +123,8 @@ on_start(const struct msg_proc_start *st)
 	me.started = true;
 	log_set_level((enum log_level)st->log_level);
 	if (st->kind == PROC_APID)
-		(void)snprintf(
-		    me.name, sizeof(me.name), "%s %u", me.conf->name, st->index);
+		(void)snprintf(me.name, sizeof(me.name), "%s %u", me.conf->name,
+		    st->index);
 	if (me.conf->start != NULL)
 		me.conf->start(st);
 }
@@ -154,14 +153,21 @@ on_go(void)
 		me.conf->ready();
 }
 
+/* One round of counters. */
+static struct {
+	uint32_t id;
+	struct msg_proc_stats s;
+} stats;
+
 static void
 emit_stat(void *arg, const char *name, uint64_t value)
 {
-	struct msg_proc_stats *s = arg;
+	struct msg_proc_stats *s = &stats.s;
 	struct msg_stat *item;
 
+	(void)arg;
 	if (s->n_items == sizeof(s->items) / sizeof(s->items[0])) {
-		(void)ipc_send(me.parent, PROC_STATS, 0, s);
+		(void)ipc_send(me.parent, PROC_STATS, stats.id, s);
 		s->n_items = 0;
 	}
 	item = &s->items[s->n_items++];
@@ -172,13 +178,12 @@ emit_stat(void *arg, const char *name, uint64_t value)
 static void
 on_stats_get(uint32_t id)
 {
-	static struct msg_proc_stats s;
-
-	s.n_items = 0;
+	stats.id = id;
+	stats.s.n_items = 0;
 	if (me.conf->stats != NULL)
-		me.conf->stats(emit_stat, &s);
-	if (s.n_items > 0)
-		(void)ipc_send(me.parent, PROC_STATS, id, &s);
+		me.conf->stats(emit_stat, NULL);
+	if (stats.s.n_items > 0)
+		(void)ipc_send(me.parent, PROC_STATS, id, &stats.s);
 	(void)ipc_send(me.parent, PROC_STATS_END, id, NULL);
 }
 
@@ -230,8 +235,8 @@ on_other(struct ipc *ch, const struct ipc_msg *m)
 		break;
 	case PROC_CHANNEL:
 		if (me.conf->channel != NULL)
-			me.conf->channel(
-			    (enum proc_kind)c->kind, c->index, m->fd[0]);
+			me.conf->channel((enum proc_kind)c->kind, c->index,
+			    m->fd[0]);
 		else
 			(void)close(m->fd[0]);
 		break;
@@ -276,14 +281,17 @@ warm_up(void)
 int
 child_main(int argc, char **argv, const struct child_conf *conf)
 {
-	struct ipc_conf ic = { .name = "parent", .tables = conf->tables,
-		.handlers = conf->handlers, .other = on_other,
+	struct ipc_conf ic = { .name = "parent",
+		.tables = conf->tables,
+		.handlers = conf->handlers,
+		.other = on_other,
 		.ended = on_ended };
 	struct event_config *cfg;
 
 	(void)argc;
 	(void)argv;
-	if (fcntl(CHILD_IPC_FD, F_GETFD) == -1 || fcntl(LOG_FD, F_GETFD) == -1) {
+	if (fcntl(CHILD_IPC_FD, F_GETFD) == -1 ||
+	    fcntl(LOG_FD, F_GETFD) == -1) {
 		(void)fprintf(stderr,
 		    "%s: started by warrend, not by hand; see warrend(8)\n",
 		    conf->name);

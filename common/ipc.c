@@ -42,9 +42,10 @@ struct ipc {
 	int fds[FDS_MAX];
 	size_t nfds;
 	struct chunks out;
-	size_t queued;
+	size_t queued, queued_fds;
 	bool above_high, ended, paused;
-	bool busy;  /* a handler is running: free later */
+	bool full; /* a hard limit was hit: the loop will say so */
+	bool busy; /* a handler is running: free later */
 	bool doomed;
 	void *body; /* room for the largest body */
 	size_t body_cap;
@@ -77,8 +78,8 @@ ipc_new(struct event_base *base, int fd, const struct ipc_conf *conf)
 	    (ch->body = calloc(1, ch->body_cap + 1)) == NULL)
 		goto fail;
 	if (base != NULL) {
-		ch->ev_read = event_new(
-		    base, fd, EV_READ | EV_PERSIST, on_read, ch);
+		ch->ev_read =
+		    event_new(base, fd, EV_READ | EV_PERSIST, on_read, ch);
 		ch->ev_write = event_new(base, fd, EV_WRITE, on_write, ch);
 		if (ch->ev_read == NULL || ch->ev_write == NULL ||
 		    event_add(ch->ev_read, NULL) == -1)
@@ -238,6 +239,18 @@ want_write(struct ipc *ch)
 		(void)event_add(ch->ev_write, NULL);
 }
 
+/*
+ * The other end does not read.  The owner hears of it from the loop: whoever
+ * sends does not expect its channel to be gone when it returns.
+ */
+static void
+give_up(struct ipc *ch)
+{
+	ch->full = true;
+	if (ch->ev_write != NULL)
+		event_active(ch->ev_write, EV_WRITE, 1);
+}
+
 int
 ipc_send_fd(struct ipc *ch, uint16_t type, uint32_t id, const void *body,
     int fd0, int fd1)
@@ -252,13 +265,18 @@ ipc_send_fd(struct ipc *ch, uint16_t type, uint32_t id, const void *body,
 	ASSERT(def != NULL);
 	ASSERT((def->dir & (ch->conf.upper ? MSG_DOWN : MSG_UP)) != 0);
 	ASSERT((int)def->fds == fds);
-	if (ch->ended) {
+	if (ch->ended || ch->full) {
 		close_pair(fd);
 		return -1;
 	}
 	need = msg_size(def->body, body);
 	if (ch->queued + need > IPC_HARD_LIMIT ||
-	    (c = chunk_for(ch, need, fds > 0)) == NULL) {
+	    ch->queued_fds + (size_t)fds > IPC_FDS_LIMIT) {
+		close_pair(fd);
+		give_up(ch);
+		return -1;
+	}
+	if ((c = chunk_for(ch, need, fds > 0)) == NULL) {
 		close_pair(fd);
 		return -1;
 	}
@@ -271,6 +289,7 @@ ipc_send_fd(struct ipc *ch, uint16_t type, uint32_t id, const void *body,
 	if (fds > 0)
 		c->cap = c->len; /* nothing may follow in this chunk */
 	ch->queued += w.len;
+	ch->queued_fds += (size_t)fds;
 	want_write(ch);
 	return 0;
 }
@@ -287,6 +306,12 @@ ipc_forward(struct ipc *ch, const struct ipc_msg *m, uint32_t id)
 	return ipc_send(ch, m->type, id, m->body);
 }
 
+static size_t
+n_fds(const struct chunk *c)
+{
+	return c->fd[0] == -1 ? 0 : c->fd[1] == -1 ? 1 : 2;
+}
+
 static ssize_t
 send_chunk(struct ipc *ch, struct chunk *c)
 {
@@ -296,7 +321,7 @@ send_chunk(struct ipc *ch, struct chunk *c)
 	} control = { 0 };
 	struct iovec iov = { c->data + c->off, c->len - c->off };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	size_t n = c->fd[0] == -1 ? 0 : c->fd[1] == -1 ? 1 : 2;
+	size_t n = n_fds(c);
 	struct cmsghdr *cm;
 
 	if (n > 0) {
@@ -324,6 +349,7 @@ write_some(struct ipc *ch)
 				continue;
 			return errno == EAGAIN || errno == ENOBUFS ? 0 : -1;
 		}
+		ch->queued_fds -= n_fds(c);
 		close_pair(c->fd);
 		c->off += (size_t)n;
 		ch->queued -= (size_t)n;
@@ -342,6 +368,10 @@ on_write(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (ch->full) {
+		finish(ch, IPC_FULL, "it does not read");
+		return;
+	}
 	if (write_some(ch) == -1) {
 		finish(ch, errno == EPIPE ? IPC_EOF : IPC_ERROR,
 		    strerror(errno));
@@ -421,8 +451,10 @@ read_some(struct ipc *ch)
 		uint8_t buf[CMSG_SPACE(2 * sizeof(int))];
 	} control;
 	struct iovec iov;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.buf, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control) };
 	ssize_t n;
 
 	if (!grow(ch)) {
@@ -559,6 +591,18 @@ handle_all(struct ipc *ch, int max)
 	return -1;
 }
 
+/* Does something lie there that handle_all() would take up? */
+static bool
+is_whole(const struct ipc *ch)
+{
+	size_t len;
+
+	if (ch->rlen < 4)
+		return false;
+	len = get_u32(ch->rbuf);
+	return len > ch->conf.len_max || ch->rlen - 4 >= len;
+}
+
 static void
 on_read(evutil_socket_t fd, short what, void *arg)
 {
@@ -566,10 +610,11 @@ on_read(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (read_some(ch) == -1)
+	/* What the last turn left over comes first: whoever sends faster than
+	 * we handle shall fill the socket, not our memory. */
+	if (!is_whole(ch) && read_some(ch) == -1)
 		return;
-	/* What a full turn leaves over is taken up again at once. */
-	if (handle_all(ch, TURN_MAX) == TURN_MAX && ch->rlen >= 4)
+	if (handle_all(ch, TURN_MAX) == TURN_MAX && is_whole(ch))
 		event_active(ch->ev_read, EV_READ, 1);
 }
 

@@ -37,7 +37,7 @@ struct ipc_handler {
 enum ipc_end {
 	IPC_EOF,  /* the other end closed or died */
 	IPC_JUNK, /* it sent what the contract does not allow */
-	IPC_FULL, /* it does not read: the hard limit of the queue is reached */
+	IPC_FULL, /* it does not read: a hard limit of the queue is reached */
 	IPC_ERROR /* errno says which */
 };
 
@@ -60,6 +60,7 @@ struct ipc_conf {
 #define IPC_HIGH_DEFAULT (256u << 10)
 #define IPC_LOW_DEFAULT  (64u << 10)
 #define IPC_HARD_LIMIT   (8u << 20) /* queue beyond this ends the channel */
+#define IPC_FDS_LIMIT    512        /* likewise, of descriptors in the queue */
 
 /* Takes fd, sets it non-blocking.  conf is copied.  NULL with errno. */
 struct ipc *ipc_new(

@@ -310,19 +310,25 @@ new_one_stays(const struct conn *old, const struct conn *c)
 	return c->outbound == we_are_smaller;
 }
 
-/* False when c lost against another link and was ended. */
-static bool
-settle_duplicate(struct conn *c)
+/* The link its peer has already, or NULL. */
+static struct conn *
+other_link(const struct conn *c)
 {
 	struct conn *old;
-	char id[9];
 
 	for (old = conn_next(NULL); old != NULL; old = conn_next(old))
 		if (old != c && old->state == CONN_UP &&
 		    memcmp(old->id, c->id, 32) == 0)
 			break;
-	if (old == NULL)
-		return true;
+	return old;
+}
+
+/* False when c lost against the old link and was ended. */
+static bool
+settle_duplicate(struct conn *old, struct conn *c)
+{
+	char id[9];
+
 	log_debug("peer %s: two links, the %s one stays", id_short(c->id, id),
 	    new_one_stays(old, c) ? "new" : "old");
 	if (new_one_stays(old, c)) {
@@ -330,6 +336,21 @@ settle_duplicate(struct conn *c)
 		return true;
 	}
 	conn_end(c, WIRE_BYE_DUPLICATE, "duplicate link");
+	return false;
+}
+
+/*
+ * Many may have come in before any of their handshakes was over: what the
+ * door saw then does not hold now, and they must not take the places of the
+ * links we dial.
+ */
+static bool
+is_room(const struct conn *c)
+{
+	if (conn_links(-1) <= peerd.conf.max_peers &&
+	    (c->outbound || conn_links(0) <= peerd.conf.max_inbound))
+		return true;
+	peerd.n.inbound_refused += !c->outbound;
 	return false;
 }
 
@@ -364,6 +385,7 @@ conn_shaken(struct conn *c, const struct noise_cipher *tx,
     const struct noise_cipher *rx)
 {
 	struct mono now = mono_now();
+	struct conn *old;
 
 	peerd.n.handshakes_ok++;
 	c->state = CONN_UP;
@@ -380,9 +402,11 @@ conn_shaken(struct conn *c, const struct noise_cipher *tx,
 		conn_end(c, WIRE_BYE_FEELER, "feeler");
 		return;
 	}
-	if (!settle_duplicate(c))
+	/* One that takes over needs no room of its own. */
+	old = other_link(c);
+	if (old != NULL && !settle_duplicate(old, c))
 		return;
-	if (conn_links(-1) > peerd.conf.max_peers) {
+	if (old == NULL && !is_room(c)) {
 		conn_end(c, WIRE_BYE_FULL, "no room for another link");
 		return;
 	}

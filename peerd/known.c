@@ -82,16 +82,37 @@ goes_first(const struct known *kn, const struct known_node *a,
 	return a->last_seen.ms < b->last_seen.ms;
 }
 
-/* Linked and dialled nodes stay, come what may. */
+/* May it be forgotten?  Linked and dialled nodes stay, come what may. */
 static bool
-make_room(struct known *kn, struct wall now)
+may_go(const struct known_node *node)
+{
+	return node->used && node->link == KNOWN_UNLINKED;
+}
+
+/* Does the source hold all of its share? */
+static bool
+has_share(const struct known *kn, uint64_t source)
+{
+	uint32_t i, n = 0;
+
+	if (source == 0)
+		return false;
+	for (i = 0; i < kn->cap; i++)
+		n += may_go(&kn->nodes[i]) && kn->nodes[i].source == source;
+	return n > 0 && n >= kn->cap / KNOWN_SHARE;
+}
+
+/* For one that the source tells of. */
+static bool
+make_room(struct known *kn, uint64_t source, struct wall now)
 {
 	struct known_node *node, *victim = NULL;
+	bool own = has_share(kn, source);
 	uint32_t i;
 
 	for (i = 0; i < kn->cap; i++) {
 		node = &kn->nodes[i];
-		if (!node->used || node->link != KNOWN_UNLINKED)
+		if (!may_go(node) || (own && node->source != source))
 			continue;
 		if (victim == NULL || goes_first(kn, node, victim, now))
 			victim = node;
@@ -99,26 +120,29 @@ make_room(struct known *kn, struct wall now)
 	if (victim == NULL)
 		return false;
 	kn->evicted = true;
+	kn->evictions++;
 	memcpy(kn->evicted_id, victim->id, 32);
 	known_remove(kn, victim);
 	return true;
 }
 
-struct known_node *
-known_get(struct known *kn, const uint8_t id[32], struct wall now)
+static struct known_node *
+get_from(struct known *kn, const uint8_t id[32], uint64_t source,
+    struct wall now)
 {
 	struct known_node *node = known_find(kn, id);
 	uint32_t *head;
 
 	if (node != NULL)
 		return node;
-	if (kn->free == KNOWN_NIL && !make_room(kn, now))
+	if (kn->free == KNOWN_NIL && !make_room(kn, source, now))
 		return NULL;
 	node = &kn->nodes[kn->free];
 	kn->free = node->next;
 	memset(node, 0, sizeof(*node));
 	memcpy(node->id, id, 32);
 	node->used = true;
+	node->source = source;
 	node->first_seen = node->last_seen = now;
 	head = bucket(kn, id);
 	node->next = *head;
@@ -127,9 +151,15 @@ known_get(struct known *kn, const uint8_t id[32], struct wall now)
 	return node;
 }
 
+struct known_node *
+known_get(struct known *kn, const uint8_t id[32], struct wall now)
+{
+	return get_from(kn, id, 0, now);
+}
+
 enum known_rc
 known_put(struct known *kn, const struct rec *rec, const uint8_t rid[32],
-    const void *raw, size_t raw_len, struct wall now)
+    const void *raw, size_t raw_len, uint64_t source, struct wall now)
 {
 	struct rec_version version = { .hlc = rec->hlc };
 	bool tombstone = (rec->flags & REC_TOMBSTONE) != 0;
@@ -151,7 +181,7 @@ known_put(struct known *kn, const struct rec *rec, const uint8_t rid[32],
 		return KNOWN_BAD;
 	if (node == NULL || node->raw_len == 0)
 		rc = KNOWN_NEW;
-	node = known_get(kn, rec->author, now);
+	node = get_from(kn, rec->author, source, now);
 	if (node == NULL)
 		return KNOWN_FULL;
 	node->version = version;

@@ -18,6 +18,7 @@
 #define KNOWN_DEFAULT 1024
 #define KNOWN_RAW_MAX 1200 /* bytes of a whole node record */
 #define KNOWN_NIL     UINT32_MAX
+#define KNOWN_SHARE   4 /* of the table, for nodes of one source */
 
 enum known_link { KNOWN_UNLINKED, KNOWN_DIALLING, KNOWN_LINKED };
 
@@ -42,6 +43,7 @@ struct known_node {
 	uint16_t raw_len; /* 0: no record yet */
 	uint32_t next;    /* in its bucket, or in the free list */
 	struct rec_version version;
+	uint64_t source; /* who told us of it first; 0: nobody in particular */
 	struct wall received;   /* when that record came */
 	struct wall first_seen; /* when we first heard of the node at all */
 	struct wall last_seen;  /* a new record or a byte on its link */
@@ -58,6 +60,7 @@ struct known {
 	uint32_t ttl_s;
 	uint8_t key[16];
 	bool evicted; /* somebody made room; the caller clears it */
+	uint64_t evictions;
 	uint8_t evicted_id[32];
 };
 
@@ -75,10 +78,13 @@ struct known_node *known_find(const struct known *kn, const uint8_t id[32]);
 
 /*
  * Take in a verified record of kind 2.  raw is the whole record as it
- * travels; rec was decoded from it.
+ * travels; rec was decoded from it.  source: a number for whoever told us, 0
+ * for none.  Keys cost nothing, so in a full table a source that holds its
+ * share already replaces only what it brought itself.
  */
 enum known_rc known_put(struct known *kn, const struct rec *rec,
-    const uint8_t rid[32], const void *raw, size_t raw_len, struct wall now);
+    const uint8_t rid[32], const void *raw, size_t raw_len, uint64_t source,
+    struct wall now);
 
 /*
  * The node of that id, made when it is not known yet: links come before

@@ -306,6 +306,26 @@ is_first_odd(const uint8_t rid[32])
 	return true;
 }
 
+/* Whoever makes keys makes nodes: only so many are worth a line. */
+static void
+tell_new(const struct known_node *n)
+{
+	static const struct rate rate = { .per_s = 1, .burst = 64 };
+	static struct bucket lines;
+	static bool ready;
+	char id[9];
+
+	if (!ready)
+		bucket_init(&lines, rate);
+	ready = true;
+	(void)id_short(n->id, id);
+	if (bucket_allow(&lines, mono_now()))
+		log_info("node %s (%s) is known now", id, n->node.name);
+	else
+		log_debug("node %s (%s) is known now", id, n->node.name);
+	child_event("peer", "%s known, name %s", id, n->node.name);
+}
+
 static void
 tell(const struct rec *rec, enum known_rc rc)
 {
@@ -315,9 +335,7 @@ tell(const struct rec *rec, enum known_rc rc)
 	if (n == NULL)
 		return;
 	if (rc == KNOWN_NEW) {
-		log_info("node %s (%s) is known now", id_short(n->id, id),
-		    n->node.name);
-		child_event("peer", "%s known, name %s", id, n->node.name);
+		tell_new(n);
 		discover_soon();
 	} else if (rc == KNOWN_GONE) {
 		log_info("node %s left the network", id_short(n->id, id));
@@ -333,8 +351,10 @@ store(const struct rec *rec, const uint8_t rid[32], struct conn *from,
 	struct conn *linked = conn_find(rec->author);
 	const struct naddr *at = lan;
 	bool had_place = known_find(&peerd.known, rec->author) != NULL;
+	uint64_t source =
+	    from == NULL ? ABOOK_GROUP_LAN : abook_group(&from->remote);
 	enum known_rc rc =
-	    known_put(&peerd.known, rec, rid, raw, len, wall_now());
+	    known_put(&peerd.known, rec, rid, raw, len, source, wall_now());
 	struct known_node *n = known_find(&peerd.known, rec->author);
 
 	/* "Where you reached me" is said over its own link, or on the LAN. */

@@ -324,7 +324,8 @@ limits(limit_emit emit, void *arg)
 	emit(arg, "outbound links", conn_links(1), peerd.conf.max_outbound, 0);
 	emit(arg, "handshakes under way", conn_shaking(), HANDSHAKES_MAX, 0);
 	emit(arg, "dials under way", asks_dials(), DIALS_MAX, 0);
-	emit(arg, "known nodes", peerd.known.n, peerd.known.cap, 0);
+	emit(arg, "known nodes", peerd.known.n, peerd.known.cap,
+	    peerd.known.evictions);
 	emit(arg, "address book, new", peerd.book.n_new,
 	    (uint64_t)bc->new_buckets * bc->new_size, 0);
 	emit(arg, "address book, tried", peerd.book.n_tried,

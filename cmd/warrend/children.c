@@ -21,8 +21,8 @@ on_apid_ban(struct ipc *ch, const struct ipc_msg *m)
 
 	for (i = 0; i < warrend.n_procs; i++) {
 		p = &warrend.procs[i];
-		if (p != from && p->kind == PROC_APID &&
-		    p->state == PROC_UP && p->ch != NULL)
+		if (p != from && p->kind == PROC_APID && p->state == PROC_UP &&
+		    p->ch != NULL)
 			(void)ipc_send(p->ch, APID_BAN, 0, m->body);
 	}
 }
@@ -78,10 +78,10 @@ children_tables(enum proc_kind kind)
 
 	t[kind][0] = msgs_proc;
 	t[kind][1] = msgs_ctl;
-	t[kind][2] = kind == PROC_STUND ? msgs_stund :
-	    kind == PROC_PEERD      ? msgs_peerd :
-	    kind == PROC_APID       ? msgs_apid :
-	                              msgs_resolver;
+	t[kind][2] = kind == PROC_STUND ? msgs_stund
+	    : kind == PROC_PEERD        ? msgs_peerd
+	    : kind == PROC_APID         ? msgs_apid
+					: msgs_resolver;
 	return t[kind];
 }
 
@@ -145,7 +145,7 @@ static void
 setup_peerd(struct proc *p)
 {
 	struct msg_peerd_charter c = { .charter = { warrend.charter,
-	    (uint32_t)warrend.charter_len } };
+					   (uint32_t)warrend.charter_len } };
 
 	(void)ipc_send(p->ch, PEERD_CONFIG, 0, &warrend.conf.peer);
 	(void)ipc_send(p->ch, PEERD_CHARTER, 0, &c);
@@ -187,7 +187,7 @@ children_reconfigure(void)
 	supervise_send_all(PROC_PEERD, PEERD_CONFIG, &warrend.conf.peer);
 	for (i = 0; i < warrend.n_procs; i++) {
 		p = &warrend.procs[i];
-		if (p->state != PROC_UP || p->ch == NULL)
+		if (!supervise_hears(p))
 			continue;
 		if (p->kind == PROC_APID)
 			send_apid_config(p);

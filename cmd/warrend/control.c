@@ -23,6 +23,7 @@
 
 #define CLIENTS_MAX 32
 #define PENDING_MAX 64
+#define EACH_MAX    16 /* of them, for one client */
 
 struct client {
 	struct ipc *ch; /* NULL: free */
@@ -43,7 +44,7 @@ struct pending {
 static struct client clients[CLIENTS_MAX];
 static struct pending pendings[PENDING_MAX];
 static uint32_t next_id = 1;
-static uint64_t event_seq, events_lost, clients_refused;
+static uint64_t event_seq, events_lost, clients_refused, requests_refused;
 static struct {
 	int fd;
 	struct event *ev;
@@ -53,8 +54,8 @@ static struct {
 static size_t n_listeners;
 
 #define TO(kind) (1u << (kind))
-#define TO_ALL   (TO(PROC_STUND) | TO(PROC_PEERD) | TO(PROC_APID) | \
-	    TO(PROC_RESOLVER))
+#define TO_ALL                                                                 \
+	(TO(PROC_STUND) | TO(PROC_PEERD) | TO(PROC_APID) | TO(PROC_RESOLVER))
 
 /* clang-format off */
 static const struct route {
@@ -140,15 +141,32 @@ note_end(struct pending *q, uint8_t code, const char *text)
 	}
 }
 
+/* Room for a request of c, or NULL: one client may not use up all. */
+static struct pending *
+pending_slot(const struct client *c)
+{
+	struct pending *q = pending_find(0);
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < PENDING_MAX; i++)
+		n += pendings[i].id != 0 && pendings[i].client == c;
+	if (q != NULL && n < EACH_MAX)
+		return q;
+	requests_refused++;
+	return NULL;
+}
+
 static void
 ask_children(struct client *c, const struct ipc_msg *m, unsigned to)
 {
-	struct pending *q = pending_find(0);
+	struct pending *q = pending_slot(c);
 	struct proc *p;
 	unsigned i;
 
 	if (q == NULL) {
-		refuse(c->ch, m->id, EX_TEMPFAIL, "too many requests at a time");
+		refuse(c->ch, m->id, EX_TEMPFAIL,
+		    "too many requests at a time");
 		return;
 	}
 	memset(q, 0, sizeof(*q));
@@ -263,6 +281,9 @@ on_request(struct ipc *ch, const struct ipc_msg *m)
 	const struct msg_ctl_word *w = m->body;
 	size_t i;
 
+	/* It asks and does not read: no more until it has. */
+	if (ipc_is_full(ch))
+		ipc_pause(ch, true);
 	if (m->type == CTL_MONITOR) {
 		c->monitor = true;
 		(void)strlcpy(c->kinds, w->word, sizeof(c->kinds));
@@ -288,6 +309,12 @@ on_request(struct ipc *ch, const struct ipc_msg *m)
 }
 
 static void
+on_client_drained(struct ipc *ch)
+{
+	ipc_pause(ch, false);
+}
+
+static void
 on_client_ended(struct ipc *ch, enum ipc_end how, const char *why)
 {
 	struct client *c = ipc_ctx(ch);
@@ -308,9 +335,13 @@ static void
 on_accept(evutil_socket_t fd, short what, void *arg)
 {
 	static struct msg_table tables[2];
-	struct ipc_conf conf = { .name = "control", .tables = tables,
-		.handlers = no_handlers, .other = on_request,
-		.ended = on_client_ended, .len_max = 4096 };
+	struct ipc_conf conf = { .name = "control",
+		.tables = tables,
+		.handlers = no_handlers,
+		.other = on_request,
+		.ended = on_client_ended,
+		.drained = on_client_drained,
+		.len_max = 4096 };
 	struct msg_ctl_hello hello = { .version = CTL_VERSION };
 	struct client *c;
 	size_t i;
@@ -391,8 +422,7 @@ static void
 open_control(const struct conf_control *c)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(
-	    AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mode_t old;
 	int code;
 
@@ -413,8 +443,8 @@ open_control(const struct conf_control *c)
 	if (fd == -1 ||
 	    bind(fd, (const struct sockaddr *)&un, sizeof(un)) == -1 ||
 	    listen(fd, 16) == -1) {
-		code = errno == EACCES || errno == EROFS ? EX_NOPERM :
-		                                           EX_UNAVAILABLE;
+		code = errno == EACCES || errno == EROFS ? EX_NOPERM
+							 : EX_UNAVAILABLE;
 		notify_failed(code);
 		fatal(code, "control %s", c->path);
 	}
@@ -423,9 +453,9 @@ open_control(const struct conf_control *c)
 	listeners[n_listeners].fd = fd;
 	listeners[n_listeners].restricted = c->restricted;
 	(void)strlcpy(listeners[n_listeners].path, c->path, CONF_PATH);
-	listeners[n_listeners].ev = event_new(warrend.base, fd,
-	    EV_READ | EV_PERSIST, on_accept,
-	    &listeners[n_listeners].restricted);
+	listeners[n_listeners].ev =
+	    event_new(warrend.base, fd, EV_READ | EV_PERSIST, on_accept,
+		&listeners[n_listeners].restricted);
 	if (listeners[n_listeners].ev == NULL)
 		fatalx(EX_OSERR, "control %s: no memory", c->path);
 	(void)event_add(listeners[n_listeners].ev, NULL);
@@ -463,8 +493,7 @@ control_close(void)
 void
 control_limits(struct ipc *ch, uint32_t id)
 {
-	struct msg_limit l = { .max = CLIENTS_MAX,
-		.refused = clients_refused };
+	struct msg_limit l = { .max = CLIENTS_MAX, .refused = clients_refused };
 	size_t i;
 
 	(void)strlcpy(l.process, "warrend", sizeof(l.process));
@@ -474,7 +503,7 @@ control_limits(struct ipc *ch, uint32_t id)
 	(void)ipc_send(ch, CTL_LIMIT, id, &l);
 	(void)strlcpy(l.name, "control requests", sizeof(l.name));
 	l.max = PENDING_MAX;
-	l.refused = 0;
+	l.refused = requests_refused;
 	for (l.used = 0, i = 0; i < PENDING_MAX; i++)
 		l.used += pendings[i].id != 0;
 	(void)ipc_send(ch, CTL_LIMIT, id, &l);

@@ -165,8 +165,10 @@ ctl_reload(struct ipc *ch, const struct ipc_msg *m)
 	end.code = (uint8_t)reload_config(f);
 	(void)fclose(f);
 	send_lines(ch, m->id, text);
-	(void)strlcpy(end.text, end.code == 0 ? "reloaded" :
-	    "not reloaded; the running configuration is unchanged",
+	(void)strlcpy(end.text,
+	    end.code == 0
+		? "reloaded"
+		: "not reloaded; the running configuration is unchanged",
 	    sizeof(end.text));
 	(void)ipc_send(ch, CTL_END, m->id, &end);
 	return false;
@@ -187,9 +189,9 @@ set_level(const char *process, uint8_t level)
 		log_set_level((enum log_level)level);
 	for (i = 0; i < warrend.n_procs; i++) {
 		p = &warrend.procs[i];
-		if (p->state == PROC_UP && p->ch != NULL &&
+		if (supervise_hears(p) &&
 		    (process[0] == '\0' ||
-		        strncmp(p->name, process, strlen(process)) == 0))
+			strncmp(p->name, process, strlen(process)) == 0))
 			(void)ipc_send(p->ch, PROC_LOGLEVEL, 0, &l);
 	}
 }

@@ -30,7 +30,7 @@
 struct dial {
 	bool used;
 	bool for_stun;
-	uint32_t id;     /* of the request */
+	uint32_t id;         /* of the request */
 	uint32_t generation; /* of the child that asked */
 	int fd;
 	struct event *ev;
@@ -57,12 +57,6 @@ static uint64_t refused_policy, refused_full;
 static uint16_t reserved[2][2];
 static bool reserved_read;
 
-void
-dial_operator_addr(const struct naddr *addr)
-{
-	operator_addrs[n_operator++ % OPERATOR_MAX] = *addr;
-}
-
 static bool
 is_operator_addr(const struct naddr *addr)
 {
@@ -72,6 +66,14 @@ is_operator_addr(const struct naddr *addr)
 		if (naddr_ip_equal(&operator_addrs[i], addr))
 			return true;
 	return false;
+}
+
+void
+dial_operator_addr(const struct naddr *addr)
+{
+	/* Each start of peerd and each answer names the same ones again. */
+	if (!is_operator_addr(addr))
+		operator_addrs[n_operator++ % OPERATOR_MAX] = *addr;
 }
 
 unsigned
@@ -94,12 +96,6 @@ may_dial(const struct naddr *addr, bool configured)
 		return true;
 	return configured && addr->port != 0 && class != ADDR_MULTICAST &&
 	    class != ADDR_NOWHERE && is_operator_addr(addr);
-}
-
-static int
-set_opt(int fd, int level, int name, int value)
-{
-	return setsockopt(fd, level, name, &value, sizeof(value));
 }
 
 /* Loopback is left from our own loopback address, other nets from any. */
@@ -183,16 +179,21 @@ kept_drop(struct kept *k)
 	memset(k, 0, sizeof(*k));
 }
 
-static void
+/* -1 when no descriptor is left. */
+static int
 give_kept(struct proc *p, uint32_t id, const struct kept *k, bool again)
 {
-	struct msg_stund_socket s = { .proto = k->proto, .server = k->server,
-		.local = k->local, .kept = again };
+	struct msg_stund_socket s = { .proto = k->proto,
+		.server = k->server,
+		.local = k->local,
+		.kept = again };
 	int fd = dup(k->fd);
 
 	memcpy(s.peer, k->peer, 32);
-	if (fd != -1)
-		(void)ipc_send_fd(p->ch, STUND_SOCKET, id, &s, fd, -1);
+	if (fd == -1)
+		return -1;
+	(void)ipc_send_fd(p->ch, STUND_SOCKET, id, &s, fd, -1);
+	return 0;
 }
 
 /* Takes fd. */
@@ -221,8 +222,8 @@ stun_done(const struct msg_stund_socket_get *get, uint32_t id,
 	k->server = get->server;
 	k->local = *local;
 	k->fd = fd;
-	if (p != NULL)
-		give_kept(p, id, k, false);
+	if (p != NULL && give_kept(p, id, k, false) == -1)
+		stun_failed(get, id, strerror(errno));
 }
 
 /* --- connecting --- */
@@ -258,8 +259,8 @@ finish(struct dial *d, int err)
 		if (d->for_stun)
 			stun_done(&d->get, d->id, &ok.local, fd);
 		else
-			(void)ipc_send_fd(
-			    p->ch, PEERD_DIALED, d->id, &ok, fd, -1);
+			(void)ipc_send_fd(p->ch, PEERD_DIALED, d->id, &ok, fd,
+			    -1);
 	}
 	dial_free(d);
 }
@@ -313,9 +314,9 @@ bound_socket(int type, const struct naddr *from, bool share)
 	if (fd == -1)
 		return -1;
 	if (share) {
-		(void)set_opt(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+		(void)sockets_set_opt(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 		if (type == SOCK_STREAM) {
-			(void)set_opt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+			(void)sockets_set_opt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 			/* No TIME_WAIT, which would block the reserved port
 			 * toward the same server. */
 			(void)setsockopt(fd, SOL_SOCKET, SO_LINGER,
@@ -323,7 +324,7 @@ bound_socket(int type, const struct naddr *from, bool share)
 		}
 	}
 	if (from->fam == NADDR_V6)
-		(void)set_opt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		(void)sockets_set_opt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if ((from->port == 0 && naddr_is_any(from)) ||
 	    bind(fd, (const struct sockaddr *)&ss, len) == 0)
 		return fd;
@@ -376,7 +377,7 @@ read_reserved(void)
 	reserved_read = true;
 	if (files_read_small("ports", buf, sizeof(buf)) == 0 &&
 	    sscanf(buf, "udp4 %u udp6 %u tcp4 %u tcp6 %u", &p[0], &p[1], &p[2],
-	        &p[3]) == 4) {
+		&p[3]) == 4) {
 		reserved[PROTO_UDP][0] = (uint16_t)p[0];
 		reserved[PROTO_UDP][1] = (uint16_t)p[1];
 		reserved[PROTO_TCP][0] = (uint16_t)p[2];
@@ -393,8 +394,7 @@ write_reserved(void)
 	    reserved[PROTO_UDP][0], reserved[PROTO_UDP][1],
 	    reserved[PROTO_TCP][0], reserved[PROTO_TCP][1]);
 	if (files_write_small("ports", buf) == -1)
-		log_warn("cannot remember the STUN ports: %s",
-		    strerror(errno));
+		log_warn("cannot remember the STUN ports: %s", strerror(errno));
 }
 
 /* A socket from the reserved port of its kind; chooses one the first time. */
@@ -402,9 +402,8 @@ static int
 reserved_socket(uint8_t proto, const struct naddr *server)
 {
 	int type = proto == PROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
-	uint16_t conf = proto == PROTO_TCP ?
-	    warrend.conf.stun_client_port_tcp :
-	    warrend.conf.stun_client_port_udp;
+	uint16_t conf = proto == PROTO_TCP ? warrend.conf.stun_client_port_tcp
+					   : warrend.conf.stun_client_port_udp;
 	uint16_t *port = &reserved[proto][server->fam == NADDR_V6];
 	struct naddr from, got;
 	struct sockaddr_storage ss;
@@ -417,7 +416,8 @@ reserved_socket(uint8_t proto, const struct naddr *server)
 	fd = bound_socket(type, &from, true);
 	if (fd == -1 && conf == 0 && errno == EADDRINUSE) {
 		log_info("STUN %s port %u is taken by another program; "
-		    "choosing anew", proto_name(proto), *port);
+			 "choosing anew",
+		    proto_name(proto), *port);
 		from.port = 0;
 		fd = bound_socket(type, &from, true);
 	}
@@ -486,7 +486,7 @@ sockets_stun_give_kept(struct proc *p)
 
 	for (i = 0; i < KEPT_MAX; i++)
 		if (kept[i].used)
-			give_kept(p, 0, &kept[i], true);
+			(void)give_kept(p, 0, &kept[i], true);
 }
 
 void

@@ -14,11 +14,13 @@
 #include "common/sandbox.h"
 
 #define LINES_PER_S 200
-#define TURN_LINES  32 /* read in one wakeup */
+#define TURN_LINES  32   /* read in one wakeup */
+#define LAST_LINES  1024 /* read when a child's channel is gone */
 
 struct budget {
 	struct mono since;
 	unsigned lines;
+	uint32_t trapped; /* generation that was, so far */
 };
 
 static struct budget budgets[PROCS_MAX];
@@ -37,7 +39,8 @@ within_budget(struct proc *p)
 		return true;
 	if (b->lines == LINES_PER_S + 1)
 		log_warn("%s logs more than %d lines a second; the rest of "
-		    "this second is lost", p->name, LINES_PER_S);
+			 "this second is lost",
+		    p->name, LINES_PER_S);
 	warrend.log_lost++;
 	return false;
 }
@@ -45,8 +48,12 @@ within_budget(struct proc *p)
 static void
 on_trap(struct proc *p, const struct log_trap *t)
 {
+	struct budget *b = &budgets[p - warrend.procs];
 	char name[32];
 
+	if (b->trapped == p->generation) /* one dies of the first */
+		return;
+	b->trapped = p->generation;
 	log_error("%s pid %d: forbidden system call %s at 0x%llx", p->name,
 	    (int)p->pid, sandbox_syscall_name(t->arch, t->nr, name),
 	    (unsigned long long)t->where);
@@ -110,9 +117,12 @@ loghub_attach(struct proc *p, int fd)
 void
 loghub_detach(struct proc *p)
 {
+	int i;
+
 	if (p->log_fd == -1)
 		return;
-	while (read_one(p)) /* last words */
+	/* Last words; one that is not dead yet may go on for ever. */
+	for (i = 0; i < LAST_LINES && read_one(p); i++)
 		continue;
 	event_free(p->log_ev);
 	p->log_ev = NULL;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "cmd/warrend/operator.h"
 #include "cmd/warrend/warrend.h"
@@ -34,8 +35,8 @@ apply(struct config *new)
 	memcpy(c->origins, new->origins, sizeof(c->origins));
 	(void)strlcpy(c->region, new->region, sizeof(c->region));
 	(void)strlcpy(c->node_name, new->node_name, sizeof(c->node_name));
-	(void)strlcpy(
-	    warrend.node.region, c->region, sizeof(warrend.node.region));
+	(void)strlcpy(warrend.node.region, c->region,
+	    sizeof(warrend.node.region));
 	if (c->node_name[0] != '\0')
 		(void)strlcpy(warrend.node.name, c->node_name,
 		    sizeof(warrend.node.name));
@@ -50,9 +51,9 @@ reload_config(FILE *out)
 	int errors;
 
 	notify_reloading(true);
-	config_defaults(&new, warrend.root);
-	errors = config_load(
-	    &new, warrend.conf_path, warrend.conf_optional, out);
+	config_defaults(&new, geteuid() == 0); /* as at start */
+	errors =
+	    config_load(&new, warrend.conf_path, warrend.conf_optional, out);
 	if (errors == 0)
 		errors = config_check(&new, out);
 	if (errors != 0) {

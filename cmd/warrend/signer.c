@@ -24,6 +24,8 @@ static bool ready;
 
 static uint64_t last_hlc; /* of our own node record: stamps only grow */
 
+static const char too_often[] = "too often";
+
 static bool
 within_rate(struct bucket *b)
 {
@@ -40,7 +42,11 @@ refuse(struct ipc *ch, uint32_t id, const char *what, const char *why)
 {
 	struct msg_peerd_failed f;
 
-	log_warn("peerd: not signed: %s: %s", what, why);
+	/* Each within the rate is worth a line; a flood of them is not. */
+	if (why == too_often)
+		log_debug("peerd: not signed: %s: %s", what, why);
+	else
+		log_warn("peerd: not signed: %s: %s", what, why);
 	(void)snprintf(f.error, sizeof(f.error), "%s: %s", what, why);
 	(void)ipc_send(ch, PEERD_FAILED, id, &f);
 }
@@ -54,7 +60,7 @@ signer_noise(struct ipc *ch, const struct ipc_msg *m)
 	uint64_t now = (uint64_t)wall_now().ms / 1000;
 
 	if (!within_rate(&noise_bucket)) {
-		refuse(ch, m->id, "link key", "too often");
+		refuse(ch, m->id, "link key", too_often);
 		return;
 	}
 	/* Not valid before an hour ago, nor for more than a day from then. */
@@ -64,8 +70,8 @@ signer_noise(struct ipc *ch, const struct ipc_msg *m)
 		refuse(ch, m->id, "link key", "validity out of range");
 		return;
 	}
-	hello_sign_bytes(
-	    bytes, warrend.netid, q->key, q->not_before, q->not_after);
+	hello_sign_bytes(bytes, warrend.netid, q->key, q->not_before,
+	    q->not_after);
 	keys_sign(out.sig, bytes, sizeof(bytes));
 	(void)ipc_send(ch, PEERD_SIGNED, m->id, &out);
 }
@@ -85,16 +91,19 @@ void
 signer_node(struct ipc *ch, const struct ipc_msg *m)
 {
 	const struct msg_peerd_sign_node *q = m->body;
-	struct rec rec = { .kind = REC_NODE, .subject_len = 32,
-		.hlc = q->hlc, .flags = q->leave ? REC_TOMBSTONE : 0,
-		.payload = q->payload.p, .payload_len = q->payload.len };
+	struct rec rec = { .kind = REC_NODE,
+		.subject_len = 32,
+		.hlc = q->hlc,
+		.flags = q->leave ? REC_TOMBSTONE : 0,
+		.payload = q->payload.p,
+		.payload_len = q->payload.len };
 	struct msg_peerd_signed out;
 	uint8_t body[REC_BODY_MAX], rid[32], bytes[REC_SIGN_LEN];
 	const char *why = bad_stamp(q->hlc);
 	struct wr w;
 
 	if (!within_rate(&node_bucket))
-		why = "too often";
+		why = too_often;
 	if (q->leave && q->payload.len != 0)
 		why = "a farewell carries no payload";
 	if (why != NULL) {

@@ -20,7 +20,7 @@
 #include "common/compat/compat.h"
 #include "common/log.h"
 
-#define BACKLOG   1024
+#define BACKLOG    1024
 #define UDP_RCVBUF (1 << 20)
 
 struct held {
@@ -54,8 +54,8 @@ purpose(uint8_t service)
 	}
 }
 
-static int
-set_opt(int fd, int level, int name, int value)
+int
+sockets_set_opt(int fd, int level, int name, int value)
 {
 	return setsockopt(fd, level, name, &value, sizeof(value));
 }
@@ -84,11 +84,11 @@ open_one(uint8_t proto, const struct naddr *addr)
 	if (fd == -1)
 		return -1;
 	if (addr->fam == NADDR_V6)
-		(void)set_opt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		(void)sockets_set_opt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (proto == PROTO_TCP)
-		(void)set_opt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+		(void)sockets_set_opt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	else
-		(void)set_opt(fd, SOL_SOCKET, SO_RCVBUF, UDP_RCVBUF);
+		(void)sockets_set_opt(fd, SOL_SOCKET, SO_RCVBUF, UDP_RCVBUF);
 	if (bind(fd, (const struct sockaddr *)&ss, len) == 0 &&
 	    (proto != PROTO_TCP || listen(fd, BACKLOG) == 0))
 		return fd;
@@ -109,9 +109,8 @@ cannot_listen(const struct conf_listen *l, const struct naddr *addr)
 	notify_failed(code);
 	fatalx(code, "listen %s for %s: %s%s%s:%d", naddr_str(addr, text),
 	    purpose(l->service), strerror(err),
-	    err == EADDRINUSE ?
-	        "; stop whatever holds it or set another port, " :
-	        "; see ",
+	    err == EADDRINUSE ? "; stop whatever holds it or set another port, "
+			      : "; see ",
 	    l->at.file == NULL ? "default" : l->at.file, l->at.line);
 }
 
@@ -145,9 +144,9 @@ hold(const struct conf_listen *l, uint8_t service, uint8_t proto,
 	h->fd = fd;
 	h->addr = addr;
 	node_add_listener(service, proto, &addr, &l->advertise,
-	    service == SVC_LINK                              ? "peerd" :
-	    service == SVC_HTTP || service == SVC_METRICS ? "apid" :
-	                                                    "stund");
+	    service == SVC_LINK                                 ? "peerd"
+		: service == SVC_HTTP || service == SVC_METRICS ? "apid"
+								: "stund");
 	return addr.port;
 }
 
@@ -165,15 +164,15 @@ open_listen(const struct conf_listen *l)
 			addr.fam = turn == 0 ? NADDR_V4 : NADDR_V6;
 		}
 		if (stun) {
-			uint16_t port = hold(
-			    l, SVC_STUN_UDP, PROTO_UDP, addr, turn == 1);
+			uint16_t port =
+			    hold(l, SVC_STUN_UDP, PROTO_UDP, addr, turn == 1);
 			if (port == 0)
 				continue;
 			addr.port = port; /* TCP on the same number */
 			(void)hold(l, SVC_STUN_TCP, PROTO_TCP, addr, false);
 		} else {
-			uint16_t port = hold(
-			    l, l->service, PROTO_TCP, addr, turn == 1);
+			uint16_t port =
+			    hold(l, l->service, PROTO_TCP, addr, turn == 1);
 			if (port != 0)
 				addr.port = port;
 		}
@@ -189,30 +188,30 @@ open_mcast(const struct conf_multicast *c, const struct naddr *group,
 	socklen_t len = naddr_to_sockaddr(&any, &ss);
 	struct ip_mreqn m4 = { .imr_ifindex = (int)ifindex };
 	struct ipv6_mreq m6 = { .ipv6mr_interface = ifindex };
-	int fd = socket(ss.ss_family,
-	    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd =
+	    socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd == -1)
 		return -1;
 	/* Several nodes of one host hear the same group. */
-	(void)set_opt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	(void)sockets_set_opt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (group->fam == NADDR_V4) {
 		memcpy(&m4.imr_multiaddr, group->ip, 4);
 		if (bind(fd, (const struct sockaddr *)&ss, len) == 0 &&
 		    setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m4,
-		        sizeof(m4)) == 0 &&
+			sizeof(m4)) == 0 &&
 		    setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &m4,
-		        sizeof(m4)) == 0 &&
-		    set_opt(fd, IPPROTO_IP, IP_MULTICAST_TTL, 1) == 0)
+			sizeof(m4)) == 0 &&
+		    sockets_set_opt(fd, IPPROTO_IP, IP_MULTICAST_TTL, 1) == 0)
 			return fd;
 	} else {
-		(void)set_opt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		(void)sockets_set_opt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 		memcpy(&m6.ipv6mr_multiaddr, group->ip, 16);
 		if (bind(fd, (const struct sockaddr *)&ss, len) == 0 &&
 		    setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &m6,
-		        sizeof(m6)) == 0 &&
-		    set_opt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF,
-		        (int)ifindex) == 0)
+			sizeof(m6)) == 0 &&
+		    sockets_set_opt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF,
+			(int)ifindex) == 0)
 			return fd;
 	}
 	log_warn("multicast on %s: %s", c->interface, strerror(errno));
@@ -243,8 +242,8 @@ open_multicast(const struct conf_multicast *c)
 		h->m.group = *groups[i];
 		(void)strlcpy(h->m.interface, c->interface,
 		    sizeof(h->m.interface));
-		node_add_listener(
-		    SVC_MULTICAST, PROTO_UDP, groups[i], &none, "peerd");
+		node_add_listener(SVC_MULTICAST, PROTO_UDP, groups[i], &none,
+		    "peerd");
 	}
 }
 
@@ -273,7 +272,8 @@ copy(int fd)
 static void
 give_stund(struct proc *p, const struct held *h)
 {
-	struct msg_stund_listen l = { .proto = h->proto, .addr = h->addr,
+	struct msg_stund_listen l = { .proto = h->proto,
+		.addr = h->addr,
 		.loopback = addr_class(&h->addr) == ADDR_LOOPBACK };
 
 	(void)ipc_send_fd(p->ch, STUND_LISTEN, 0, &l, copy(h->fd), -1);

@@ -9,6 +9,9 @@
 
 #include "common/naddr.h"
 
+/* An option that is an int.  0, or -1 with errno. */
+int sockets_set_opt(int fd, int level, int name, int value);
+
 /* The local address of a socket.  0, or -1 with errno. */
 int sockets_bound_addr(int fd, struct naddr *out);
 

@@ -2,7 +2,8 @@
 /*
  * Counters of all processes in one answer: an apid worker asks, we ask
  * everybody, pass on what comes, add our own, and end when all have ended.
- * One round at a time; whoever asks meanwhile gets the round that runs.
+ * One round at a time, and it ends before the scraper gives up: a process
+ * that does not answer is left out.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,12 +12,14 @@
 #include "common/compat/compat.h"
 #include "common/log.h"
 
+#define ROUND_MS 1000 /* shorter than the scraper waits: metrics.h */
+
 static struct {
 	bool running;
 	uint32_t round; /* id of what we ask, so that late answers are known */
 	bool waiting[PROCS_MAX];
-	uint32_t askers[4]; /* ids of the scrapes that wait */
-	size_t n_askers;
+	uint32_t asker; /* id of the scrape that waits */
+	struct event *deadline;
 } now_asking;
 
 static struct proc *
@@ -29,10 +32,9 @@ static void
 pass_on(const struct msg_apid_stats *s)
 {
 	struct proc *a = asker();
-	size_t i;
 
-	for (i = 0; a != NULL && i < now_asking.n_askers; i++)
-		(void)ipc_send(a->ch, APID_STATS, now_asking.askers[i], s);
+	if (a != NULL)
+		(void)ipc_send(a->ch, APID_STATS, now_asking.asker, s);
 }
 
 static void
@@ -64,19 +66,49 @@ own_counters(void)
 }
 
 static void
-end_if_all(void)
+end_round(void)
 {
 	struct proc *a = asker();
+
+	now_asking.running = false;
+	if (now_asking.deadline != NULL)
+		(void)evtimer_del(now_asking.deadline);
+	if (a != NULL)
+		(void)ipc_send(a->ch, APID_STATS_END, now_asking.asker, NULL);
+}
+
+static void
+end_if_all(void)
+{
 	size_t i;
 
 	for (i = 0; i < warrend.n_procs; i++)
 		if (now_asking.waiting[i])
 			return;
-	now_asking.running = false;
-	for (i = 0; a != NULL && i < now_asking.n_askers; i++)
-		(void)ipc_send(
-		    a->ch, APID_STATS_END, now_asking.askers[i], NULL);
-	now_asking.n_askers = 0;
+	end_round();
+}
+
+/* Whoever has not answered is left out. */
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (now_asking.running)
+		end_round();
+}
+
+static void
+set_deadline(void)
+{
+	struct timeval tv = { ROUND_MS / 1000, ROUND_MS % 1000 * 1000 };
+
+	if (now_asking.deadline == NULL)
+		now_asking.deadline =
+		    evtimer_new(warrend.base, on_deadline, NULL);
+	if (now_asking.deadline != NULL)
+		(void)evtimer_add(now_asking.deadline, &tv);
 }
 
 void
@@ -85,18 +117,18 @@ stats_get(struct ipc *ch, const struct ipc_msg *m)
 	unsigned i;
 	struct proc *p;
 
-	(void)ch;
-	if (now_asking.running || now_asking.n_askers > 0)
-		return; /* the scraper coalesces; its deadline does the rest */
-	now_asking.askers[now_asking.n_askers++] = m->id;
+	if (now_asking.running || ipc_ctx(ch) != asker())
+		return;
+	now_asking.asker = m->id;
 	now_asking.running = true;
 	now_asking.round++;
+	set_deadline();
 	own_counters();
 	for (i = 0; i < warrend.n_procs; i++) {
 		p = &warrend.procs[i];
 		now_asking.waiting[i] = p->state == PROC_UP && p->ch != NULL &&
 		    ipc_send(p->ch, PROC_STATS_GET, now_asking.round, NULL) ==
-		        0;
+			0;
 	}
 	end_if_all();
 }
@@ -107,11 +139,10 @@ stats_from_child(struct proc *p, const struct ipc_msg *m)
 	static struct msg_apid_stats s;
 	const struct msg_proc_stats *from = m->body;
 
-	if (!now_asking.running)
+	if (!now_asking.running || m->id != now_asking.round ||
+	    !now_asking.waiting[p - warrend.procs])
 		return;
 	if (m->type == PROC_STATS_END) {
-		if (m->id != now_asking.round)
-			return;
 		now_asking.waiting[p - warrend.procs] = false;
 		end_if_all();
 		return;
@@ -126,12 +157,13 @@ stats_from_child(struct proc *p, const struct ipc_msg *m)
 void
 stats_lost(struct proc *p)
 {
-	size_t i = (size_t)(p - warrend.procs);
-
-	if (p->kind == PROC_APID && p->index == 0)
-		now_asking.n_askers = 0; /* whoever asked is gone */
 	if (!now_asking.running)
 		return;
-	now_asking.waiting[i] = false;
+	/* A new asker must not hear what the one that died had asked. */
+	if (p->kind == PROC_APID && p->index == 0) {
+		now_asking.running = false;
+		return;
+	}
+	now_asking.waiting[p - warrend.procs] = false;
 	end_if_all();
 }

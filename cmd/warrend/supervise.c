@@ -7,6 +7,7 @@
  * twice, and the suite exits 70 for the init system.
  */
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,6 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
-#include <pwd.h>
 
 #include "cmd/warrend/msg_launch.h"
 #include "cmd/warrend/warrend.h"
@@ -50,6 +50,13 @@ is_up(const struct proc *p)
 	return p->state == PROC_UP && p->ch != NULL;
 }
 
+bool
+supervise_hears(const struct proc *p)
+{
+	return (p->state == PROC_UP || p->state == PROC_STARTING) &&
+	    p->ch != NULL;
+}
+
 struct proc *
 supervise_find(enum proc_kind kind, unsigned index)
 {
@@ -57,8 +64,7 @@ supervise_find(enum proc_kind kind, unsigned index)
 
 	for (i = 0; i < warrend.n_procs; i++)
 		if (warrend.procs[i].kind == kind &&
-		    warrend.procs[i].index == index &&
-		    is_up(&warrend.procs[i]))
+		    warrend.procs[i].index == index && is_up(&warrend.procs[i]))
 			return &warrend.procs[i];
 	return NULL;
 }
@@ -81,7 +87,7 @@ supervise_send_all(enum proc_kind kind, uint16_t type, const void *body)
 
 	for (i = 0; i < warrend.n_procs; i++)
 		if (warrend.procs[i].kind == kind &&
-		    is_up(&warrend.procs[i]))
+		    supervise_hears(&warrend.procs[i]))
 			(void)ipc_send(warrend.procs[i].ch, type, 0, body);
 }
 
@@ -177,13 +183,13 @@ close_channel(struct proc *p)
 static void
 schedule(struct proc *p, struct mono now)
 {
-	bool proven = p->state == PROC_UP &&
-	    mono_ms_between(p->up, now) >= PROVEN_MS;
+	bool proven =
+	    p->state == PROC_UP && mono_ms_between(p->up, now) >= PROVEN_MS;
 	uint32_t wait = proven ? 0 : p->backoff_ms;
 
-	p->backoff_ms = proven || p->backoff_ms == 0 ? BACKOFF_FIRST_MS :
-	    p->backoff_ms >= BACKOFF_MAX_MS / 2      ? BACKOFF_MAX_MS :
-	                                               p->backoff_ms * 2;
+	p->backoff_ms = proven || p->backoff_ms == 0 ? BACKOFF_FIRST_MS
+	    : p->backoff_ms >= BACKOFF_MAX_MS / 2    ? BACKOFF_MAX_MS
+						     : p->backoff_ms * 2;
 	p->state = PROC_BACKOFF;
 	timer_set(p, wait);
 }
@@ -260,10 +266,8 @@ pair_up(struct proc *upper, struct proc *lower)
 		    strerror(errno));
 		return;
 	}
-	(void)ipc_send_fd(
-	    upper->ch, PROC_CHANNEL, 0, &to_upper, fd[0], -1);
-	(void)ipc_send_fd(
-	    lower->ch, PROC_CHANNEL, 0, &to_lower, fd[1], -1);
+	(void)ipc_send_fd(upper->ch, PROC_CHANNEL, 0, &to_upper, fd[0], -1);
+	(void)ipc_send_fd(lower->ch, PROC_CHANNEL, 0, &to_lower, fd[1], -1);
 }
 
 /* Who talks to whom, upper end first. */
@@ -396,8 +400,8 @@ program_of(const struct proc *p, struct msg_launch_spawn *s)
 	if (p->kind == PROC_RESOLVER) {
 		(void)snprintf(s->path, sizeof(s->path), "/proc/self/exe");
 		(void)strlcpy(s->args[0].text, "-x", sizeof(s->args[0].text));
-		(void)strlcpy(
-		    s->args[1].text, "resolver", sizeof(s->args[1].text));
+		(void)strlcpy(s->args[1].text, "resolver",
+		    sizeof(s->args[1].text));
 		s->n_args = 2;
 	} else {
 		/* In the build tree "stund" is a folder: see build.mk. */
@@ -413,8 +417,7 @@ program_of(const struct proc *p, struct msg_launch_spawn *s)
 static int
 log_pair(int fd[2])
 {
-	return socketpair(
-	    AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd);
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd);
 }
 
 static void
@@ -427,14 +430,13 @@ say_start(struct proc *p)
 		.log_level = (uint8_t)log_get_level(),
 		.allow = (uint8_t)warrend.conf.address_allow,
 		.landlock_max = warrend.conf.landlock_max };
-	const struct passwd *pw;
-
 	(void)strlcpy(st.root, warrend.conf.chroot_dir, sizeof(st.root));
-	if (warrend.root &&
-	    (pw = getpwnam(warrend.conf.users[p->kind])) != NULL) {
+	/* Not getpwnam() here: one that fails for a moment must not leave a
+	 * child with the rights of root. */
+	if (warrend.root) {
 		st.drop = true;
-		st.uid = pw->pw_uid;
-		st.gid = pw->pw_gid;
+		st.uid = warrend.uids[p->kind];
+		st.gid = warrend.gids[p->kind];
 	}
 	(void)ipc_send(p->ch, PROC_START, 0, &st);
 }
@@ -465,8 +467,8 @@ proc_spawn(struct proc *p)
 	if ((p->ch = ipc_new(warrend.base, fd[0], &conf)) == NULL)
 		fatal(EX_OSERR, "channel to %s", p->name);
 	loghub_attach(p, logs[0]);
-	(void)ipc_send_fd(
-	    launcher, LAUNCH_SPAWN, p->launch, &s, fd[1], logs[1]);
+	(void)ipc_send_fd(launcher, LAUNCH_SPAWN, p->launch, &s, fd[1],
+	    logs[1]);
 	say_start(p);
 	children_setup(p);
 	(void)ipc_send(p->ch, PROC_GO, 0, NULL);
@@ -575,8 +577,10 @@ void
 supervise_start(int launcher_fd, pid_t pid)
 {
 	static struct msg_table tables[2];
-	struct ipc_conf conf = { .name = "launcher", .tables = tables,
-		.handlers = launch_handlers, .ended = on_launcher_ended,
+	struct ipc_conf conf = { .name = "launcher",
+		.tables = tables,
+		.handlers = launch_handlers,
+		.ended = on_launcher_ended,
 		.upper = true };
 	unsigned i;
 
@@ -588,8 +592,8 @@ supervise_start(int launcher_fd, pid_t pid)
 	add(PROC_RESOLVER, 0, false);
 	add(PROC_STUND, 0, false);
 	add(PROC_PEERD, 0, false);
-	for (i = 0; i < warrend.conf.api_workers &&
-	    warrend.n_procs < PROCS_MAX; i++)
+	for (i = 0; i < warrend.conf.api_workers && warrend.n_procs < PROCS_MAX;
+	     i++)
 		add(PROC_APID, i, true);
 	for (i = 0; i < warrend.n_procs; i++)
 		proc_spawn(&warrend.procs[i]);
@@ -605,8 +609,8 @@ on_stop_timer(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 	for (i = 0; i < warrend.n_procs; i++)
 		if (warrend.procs[i].pid != 0)
-			supervise_condemn(
-			    &warrend.procs[i], "did not stop in time");
+			supervise_condemn(&warrend.procs[i],
+			    "did not stop in time");
 }
 
 void
@@ -625,8 +629,7 @@ supervise_stop(int exit_code)
 	notify_stopping();
 	for (i = 0; i < warrend.n_procs; i++)
 		if (warrend.procs[i].ch != NULL)
-			(void)ipc_send(
-			    warrend.procs[i].ch, PROC_STOP, 0, NULL);
+			(void)ipc_send(warrend.procs[i].ch, PROC_STOP, 0, NULL);
 	if (all_gone()) {
 		(void)event_base_loopbreak(warrend.base);
 		return;
@@ -641,8 +644,8 @@ view_own_user(struct msg_process *out)
 {
 	const struct passwd *pw = getpwuid(geteuid());
 
-	(void)strlcpy(
-	    out->user, pw == NULL ? "?" : pw->pw_name, sizeof(out->user));
+	(void)strlcpy(out->user, pw == NULL ? "?" : pw->pw_name,
+	    sizeof(out->user));
 	(void)strlcpy(out->uid, "not dropped", sizeof(out->uid));
 }
 
@@ -682,8 +685,8 @@ supervise_view(const struct proc *p, struct msg_process *out)
 		(void)strlcpy(out->user, warrend.conf.users[p->kind],
 		    sizeof(out->user));
 		(void)strlcpy(out->uid, "dropped", sizeof(out->uid));
-		(void)snprintf(out->sandbox, sizeof(out->sandbox), "%.50s chroot",
-		    p->ready.sandbox);
+		(void)snprintf(out->sandbox, sizeof(out->sandbox),
+		    "%.50s chroot", p->ready.sandbox);
 		return;
 	}
 	view_own_user(out);

@@ -154,6 +154,8 @@ can_drop(struct config *c, char *why, size_t cap)
 			        "does not exist" : "is not mapped here");
 			return false;
 		}
+		warrend.uids[kinds[i]] = pw->pw_uid;
+		warrend.gids[kinds[i]] = pw->pw_gid;
 	}
 	return true;
 }

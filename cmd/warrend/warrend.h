@@ -69,6 +69,8 @@ struct warrend {
 	char conf_path[CONF_PATH];
 	bool conf_optional;
 	bool root;       /* uid 0 with the users mapped: drop privileges */
+	uid_t uids[PROC_KINDS]; /* root: whom children become, */
+	gid_t gids[PROC_KINDS]; /* looked up once, at start */
 	bool foreground;
 	unsigned verbose;
 	struct proc procs[PROCS_MAX];
@@ -99,7 +101,9 @@ void supervise_stop(int exit_code);
 /* The running child of this kind (and index), or NULL. */
 struct proc *supervise_find(enum proc_kind kind, unsigned index);
 struct proc *supervise_by_name(const char *name);
-/* Send to every running child of the kind. */
+/* Can it be told something?  One that starts hears it after PROC_GO. */
+bool supervise_hears(const struct proc *p);
+/* Send to every child of the kind that hears. */
 void supervise_send_all(enum proc_kind kind, uint16_t type, const void *body);
 /* A child sent what the contract forbids: kill it; it will be restarted. */
 void supervise_condemn(struct proc *p, const char *why);

@@ -282,6 +282,37 @@ def test_control(node):
               node.ctl("show", "listeners")["v"] == 1)
 
 
+def test_control_flood(node):
+    """Whoever asks without reading waits; nothing is lost, nothing piles up."""
+    ask = struct.pack(">I", 4) + b"\x93\x6b\x01\x90"  # show processes
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.connect(node.sock)
+    s.settimeout(1)
+    data, sent = ask * 40000, 0
+    try:
+        while sent < len(data):
+            sent += s.send(data[sent:])
+    except OSError:
+        pass
+    check("control: who does not read is not read from either",
+          0 < sent < len(data), sent)
+    s.settimeout(10)
+    ends, buf = 0, b""
+    while ends < sent // len(ask):
+        d = s.recv(1 << 20)
+        if not d:
+            break
+        buf += d
+        while len(buf) >= 4 and len(buf) >= 4 + struct.unpack(
+                ">I", buf[:4])[0]:
+            n = struct.unpack(">I", buf[:4])[0]
+            ends += buf[5] == 0x65  # CTL_END
+            buf = buf[4 + n:]
+    s.close()
+    check("control: and gets all answers once it reads",
+          ends == sent // len(ask), (ends, sent // len(ask)))
+
+
 def rss(pid):
     with open("/proc/%d/smaps_rollup" % pid) as f:
         return sum(int(x.split()[1]) for x in f if x.startswith("Rss:"))
@@ -314,6 +345,7 @@ def main():
     test_links(ports["link", "tcp"])
     test_multicast(node)
     test_control(node)
+    test_control_flood(node)
     procs = node.processes()
     for n, p in procs.items():
         check("%s: same process, not grown" % n, p["pid"] == before[n][0] and

@@ -8,8 +8,11 @@ the manual page name the same commands.
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from warren import Node, CTL, WARREND, SRC, check, finish, wait_for  # noqa
@@ -19,7 +22,7 @@ control "%s" mode 0666 restricted
 listen peer on 127.0.0.%d port 0
 stun listen on 127.0.0.%d port 0
 api http on 127.0.0.%d port 0 { rate 1000 per 30s }
-metrics on 127.0.0.%d port 0
+metrics on 127.0.0.%d port %d
 """
 
 
@@ -216,6 +219,27 @@ def test_metrics(a):
         check("metrics: promtool finds nothing", p.returncode == 0, p.stdout)
 
 
+def scrape(a):
+    url = "http://127.0.0.2:%d/metrics" % a.metrics_port
+    return urllib.request.urlopen(url, timeout=5).read().decode()
+
+
+def test_stopped_child(a):
+    """A process that does not answer costs its own counters, no more."""
+    pid = a.processes()["resolver"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for n in (1, 2):
+            text = scrape(a)
+            check("scrape %d beside a stopped process" % n,
+                  'process="peerd"' in text and text.endswith("# EOF\n"),
+                  text[-300:])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    check("the process answers again", ctl(a, "show", "limits")[0] == 0 and
+          scrape(a).endswith("# EOF\n"))
+
+
 def test_exits(a):
     rc, out, err = ctl(a, "nonsense")
     check("no such command: 64", rc == 64 and "valid commands" in err)
@@ -238,11 +262,13 @@ def main():
     test_pages()
     a = Node("a", "")
     ro = os.path.join(a.dir, "ro.sock")
-    a.conf = CONF % (ro, 2, 2, 2, 2)
+    with socket.create_server(("127.0.0.2", 0)) as s:
+        a.metrics_port = s.getsockname()[1]  # it is shown nowhere
+    a.conf = CONF % (ro, 2, 2, 2, 2, a.metrics_port)
     a.start()
     link = [l for l in a.listeners() if l["service"] == "link"][0]
     b = Node("b", "")
-    b.conf = CONF % (os.path.join(b.dir, "ro"), 3, 3, 3, 3) + \
+    b.conf = CONF % (os.path.join(b.dir, "ro"), 3, 3, 3, 3, 0) + \
         'peer "a" { address %s port %d }\n' % (link["address"], link["port"])
     b.start()
     wait_for("linked", lambda: a.ctl("show", "peers", "up")["data"] and
@@ -252,6 +278,7 @@ def main():
     test_act(a, b)
     test_reload(a)
     test_metrics(a)
+    test_stopped_child(a)
     test_exits(a)
     check("b stops cleanly", b.stop() == 0)
     check("a stops cleanly", a.stop() == 0)

@@ -457,6 +457,40 @@ bad_rest_over(void *arg)
 	return mono_reached(*(struct mono *)arg, mono_now());
 }
 
+#define CROWD 5
+
+/* All come in before any is linked: no more than max-inbound are in the end. */
+static void
+rig_crowd(struct rig_node *n)
+{
+	uint64_t in = rig_stat(n, "links_in"), refused;
+	struct mono pause = mono_add_ms(mono_now(), 1000);
+	struct bad b[CROWD];
+	size_t i;
+
+	(void)rig_until(bad_rest_over, &pause, 2000);
+	rig_send_settings(n, (uint16_t)(in + 2));
+	refused = rig_stat(n, "inbound_refused");
+	for (i = 0; i < CROWD; i++) {
+		memset(&b[i], 0, sizeof(b[i]));
+		b[i].victim = n;
+		(void)crypto_sign_keypair(b[i].id, b[i].sk);
+		b[i].fd = bad_dial(&n->addr);
+	}
+	(void)rig_stat(n, "links_in"); /* it has accepted them by now */
+	for (i = 0; i < CROWD; i++)
+		(void)bad_link(&b[i]);
+	(void)rig_stat(n, "links_in");
+	rig_check(rig_stat(n, "links_in") == in + 2 &&
+		rig_stat(n, "inbound_refused") == refused + CROWD - 2,
+	    "a crowd gets in as far as there is room: %llu, refused %llu",
+	    (unsigned long long)(rig_stat(n, "links_in") - in),
+	    (unsigned long long)(rig_stat(n, "inbound_refused") - refused));
+	for (i = 0; i < CROWD; i++)
+		(void)close(b[i].fd);
+	rig_send_settings(n, 64);
+}
+
 static void
 rig_bad_inputs(struct rig_node *n, struct rig_node *other)
 {

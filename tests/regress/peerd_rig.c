@@ -377,6 +377,7 @@ main(int argc, char **argv)
 	test_edit();
 	test_lan();
 	rig_bad_inputs(node[0], node[1]);
+	rig_crowd(node[0]);
 	if (client != NULL)
 		test_client(client);
 	test_farewell();

@@ -351,7 +351,8 @@ rig_on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 
 	if (how != IPC_EOF)
 		rig_check(false, "node sent junk: %s", why);
-	n->ch = NULL;
+	if (n->ch == ch) /* else it was that of an earlier life */
+		n->ch = NULL;
 	ipc_free(ch);
 }
 
@@ -568,10 +569,10 @@ rig_on_log(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-rig_send_config(struct rig_node *n)
+rig_send_settings(struct rig_node *n, uint16_t max_inbound)
 {
 	struct msg_peerd_config c = { .max_peers = 128,
-		.max_inbound = 64,
+		.max_inbound = max_inbound,
 		.max_outbound = 6,
 		.max_per_prefix = 64,
 		.handshakes_per_s = 20,
@@ -587,10 +588,17 @@ rig_send_config(struct rig_node *n)
 		.seed_interval_ms = 5000,
 		.save_ms = 1000,
 		.retry_ms = 300 };
+
+	(void)ipc_send(n->ch, PEERD_CONFIG, 0, &c);
+}
+
+static void
+rig_send_config(struct rig_node *n)
+{
 	struct msg_peerd_charter ch = { .charter = { charter_default,
 					    (uint32_t)charter_default_len } };
 
-	(void)ipc_send(n->ch, PEERD_CONFIG, 0, &c);
+	rig_send_settings(n, 64);
 	(void)ipc_send(n->ch, PEERD_CHARTER, 0, &ch);
 	(void)ipc_send(n->ch, PEERD_NODE, 0, &n->view);
 }

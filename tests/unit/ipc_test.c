@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -245,6 +246,80 @@ test_queue_is_bounded(void **state)
 	assert_true(ipc_is_full(ch));
 	assert_true(ipc_queued(ch) <= IPC_HARD_LIMIT);
 	assert_true(sent < 1000000);
+	assert_int_equal(ended, 0);
+	turn(); /* the owner hears of it from the loop */
+	assert_int_equal(ended, 1);
+	assert_int_equal(end_how, IPC_FULL);
+	close_channel();
+}
+
+/* Nor do descriptors pile up for it. */
+static void
+test_queued_fds_are_bounded(void **state)
+{
+	struct msg_stund_listen l = { .proto = PROTO_UDP };
+	unsigned sent = 0;
+
+	(void)state;
+	open_channel(2, true); /* msgs_stund */
+	while (ipc_send_fd(ch, STUND_LISTEN, 0, &l, dup(far), -1) == 0)
+		sent++;
+	assert_int_equal(sent, IPC_FDS_LIMIT);
+	turn();
+	assert_int_equal(ended, 1);
+	assert_int_equal(end_how, IPC_FULL);
+	close_channel();
+}
+
+/* Keeps the socket as full as it gets while messages are handled. */
+static struct {
+	uint8_t buf[64 << 10];
+	size_t unit, n, taken;
+} flood;
+
+static void
+flood_more(struct ipc *c, const struct ipc_msg *m)
+{
+	ssize_t sent = send(far, flood.buf + flood.taken % flood.unit,
+	    (flood.n - 1) * flood.unit, MSG_DONTWAIT);
+
+	(void)c;
+	(void)m;
+	flood.taken += sent > 0 ? (size_t)sent : 0;
+	if (++handled == 20000)
+		(void)event_base_loopbreak(base);
+}
+
+/* A sender faster than we handle fills its socket, not our memory. */
+static void
+test_flood_stays_outside(void **state)
+{
+	static const struct ipc_handler flooded[] = { { PROC_STOP, flood_more },
+		{ 0, NULL } };
+	struct msg_table tables[2] = { msgs_proc, { NULL, 0 } };
+	struct ipc_conf conf = { .name = "test", .tables = tables,
+		.handlers = flooded, .ended = on_ended };
+	int fd[2], outside;
+	size_t i;
+
+	(void)state;
+	flood.unit = encode(msg_find(all_tables, PROC_STOP));
+	flood.n = sizeof(flood.buf) / flood.unit;
+	for (i = 0; i < flood.n; i++)
+		memcpy(flood.buf + i * flood.unit, wire, flood.unit);
+	handled = ended = 0;
+	assert_int_equal(ipc_pair(fd), 0);
+	far = fd[1];
+	ch = ipc_new(base, fd[0], &conf);
+	assert_non_null(ch);
+	send_far(wire, flood.unit, 0);
+	flood.taken = flood.unit;
+	(void)event_base_dispatch(base);
+	assert_int_equal(ended, 0);
+	/* What is neither handled nor in the kernel is with us. */
+	assert_int_equal(ioctl(ipc_fd(ch), FIONREAD, &outside), 0);
+	assert_true(flood.taken - handled * flood.unit - (size_t)outside <=
+	    64 << 10);
 	close_channel();
 }
 
@@ -258,6 +333,8 @@ main(void)
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_close_is_eof),
 		cmocka_unit_test(test_queue_is_bounded),
+		cmocka_unit_test(test_queued_fds_are_bounded),
+		cmocka_unit_test(test_flood_stays_outside),
 	};
 
 	all_tables_init();

@@ -36,6 +36,8 @@ setup(void **state)
 	return 0;
 }
 
+static uint64_t source; /* of what put() puts */
+
 static enum known_rc
 put(uint8_t id, int64_t ms, uint8_t rid0, uint8_t flags, int64_t now_ms)
 {
@@ -47,7 +49,7 @@ put(uint8_t id, int64_t ms, uint8_t rid0, uint8_t flags, int64_t now_ms)
 	rec.hlc = hlc_from_wall((struct wall){ ms });
 	rec.payload = payload;
 	rec.payload_len = flags ? 0 : payload_len;
-	return known_put(&kn, &rec, rid, "raw", 3, now);
+	return known_put(&kn, &rec, rid, "raw", 3, source, now);
 }
 
 static struct known_node *
@@ -155,6 +157,32 @@ test_eviction(void **state)
 	assert_int_equal(kn.n, CAP);
 }
 
+/* One that makes up nodes without end pushes out no more than its share. */
+static void
+test_share(void **state)
+{
+	int64_t ms = 1000000;
+	uint8_t i;
+
+	(void)state;
+	for (i = 1; i <= CAP; i++) {
+		source = i <= CAP / 2 ? 7 : 100u + i;
+		assert_int_equal(put(i, ms + i, 1, 0, ms + i), KNOWN_NEW);
+	}
+	source = 7;
+	for (i = 100; i < 200; i++)
+		assert_int_equal(put(i, ms + i, 1, 0, ms + i), KNOWN_NEW);
+	assert_null(get(1));
+	for (i = CAP / 2 + 1; i <= CAP; i++)
+		assert_non_null(get(i));
+	/* Another source makes the oldest go, wherever that is from. */
+	source = 8;
+	assert_int_equal(put(201, ms + 300, 1, 0, ms + 300), KNOWN_NEW);
+	assert_null(get(CAP / 2 + 1));
+	source = 0;
+	assert_int_equal(kn.evictions, 101);
+}
+
 int
 main(void)
 {
@@ -162,6 +190,7 @@ main(void)
 		cmocka_unit_test_setup(test_put, setup),
 		cmocka_unit_test_setup(test_status, setup),
 		cmocka_unit_test_setup(test_eviction, setup),
+		cmocka_unit_test_setup(test_share, setup),
 	};
 
 	return sodium_init() < 0 ||
