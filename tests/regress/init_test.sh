@@ -54,7 +54,7 @@ write_conf() { # write_conf [LINE]
 action() {
 	timeout 60 sh etc/init/warren.sysvinit "$4" > "$T/out" 2>&1
 	rc=$?
-	if [ $rc = "$2" ] && grep -q "$3" "$T/out"; then
+	if [ $rc = "$2" ] && { [ -z "$3" ] || grep -q "$3" "$T/out"; }; then
 		ok "sysvinit: $1: $2"
 	else
 		bad "sysvinit: $1" "code $rc, not $2: $(text)"
