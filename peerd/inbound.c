@@ -89,7 +89,9 @@ rest(void)
 	struct mono now = mono_now();
 	size_t i;
 
-	log_warn("accept: %s; no new links for a second", strerror(errno));
+	/* A stranger can bring this about: counted, not warned of. */
+	peerd.n.inbound_refused++;
+	log_debug("accept: %s; no new links for a second", strerror(errno));
 	for (i = 0; i < n_listeners; i++)
 		(void)event_del(listeners[i].ev);
 	child_timer_set(rest_timer, mono_add_ms(now, ACCEPT_REST_MS), now);

@@ -22,8 +22,9 @@ if not os.path.isabs(B):
 WARREND = os.path.join(B, "warrend")
 # Within the sandbox a sanitizer build cannot look for leaks: it would ptrace.
 with open(WARREND, "rb") as _f:
-    if b"__asan_init" in _f.read():
-        os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
+    SANITIZED = b"__asan_init" in _f.read()
+if SANITIZED:
+    os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
 CTL = os.path.join(B, "warrenctl")
 
 _tmp = tempfile.mkdtemp(prefix="warren-test.")
