@@ -138,7 +138,7 @@ ctl_peer_add(struct ipc *ch, const struct ipc_msg *m)
 	const struct msg_ctl_peer_add *a = m->body;
 
 	(void)ch;
-	operator_add_host(a->host);
+	operator_add_host(a->host, a->name, a->key);
 	return true;
 }
 

@@ -18,7 +18,9 @@
 
 struct host {
 	char name[128];
-	bool kept; /* across restarts */
+	char alias[32]; /* what the operator calls the peer; "-" for nothing */
+	char key[65];   /* its key in hex; "-" when not given */
+	bool kept;      /* across restarts */
 };
 
 static struct host hosts[HOSTS_MAX];
@@ -49,63 +51,83 @@ operator_trust_host(const char *host)
 		    HOSTS_MAX, host);
 		return;
 	}
-	(void)strlcpy(
-	    hosts[n_hosts++].name, host, sizeof(hosts[0].name));
+	memset(&hosts[n_hosts], 0, sizeof(hosts[0]));
+	(void)strlcpy(hosts[n_hosts++].name, host, sizeof(hosts[0].name));
 }
 
 static void
 write_file(void)
 {
-	static char text[HOSTS_MAX * 130];
+	static char text[HOSTS_MAX * 230];
 	size_t i, n = 0;
 
 	text[0] = '\0';
 	for (i = 0; i < n_hosts; i++)
 		if (hosts[i].kept)
 			n += (size_t)snprintf(text + n, sizeof(text) - n,
-			    "%s\n", hosts[i].name);
+			    "%s %s %s\n", hosts[i].name, hosts[i].alias,
+			    hosts[i].key);
 	if (files_write_small(FILE_NAME, text) == -1)
 		log_warn("%s: %s", FILE_NAME, strerror(errno));
 }
 
 void
-operator_add_host(const char *host)
+operator_add_host(const char *host, const char *alias, const char *key)
 {
 	struct host *h;
 
 	operator_trust_host(host);
-	if ((h = find(host)) == NULL || h->kept)
+	if ((h = find(host)) == NULL)
 		return;
+	(void)strlcpy(h->alias, alias[0] ? alias : "-", sizeof(h->alias));
+	(void)strlcpy(h->key, key[0] ? key : "-", sizeof(h->key));
 	h->kept = true;
 	write_file();
 }
 
 void
-operator_delete_host(const char *host)
+operator_delete_host(const char *word)
 {
-	struct host *h = find(host);
+	struct host *h;
+	size_t i;
 
-	if (h == NULL || !h->kept)
+	for (i = 0; i < n_hosts; i++) {
+		h = &hosts[i];
+		if (h->kept &&
+		    (strcmp(h->name, word) == 0 ||
+			strcmp(h->alias, word) == 0 ||
+			strcmp(h->key, word) == 0)) {
+			*h = hosts[--n_hosts];
+			write_file();
+			return;
+		}
+	}
+}
+
+/* "host alias key", as write_file() put it. */
+static void
+read_line(const char *line)
+{
+	struct host h;
+
+	if (sscanf(line, "%127s %31s %64s", h.name, h.alias, h.key) != 3)
 		return;
-	*h = hosts[--n_hosts];
-	write_file();
+	operator_trust_host(h.name);
+	h.kept = true;
+	if (find(h.name) != NULL)
+		*find(h.name) = h;
 }
 
 void
 operator_read(void)
 {
-	static char text[HOSTS_MAX * 130];
+	static char text[HOSTS_MAX * 230];
 	char *line, *rest = text;
 
 	if (files_read_small(FILE_NAME, text, sizeof(text)) == -1)
 		return;
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		if (line[0] == '\0' || strlen(line) >= sizeof(hosts[0].name))
-			continue;
-		operator_trust_host(line);
-		if (find(line) != NULL)
-			find(line)->kept = true;
-	}
+	while ((line = strsep(&rest, "\n")) != NULL)
+		read_line(line);
 }
 
 bool

@@ -161,8 +161,13 @@ def test_act(a, b):
     rc, out, err = ctl(a, "peer", "add", "127.0.0.9", "port", "9", "name",
                        "ghost")
     check("peer add", rc == 0, err)
+    allowed = os.path.join(a.dir, "state", "state", "peers.allowed")
+    check("peer add: its host is trusted", "127.0.0.9 ghost" in
+          open(allowed).read())
     rc, out, err = ctl(a, "peer", "delete", "ghost")
     check("peer delete", rc == 0, (rc, err))
+    check("peer delete: its host is not, any more", "127.0.0.9" not in
+          open(allowed).read())
 
 
 def test_reload(a):
