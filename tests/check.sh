@@ -133,10 +133,11 @@ if wanted sanitize && command -v clang >/dev/null; then
 	corpora build-san sanitize
 	B=$PWD/build-san
 	export B
-	for t in ${SANITIZE_REGRESS:-http_test badinput_test ctl_test}; do
-		[ -f tests/regress/"$t".py ] || continue
-		many "sanitize: $t" $PY tests/regress/"$t".py
+	for t in tests/regress/http_test.py tests/regress/badinput_test.py \
+	    tests/regress/ctl_test.py tests/interop/stun_test.py; do
+		many "sanitize: $(basename "$t" .py)" $PY "$t"
 	done
+	many "sanitize: peerd_test" sh tests/regress/peerd_test.sh
 fi
 
 if [ "$(id -u)" = 0 ] && [ $skip -gt 0 ]; then
