@@ -40,9 +40,8 @@ msg_body_max(const struct msg_table *tables)
 	return max;
 }
 
-/* Integers of 1, 2, 4 or 8 bytes, wherever they lie in a struct. */
-static uint64_t
-load_uint(const void *at, size_t size)
+uint64_t
+msg_load_uint(const void *at, size_t size)
 {
 	uint8_t v8;
 	uint16_t v16;
@@ -65,8 +64,8 @@ load_uint(const void *at, size_t size)
 	}
 }
 
-static void
-store_uint(void *at, size_t size, uint64_t v)
+void
+msg_store_uint(void *at, size_t size, uint64_t v)
 {
 	uint8_t v8 = (uint8_t)v;
 	uint16_t v16 = (uint16_t)v;
@@ -88,8 +87,8 @@ store_uint(void *at, size_t size, uint64_t v)
 	}
 }
 
-static int64_t
-load_int(const void *at, size_t size)
+int64_t
+msg_load_int(const void *at, size_t size)
 {
 	int32_t v32;
 	int64_t v64;
@@ -167,19 +166,19 @@ put_fld(struct wr *w, const struct fld *f, const uint8_t *body)
 			put_bool(w, *at != 0);
 		break;
 	case FLD_UINT:
-		u = load_uint(at, f->size);
+		u = msg_load_uint(at, f->size);
 		ASSERT(u <= f->max);
 		mp_wr_uint(w, u);
 		break;
 	case FLD_N64:
-		u = load_uint(at, 8);
+		u = msg_load_uint(at, 8);
 		if (u == MSG_NULL64)
 			put_nil(w);
 		else
 			mp_wr_uint(w, u);
 		break;
 	case FLD_INT:
-		mp_wr_int(w, load_int(at, f->size));
+		mp_wr_int(w, msg_load_int(at, f->size));
 		break;
 	case FLD_STR:
 		ASSERT(memchr(at, '\0', f->size) != NULL);
@@ -409,12 +408,12 @@ get_fld(const msgpack_object *o, const struct fld *f, uint8_t *body)
 		if (o->type != MSGPACK_OBJECT_NIL &&
 		    !get_uint(o, MSG_NULL64 - 1, &v))
 			return false;
-		store_uint(at, 8, v);
+		msg_store_uint(at, 8, v);
 		return true;
 	case FLD_UINT:
 		if (!get_uint(o, f->max, &v))
 			return false;
-		store_uint(at, f->size, v);
+		msg_store_uint(at, f->size, v);
 		return true;
 	case FLD_INT:
 		return get_int(o, f, at);

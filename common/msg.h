@@ -184,6 +184,11 @@ size_t msg_size(const struct schema *s, const void *body);
 const struct msg_def *msg_get(const struct msg_table *tables, const void *buf,
     size_t len, uint32_t *id, void *body, size_t body_cap, const char **why);
 
+/* Integers of 1, 2, 4 or 8 bytes (signed: 4 or 8), wherever they lie. */
+uint64_t msg_load_uint(const void *at, size_t size);
+int64_t msg_load_int(const void *at, size_t size);
+void msg_store_uint(void *at, size_t size, uint64_t v);
+
 /* The largest struct that any body of these tables needs. */
 size_t msg_body_max(const struct msg_table *tables);
 

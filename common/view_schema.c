@@ -7,42 +7,6 @@
 #include "common/json_obj.h"
 #include "common/view_json.h"
 
-static uint64_t
-load_uint(const uint8_t *at, size_t size)
-{
-	uint16_t v16;
-	uint32_t v32;
-	uint64_t v64;
-
-	switch (size) {
-	case 1:
-		return *at;
-	case 2:
-		memcpy(&v16, at, 2);
-		return v16;
-	case 4:
-		memcpy(&v32, at, 4);
-		return v32;
-	default:
-		memcpy(&v64, at, 8);
-		return v64;
-	}
-}
-
-static int64_t
-load_int(const uint8_t *at, size_t size)
-{
-	int32_t v32;
-	int64_t v64;
-
-	if (size == 4) {
-		memcpy(&v32, at, 4);
-		return v32;
-	}
-	memcpy(&v64, at, 8);
-	return v64;
-}
-
 static json_t *
 field_list(const struct fld *f, const uint8_t *body)
 {
@@ -71,11 +35,11 @@ field(const struct fld *f, const uint8_t *body)
 	case FLD_TRI:
 		return jv_tri((int8_t)*at);
 	case FLD_UINT:
-		return jv_number(load_uint(at, f->size));
+		return jv_number(msg_load_uint(at, f->size));
 	case FLD_N64:
-		return jv_maybe(load_uint(at, 8));
+		return jv_maybe(msg_load_uint(at, 8));
 	case FLD_INT:
-		return json_integer(load_int(at, f->size));
+		return json_integer(msg_load_int(at, f->size));
 	case FLD_STR:
 		return json_string((const char *)at);
 	case FLD_BIN:

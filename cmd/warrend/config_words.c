@@ -210,41 +210,11 @@ conf_row_title(enum conf_word w, char buf[64])
 uint64_t
 conf_row_value(const struct conf_row *r, const struct config *c)
 {
-	const char *at = (const char *)c + r->off;
-	uint8_t v8;
-	uint16_t v16;
-	uint32_t v32;
-
-	switch (r->size) {
-	case 1:
-		memcpy(&v8, at, 1);
-		return v8;
-	case 2:
-		memcpy(&v16, at, 2);
-		return v16;
-	default:
-		memcpy(&v32, at, 4);
-		return v32;
-	}
+	return msg_load_uint((const char *)c + r->off, r->size);
 }
 
 void
 conf_row_set(const struct conf_row *r, struct config *c, uint64_t v)
 {
-	char *at = (char *)c + r->off;
-	uint8_t v8 = (uint8_t)v;
-	uint16_t v16 = (uint16_t)v;
-	uint32_t v32 = (uint32_t)v;
-
-	switch (r->size) {
-	case 1:
-		memcpy(at, &v8, 1);
-		break;
-	case 2:
-		memcpy(at, &v16, 2);
-		break;
-	default:
-		memcpy(at, &v32, 4);
-		break;
-	}
+	msg_store_uint((char *)c + r->off, r->size, v);
 }
