@@ -9,8 +9,9 @@
 
 #include "common/assert.h"
 
-void
-b2_256(uint8_t out[B2_LEN], const char *person, const void *in, size_t len)
+static void
+hash(uint8_t out[B2_LEN], const char *person, const uint8_t *salt,
+    const void *in, size_t len)
 {
 	uint8_t pad[crypto_generichash_blake2b_PERSONALBYTES] = { 0 };
 	size_t n = strlen(person);
@@ -19,6 +20,19 @@ b2_256(uint8_t out[B2_LEN], const char *person, const void *in, size_t len)
 	ASSERT(n <= sizeof(pad));
 	memcpy(pad, person, n);
 	rc = crypto_generichash_blake2b_salt_personal(out, B2_LEN, in, len,
-	    NULL, 0, NULL, pad);
+	    NULL, 0, salt, pad);
 	ASSERT(rc == 0);
+}
+
+void
+b2_256(uint8_t out[B2_LEN], const char *person, const void *in, size_t len)
+{
+	hash(out, person, NULL, in, len);
+}
+
+void
+b2_256_salted(uint8_t out[B2_LEN], const char *person,
+    const uint8_t salt[B2_SALT_LEN], const void *in, size_t len)
+{
+	hash(out, person, salt, in, len);
 }

@@ -23,7 +23,7 @@
 
 #include "common/bytes.h"
 
-#define TREE_BUCKET   8   /* records of a leaf at most */
+#define TREE_BUCKET   8 /* records of a leaf at most */
 #define TREE_KEY_BITS 256
 
 /* What a node says of the records below it. */

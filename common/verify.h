@@ -42,7 +42,8 @@ struct verify_answer {
 
 /*
  * Check a proof for the prefix against a root of this network and tick; cnt
- * and sum of the whole tree must fit as well.  On VERIFY_OK *out is proven.
+ * and sum of the whole tree must fit as well.  On VERIFY_OK *out is proven,
+ * otherwise it is zeroed.
  */
 enum verify_err verify_proof(struct verify_answer *out, const struct proof *p,
     const struct claim *root, const uint8_t prefix[32], unsigned bits);

@@ -27,6 +27,7 @@
 #include "common/proof.h"
 
 #define MTREE_RECORDS_MAX (UINT32_C(1) << 28)
+#define MTREE_SPLIT_MAX   64
 #define MTREE_CLASSES     (TREE_BUCKET + 1) /* leaves of 1..8, and branches */
 
 enum mtree_err {
@@ -142,8 +143,8 @@ bool mtree_tick(const struct mtree *t, enum mtree_ver ver, uint64_t *tick);
 void mtree_top(const struct mtree *t, enum mtree_ver ver, struct tree_sum *out);
 
 /* The record of that key into *out; false when there is none. */
-bool mtree_get(const struct mtree *t, enum mtree_ver ver,
-    const uint8_t key[32], struct mtree_entry *out);
+bool mtree_get(const struct mtree *t, enum mtree_ver ver, const uint8_t key[32],
+    struct mtree_entry *out);
 
 /*
  * Hash, count and sum of exactly the records under a prefix: what a tree of
@@ -164,14 +165,15 @@ size_t mtree_list(const struct mtree *t, enum mtree_ver ver,
     struct mtree_entry *out, size_t max);
 
 /*
- * Cut the records under a prefix into at most max ranges, largest first cut,
- * in ascending order; max >= 2.  Each range is as narrow as its records
- * allow, so between two of them, and within prefix, there is nothing.  How
- * many: 0 when nothing is under prefix, 1 when it is a leaf's worth.
+ * Cut the records under a prefix into at most max ranges, 1 to
+ * MTREE_SPLIT_MAX, in ascending order: the largest is cut in two again and
+ * again, but none of floor records or fewer, and no leaf.  Each range is as
+ * narrow as its records allow, so between two of them, and within prefix,
+ * there is nothing.  How many; 0 when nothing is there.
  */
 size_t mtree_split(const struct mtree *t, enum mtree_ver ver,
-    const uint8_t prefix[32], unsigned bits, struct mtree_range *out,
-    size_t max);
+    const uint8_t prefix[32], unsigned bits, uint32_t floor,
+    struct mtree_range *out, size_t max);
 
 /*
  * Write the proof for a prefix (common/proof.h), or for a key when bits is

@@ -16,7 +16,14 @@ for h in common/*.h stund/*.h peerd/*.h apid/*.h cmd/warrend/*.h; do
 	c=${h%.h}.c
 	[ -f "$c" ] || continue
 	# In the comment at the head of the file, so not by chance.
-	sed -n '1,30p' "$h" | grep -Eq '(^| )Pure[ .;:,]' && cores="$cores $B/${c%.c}.o"
+	sed -n '1,30p' "$h" | grep -Eq '(^| )Pure[ .;:,]' || continue
+	cores="$cores $B/${c%.c}.o"
+	# A header may speak for several files: x.h for x_read.c too.
+	for more in "${h%.h}"_*.c; do
+		if [ -f "$more" ] && [ ! -f "${more%.c}.h" ]; then
+			cores="$cores $B/${more%.c}.o"
+		fi
+	done
 done
 [ -n "$cores" ] || { echo "pure: no core found"; exit 1; }
 

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * How the tree lies in memory: shared by mtree.c, which changes it, and
+ * mtree_read.c, which reads it.  Nobody else looks here.
+ */
+#ifndef WARREN_MTREE_PRIV_H
+#define WARREN_MTREE_PRIV_H
+
+#include "peerd/mtree.h"
+
+/*
+ * A node's name: its slab in the upper four bits (0 a branch, 1..8 a leaf of
+ * so many), its place there in the lower 28.
+ */
+#define REF_NONE UINT32_MAX
+
+static inline unsigned
+ref_class(uint32_t ref)
+{
+	return ref >> 28;
+}
+
+static inline bool
+ref_is_branch(uint32_t ref)
+{
+	return ref_class(ref) == 0;
+}
+
+/* 76 bytes: a million of them make every pad byte a megabyte. */
+struct leaf_entry {
+	uint8_t key[32];
+	uint8_t rid[32];
+	uint32_t hlc_hi, hlc_lo;
+	int32_t w;
+};
+
+/* How many there are its class says; count and sum are seen at a glance. */
+struct leaf {
+	uint8_t h[32];
+	struct leaf_entry e[];
+};
+
+/* The prefix is not here: any key below tells it. */
+struct branch {
+	uint8_t h[32];
+	int64_t sum;
+	uint32_t cnt;
+	uint32_t kids[2];
+	uint16_t bit;
+};
+
+/* Above 128 blocks a chunk, allocators would map pages for each. */
+#define CHUNK_BLOCKS 128
+
+static inline size_t
+class_size(unsigned class)
+{
+	return class == 0
+	    ? sizeof(struct branch)
+	    : sizeof(struct leaf) + class * sizeof(struct leaf_entry);
+}
+
+static inline void *
+ref_block(const struct mtree *t, uint32_t ref)
+{
+	unsigned class = ref_class(ref);
+	uint32_t i = ref & 0x0fffffff;
+
+	return t->slabs[class].chunks[i / CHUNK_BLOCKS] +
+	    i % CHUNK_BLOCKS * class_size(class);
+}
+
+static inline struct branch *
+ref_branch(const struct mtree *t, uint32_t ref)
+{
+	return ref_block(t, ref);
+}
+
+static inline struct leaf *
+ref_leaf(const struct mtree *t, uint32_t ref)
+{
+	return ref_block(t, ref);
+}
+
+/* Some key below the node, borrowed; its leftmost. */
+const uint8_t *mtree_some_key(const struct mtree *t, uint32_t ref);
+
+/* Hash, count and sum of a node. */
+void mtree_node_sum(const struct mtree *t, uint32_t ref, struct tree_sum *out);
+
+/* The tree_leaf() of n packed entries. */
+void mtree_hash_leaf(struct tree_sum *out, const struct leaf_entry *e,
+    size_t n);
+
+#endif
