@@ -217,6 +217,9 @@ on_channel(enum proc_kind kind, unsigned index, int fd)
 		state_clear_peers();
 		peerd = sibling("peerd", peerd_tables, peerd_handlers, fd);
 		break;
+	case PROC_STORE: /* the methods that ask it come with their own file */
+		(void)close(fd);
+		break;
 	default:
 		log_warn("channel to a process of kind %d", (int)kind);
 		(void)close(fd);

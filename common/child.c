@@ -145,6 +145,8 @@ on_go(void)
 			    st->uid, st->root);
 		r.dropped = true;
 	}
+	if (me.conf->inside != NULL)
+		me.conf->inside();
 	r.level = (uint8_t)sandbox_enter(me.conf->kind, st->nofile,
 	    st->as_bytes, st->landlock_max, r.sandbox);
 	(void)ipc_send(me.parent, PROC_READY, 0, &r);

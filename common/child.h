@@ -35,6 +35,8 @@ struct child_conf {
 	/* All may be NULL. */
 	void (*start)(const struct msg_proc_start *st); /* first of all */
 	void (*go)(void);    /* setup is complete: allocate, check */
+	void (*inside)(void); /* in the chroot, as its own user, before the
+	    sandbox shuts: open files */
 	void (*ready)(void); /* the sandbox is shut: begin */
 	void (*stop)(void);  /* leave cleanly; call child_exit() when done */
 	/* A sibling's channel; owns fd. */

@@ -17,6 +17,9 @@ MSG_DEFINE(ctl_status, MSG_CTL_STATUS)
 MSG_DEFINE(ctl_problem, MSG_CTL_PROBLEM)
 MSG_DEFINE(requester, MSG_REQUESTER)
 MSG_DEFINE(ctl_attack, MSG_CTL_ATTACK)
+MSG_DEFINE(ctl_db_bad, MSG_CTL_DB_BAD)
+MSG_DEFINE(ctl_db_checked, MSG_CTL_DB_CHECKED)
+MSG_DEFINE(ctl_charter, MSG_CTL_CHARTER)
 
 static const struct msg_def defs[] = { CTL_MSGS(MSG_DEF) };
 

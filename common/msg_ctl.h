@@ -9,6 +9,7 @@
 #define WARREN_MSG_CTL_H
 
 #include "common/msg.h"
+#include "common/msg_db.h"
 #include "common/view.h"
 
 #define CTL_VERSION 1 /* of this channel; CTL_HELLO tells it */
@@ -76,6 +77,21 @@
 	F(T, BOOL, critical, 0, 0)                                       \
 	F(T, U64,  since, 0, 0)    /* unix ms */
 
+/* A bad row that db check met. */
+#define MSG_CTL_DB_BAD(F, T)                                             \
+	F(T, BIN,  key, 32, 0)                                           \
+	F(T, STR,  why, 64, 0)
+
+#define MSG_CTL_DB_CHECKED(F, T)                                         \
+	F(T, U64,  rows, 0, 0)                                           \
+	F(T, U64,  bad, 0, 0)                                            \
+	F(T, BOOL, file_good, 0, 0)      /* as SQLite sees it */         \
+	F(T, STR,  file_error, 96, 0)                                    \
+	F(T, BOOL, root_as_written, 0, 0) /* when the store was opened */
+
+#define MSG_CTL_CHARTER(F, T)                                            \
+	F(T, BLOB, charter, 0, 16384)
+
 #define CTL_MSGS(X)                                                      \
 	X(CTL_HELLO,        100, MSG_UP,   PH_ANY, FD_NONE, ctl_hello)   \
 	X(CTL_END,          101, MSG_UP,   PH_ANY, FD_NONE, ctl_end)     \
@@ -101,6 +117,14 @@
 	X(CTL_LOG,          122, MSG_DOWN, PH_ANY, FD_NONE, ctl_log)     \
 	X(CTL_MONITOR,      123, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
 	X(CTL_SHOW_KEY,     124, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_SHOW_DB,      125, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_DB_CHECK,     126, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_DB_COMPACT,   127, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_SHOW_CHARTER, 128, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_DB_PUT,       144, MSG_DOWN, PH_ANY, FD_NONE, db_put)      \
+	X(CTL_DB_GET,       145, MSG_DOWN, PH_ANY, FD_NONE, db_get)      \
+	X(CTL_DB_LIST,      146, MSG_DOWN, PH_ANY, FD_NONE, db_list)     \
+	X(CTL_DB_PROVE,     147, MSG_DOWN, PH_ANY, FD_NONE, db_prove)    \
 	X(CTL_NODE,         130, MSG_UP,   PH_ANY, FD_NONE, node)        \
 	X(CTL_STATUS,       131, MSG_UP,   PH_ANY, FD_NONE, ctl_status)  \
 	X(CTL_PROBLEM,      132, MSG_UP,   PH_ANY, FD_NONE, ctl_problem) \
@@ -113,6 +137,13 @@
 	X(CTL_PONG,         139, MSG_UP,   PH_ANY, FD_NONE, ctl_pong)    \
 	X(CTL_EVENT,        140, MSG_UP,   PH_ANY, FD_NONE, event)       \
 	X(CTL_REQUESTER,    141, MSG_UP,   PH_ANY, FD_NONE, requester)   \
+	X(CTL_DB,           142, MSG_UP,   PH_ANY, FD_NONE, db_state)    \
+	X(CTL_DB_BAD,       143, MSG_UP,   PH_ANY, FD_NONE, ctl_db_bad)  \
+	X(CTL_DB_CHECKED,   148, MSG_UP,   PH_ANY, FD_NONE, ctl_db_checked) \
+	X(CTL_DB_PUT_DONE,  149, MSG_UP,   PH_ANY, FD_NONE, db_put_done) \
+	X(CTL_DB_RECORDS,   151, MSG_UP,   PH_ANY, FD_NONE, db_records)  \
+	X(CTL_DB_PROVED,    152, MSG_UP,   PH_ANY, FD_NONE, db_proved)   \
+	X(CTL_CHARTER,      153, MSG_UP,   PH_ANY, FD_NONE, ctl_charter) \
 	CTL_MSGS_ATTACK(X)
 
 /* One address that asked our STUN server. */
@@ -152,6 +183,9 @@ MSG_DECLARE(ctl_status, MSG_CTL_STATUS)
 MSG_DECLARE(ctl_problem, MSG_CTL_PROBLEM)
 MSG_DECLARE(requester, MSG_REQUESTER)
 MSG_DECLARE(ctl_attack, MSG_CTL_ATTACK)
+MSG_DECLARE(ctl_db_bad, MSG_CTL_DB_BAD)
+MSG_DECLARE(ctl_db_checked, MSG_CTL_DB_CHECKED)
+MSG_DECLARE(ctl_charter, MSG_CTL_CHARTER)
 
 extern const struct msg_table msgs_ctl;
 

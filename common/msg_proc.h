@@ -24,6 +24,7 @@ enum proc_kind {
 	PROC_RESOLVER,
 	PROC_STUND,
 	PROC_PEERD,
+	PROC_STORE,
 	PROC_APID,
 	PROC_KINDS
 };

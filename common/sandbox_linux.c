@@ -60,6 +60,14 @@ static const char *const server_calls[] = { "accept4", "shutdown", "recvmmsg",
 static const char *const peerd_calls[] = { "accept4", "shutdown",
 	"getsockname", "getpeername", "ftruncate", "lseek", "fsync", NULL };
 
+/* The store keeps files, all beneath its own directory (Landlock, chroot). */
+static const char *const store_calls[] = { "openat", "open", "pread64",
+	"pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "unlinkat",
+	"rename", "renameat", "renameat2", "mkdir", "mkdirat", "lseek",
+	"readlink", "readlinkat", "access", "faccessat", "stat", "lstat",
+	"newfstatat", "getcwd", "geteuid", "getuid", "fchmod", "fchown",
+	"getdents64", "fstatfs", NULL };
+
 /* The resolver talks to name servers and to nothing else. */
 static const char *const resolver_calls[] = { "connect", "bind", "poll",
 	"ppoll", "getsockname", "getpeername", "recvmmsg", "sendmmsg", "uname",
@@ -145,16 +153,10 @@ allow_all(scmp_filter_ctx ctx, const char *const *names)
 		ALLOW(ctx, *names);
 }
 
-/* fcntl commands, one rule each. */
 static void
-allow_fcntl(scmp_filter_ctx ctx)
+allow_fcntl(scmp_filter_ctx ctx, int cmd)
 {
-	static const int cmds[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
-	size_t i;
-
-	for (i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++)
-		ALLOW1(ctx, "fcntl",
-		    is(1, (scmp_datum_t)cmds[i]));
+	ALLOW1(ctx, "fcntl", is(1, (scmp_datum_t)cmd));
 }
 
 static void
@@ -187,7 +189,10 @@ allow_base(scmp_filter_ctx ctx)
 	ALLOW1(ctx, "ioctl", is(1, FIONREAD));
 	ALLOW1(ctx, "newfstatat",
 	    has(3, AT_EMPTY_PATH, AT_EMPTY_PATH));
-	allow_fcntl(ctx);
+	allow_fcntl(ctx, F_GETFL);
+	allow_fcntl(ctx, F_SETFL);
+	allow_fcntl(ctx, F_GETFD);
+	allow_fcntl(ctx, F_SETFD);
 	for (n = soft_calls; *n != NULL; n++)
 		rule(ctx, SCMP_ACT_ERRNO(ENOSYS), *n, 0, NO_ARG, NO_ARG);
 	/* Calls younger than this list: a newer libc may probe for them. */
@@ -215,6 +220,15 @@ filter_peerd(scmp_filter_ctx ctx)
 	allow_setsockopt(ctx, IPPROTO_TCP, TCP_NODELAY);
 	allow_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
 	allow_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT);
+}
+
+static void
+filter_store(scmp_filter_ctx ctx)
+{
+	allow_all(ctx, store_calls);
+	allow_fcntl(ctx, F_GETLK);
+	allow_fcntl(ctx, F_SETLK);
+	allow_fcntl(ctx, F_DUPFD_CLOEXEC);
 }
 
 static void
@@ -247,17 +261,44 @@ static void (*const filters[PROC_KINDS])(scmp_filter_ctx) = {
 	[PROC_RESOLVER] = filter_resolver,
 	[PROC_STUND] = filter_stund,
 	[PROC_PEERD] = filter_peerd,
+	[PROC_STORE] = filter_store,
 	[PROC_APID] = filter_apid,
 };
 
 /* --- Landlock, by system call: the C library has no names for it --- */
 
 #define LL_CREATE   444
+#define LL_ADD_RULE 445
 #define LL_RESTRICT 446
 
 struct ll_attr {
 	uint64_t fs, net, scoped;
 };
+
+/* struct landlock_path_beneath_attr, packed as the kernel has it. */
+struct ll_path {
+	uint64_t rights;
+	int32_t fd;
+} __attribute__((packed));
+
+/* In files: read, write, truncate; in directories: read, and make and remove
+ * files and directories. */
+#define LL_STORE                                                               \
+	(1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 7 | 1u << 8 | \
+	    1u << 13 | 1u << 14)
+
+/* The one directory the store may touch is where it stands. */
+static void
+landlock_own_dir(int ruleset, uint64_t handled)
+{
+	struct ll_path rule = { .rights = LL_STORE & handled };
+
+	rule.fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (rule.fd == -1 ||
+	    syscall(LL_ADD_RULE, ruleset, 1 /* path beneath */, &rule, 0) == -1)
+		fatal(EX_OSERR, "landlock: the store's directory");
+	(void)close(rule.fd);
+}
 
 /* Landlock rights that each ABI added; all are taken away. */
 static int
@@ -290,6 +331,8 @@ landlock_enter(enum proc_kind kind, int abi_max)
 	if (kind == PROC_RESOLVER)
 		attr.net &= ~2u; /* name servers answer over TCP too */
 	fd = syscall(LL_CREATE, &attr, size, 0);
+	if (fd != -1 && kind == PROC_STORE)
+		landlock_own_dir((int)fd, attr.fs);
 	if (fd == -1 || syscall(LL_RESTRICT, fd, 0) == -1) {
 		log_warn("landlock: %s", strerror(errno));
 		abi = 0;
@@ -349,7 +392,8 @@ set_rlimits(enum proc_kind kind, uint32_t nofile, uint64_t as_bytes)
 	struct rlimit rl;
 
 	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_FSIZE, kind == PROC_PEERD ? BOOK_MAX_BYTES : 0);
+	if (kind != PROC_STORE)
+		limit(RLIMIT_FSIZE, kind == PROC_PEERD ? BOOK_MAX_BYTES : 0);
 	limit(RLIMIT_NPROC, 0);
 	if (nofile > 0 && getrlimit(RLIMIT_NOFILE, &rl) == 0)
 		limit(RLIMIT_NOFILE, nofile < rl.rlim_max ? nofile : rl.rlim_max);

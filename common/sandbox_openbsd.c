@@ -24,6 +24,7 @@ static const char *const promises[PROC_KINDS] = {
 	[PROC_RESOLVER] = "stdio dns",
 	[PROC_STUND] = "stdio inet recvfd",
 	[PROC_PEERD] = "stdio inet recvfd",
+	[PROC_STORE] = "stdio rpath wpath cpath flock sendfd recvfd",
 	[PROC_APID] = "stdio inet recvfd",
 };
 
@@ -49,6 +50,9 @@ sandbox_enter(enum proc_kind kind, uint32_t nofile, uint64_t as_bytes,
 	if (nofile > 0 && setrlimit(RLIMIT_NOFILE, &rl) == -1)
 		log_warn("setrlimit: %s", strerror(errno));
 	/* The resolver reads resolv.conf anew: pledge "dns" lets it. */
+	/* The store's working directory is its own. */
+	if (kind == PROC_STORE && unveil(".", "rwc") == -1)
+		fatal(EX_OSERR, "unveil");
 	if (kind != PROC_RESOLVER && unveil(NULL, NULL) == -1)
 		fatal(EX_OSERR, "unveil");
 	if (pledge(promises[kind], NULL) == -1)

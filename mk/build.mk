@@ -6,11 +6,13 @@ all: programs
 
 include $(B)/config.mk
 
-PROGRAMS = $(B)/warrend $(B)/warrenctl $(B)/stund-bin $(B)/peerd-bin $(B)/apid-bin
+PROGRAMS = $(B)/warrend $(B)/warrenctl $(B)/stund-bin $(B)/peerd-bin \
+	$(B)/store-bin $(B)/apid-bin
 LINK = @echo "  ld $@"; $(CC) $(CFLAGS) -o $@
 
 # Every object that has no main(): what tests and fuzzers link with.
-LIB_OBJS = $(COMMON_OBJS) $(STUND_OBJS) $(PEERD_OBJS) $(APID_OBJS) \
+LIB_OBJS = $(COMMON_OBJS) $(STUND_OBJS) $(PEERD_OBJS) $(STORE_OBJS) \
+	$(APID_OBJS) \
 	$(WARREND_OBJS) $(WARRENCTL_OBJS)
 
 programs: $(PROGRAMS)
@@ -34,8 +36,20 @@ $(B)/stund-bin: $(STUND_OBJS) $(B)/common.a
 $(B)/peerd-bin: $(PEERD_OBJS) $(B)/common.a
 	$(LINK) $(PEERD_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
 
+# The tree and the sync sessions are cores of peerd; the store runs them.
+STORE_CORES = $(B)/peerd.a
+
+$(B)/store-bin: $(STORE_OBJS) $(STORE_CORES) $(B)/common.a
+	$(LINK) $(STORE_OBJS) $(STORE_CORES) $(B)/common.a $(LDFLAGS) $(LIBS) \
+	    $(SQLITE_LIBS)
+
 $(B)/apid-bin: $(APID_OBJS) $(B)/common.a
 	$(LINK) $(APID_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
+
+# An archive, of which the linker takes what is asked for.
+$(B)/peerd.a: $(PEERD_OBJS)
+	@rm -f $@
+	@ar qcs $@ $(PEERD_OBJS)
 
 $(B)/common.a: $(COMMON_OBJS)
 	@rm -f $@

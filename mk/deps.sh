@@ -13,15 +13,15 @@ need="$*"
 want_build() {
 	case $1 in
 	apt)	echo "gcc make pkg-config byacc libevent-dev libsodium-dev
-		    libmsgpack-dev libseccomp-dev libjansson-dev
+		    libmsgpack-dev libseccomp-dev libjansson-dev libsqlite3-dev
 		    $(first_apt libllhttp-dev libhttp-parser-dev)" ;;
 	apk)	echo "gcc make musl-dev linux-headers pkgconf byacc libevent-dev
-		    libsodium-dev msgpack-c-dev libseccomp-dev jansson-dev
+		    libsodium-dev msgpack-c-dev libseccomp-dev jansson-dev sqlite-dev
 		    llhttp-dev" ;;
 	dnf)	echo "gcc make pkgconf byacc libevent-devel libsodium-devel
-		    msgpack-devel libseccomp-devel jansson-devel
+		    msgpack-devel libseccomp-devel jansson-devel sqlite-devel
 		    llhttp-devel" ;;
-	pkg_add) echo "libevent libsodium msgpack jansson llhttp" ;;
+	pkg_add) echo "libevent libsodium msgpack jansson sqlite3 llhttp" ;;
 	esac
 }
 want_check() {

@@ -43,6 +43,12 @@ static const struct ipc_handler peerd_handlers[] = {
 	{ 0, NULL },
 };
 
+static const struct ipc_handler store_handlers[] = {
+	{ STORE_SIGN_CLAIM, signer_claim },
+	{ STORE_SIGN_REC, signer_record },
+	{ 0, NULL },
+};
+
 static const struct ipc_handler apid_handlers[] = {
 	{ APID_BAN, on_apid_ban },
 	{ APID_STATS_GET, stats_get },
@@ -63,6 +69,8 @@ children_handlers(enum proc_kind kind)
 		return stund_handlers;
 	case PROC_PEERD:
 		return peerd_handlers;
+	case PROC_STORE:
+		return store_handlers;
 	case PROC_APID:
 		return apid_handlers;
 	default:
@@ -80,6 +88,7 @@ children_tables(enum proc_kind kind)
 	t[kind][1] = msgs_ctl;
 	t[kind][2] = kind == PROC_STUND ? msgs_stund
 	    : kind == PROC_PEERD        ? msgs_peerd
+	    : kind == PROC_STORE        ? msgs_store
 	    : kind == PROC_APID         ? msgs_apid
 					: msgs_resolver;
 	return t[kind];
@@ -156,6 +165,21 @@ setup_peerd(struct proc *p)
 	send_peers(p);
 }
 
+static void
+setup_store(struct proc *p)
+{
+	struct msg_peerd_charter c = { .charter = { warrend.charter,
+					   (uint32_t)warrend.charter_len } };
+	struct msg_store_config sc = warrend.conf.store;
+
+	/* In its chroot the directory is the root itself. */
+	(void)snprintf(sc.dir, sizeof(sc.dir), "%s",
+	    warrend.root ? "/" : files_store_dir());
+	(void)ipc_send(p->ch, STORE_CONFIG, 0, &sc);
+	(void)ipc_send(p->ch, STORE_CHARTER, 0, &c);
+	node_send(p);
+}
+
 void
 children_setup(struct proc *p)
 {
@@ -168,6 +192,9 @@ children_setup(struct proc *p)
 		break;
 	case PROC_PEERD:
 		setup_peerd(p);
+		break;
+	case PROC_STORE:
+		setup_store(p);
 		break;
 	case PROC_APID:
 		setup_apid(p);
@@ -185,6 +212,7 @@ children_reconfigure(void)
 
 	supervise_send_all(PROC_STUND, STUND_CONFIG, &warrend.conf.stun);
 	supervise_send_all(PROC_PEERD, PEERD_CONFIG, &warrend.conf.peer);
+	supervise_send_all(PROC_STORE, STORE_CONFIG, &warrend.conf.store);
 	for (i = 0; i < warrend.n_procs; i++) {
 		p = &warrend.procs[i];
 		if (!supervise_hears(p))
@@ -193,7 +221,8 @@ children_reconfigure(void)
 			send_apid_config(p);
 		if (p->kind == PROC_PEERD)
 			send_peers(p);
-		if (p->kind == PROC_PEERD || p->kind == PROC_APID)
+		if (p->kind == PROC_PEERD || p->kind == PROC_STORE ||
+		    p->kind == PROC_APID)
 			node_send(p);
 	}
 }

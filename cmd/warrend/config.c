@@ -66,6 +66,13 @@ static const struct msg_apid_config api_defaults = {
 	.allow_origin = "*",
 };
 
+static const struct msg_store_config store_defaults = {
+	.bodies_max = UINT64_C(4) << 30,
+	.commit_ms = 3,
+	.cache_bytes = 2u << 20,
+	.fetch = true,
+};
+
 /* dir/name, or nothing when that is too long. */
 static void
 join(char out[CONF_PATH], const char *dir, const char *name)
@@ -166,6 +173,8 @@ config_defaults(struct config *c, bool root)
 	    "_warren_stun");
 	(void)snprintf(c->users[PROC_PEERD], sizeof(c->users[0]),
 	    "_warren_peer");
+	(void)snprintf(c->users[PROC_STORE], sizeof(c->users[0]),
+	    "_warren_store");
 	(void)snprintf(c->users[PROC_APID], sizeof(c->users[0]), "_warren_api");
 	(void)snprintf(c->users[PROC_RESOLVER], sizeof(c->users[0]),
 	    "_warren_res");
@@ -183,6 +192,7 @@ config_defaults(struct config *c, bool root)
 	c->peer = peer_defaults;
 	c->api = api_defaults;
 	c->api_workers = 2;
+	c->store = store_defaults;
 	c->open_files = 4096;
 	c->restarts_max = 5;
 	c->restarts_window_ms = 60000;

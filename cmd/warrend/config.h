@@ -24,6 +24,7 @@
 #include "common/msg_apid.h"
 #include "common/msg_peerd.h"
 #include "common/msg_proc.h"
+#include "common/msg_store.h"
 #include "common/msg_stund.h"
 #include "common/naddr.h"
 
@@ -113,6 +114,7 @@ struct config {
 	struct msg_peerd_config peer;   /* sent to peerd as it is */
 	struct msg_apid_config api;     /* limits of all workers together */
 	uint8_t api_workers;
+	struct msg_store_config store;  /* .dir is filled when sent */
 
 	uint32_t open_files;        /* RLIMIT_NOFILE of the children */
 	unsigned address_allow;     /* ADDR_ALLOW_PRIVATE | _RESERVED */

@@ -134,7 +134,7 @@ run_block(struct conf_args *a, const char *group)
 	}
 }
 
-/* "limit" and "timeout" have nothing but a block. */
+/* "limit", "timeout" and "store" have nothing but a block. */
 static void
 run_group(struct conf_args *a, const char *group)
 {
@@ -164,7 +164,8 @@ run_words(struct conf_args *a)
 		run_include(a);
 		return;
 	}
-	if (strcmp(first, "limit") == 0 || strcmp(first, "timeout") == 0) {
+	if (strcmp(first, "limit") == 0 || strcmp(first, "timeout") == 0 ||
+	    strcmp(first, "store") == 0) {
 		run_group(a, first);
 		return;
 	}

@@ -55,7 +55,8 @@ static size_t n_listeners;
 
 #define TO(kind) (1u << (kind))
 #define TO_ALL                                                                 \
-	(TO(PROC_STUND) | TO(PROC_PEERD) | TO(PROC_APID) | TO(PROC_RESOLVER))
+	(TO(PROC_STUND) | TO(PROC_PEERD) | TO(PROC_STORE) | TO(PROC_APID) |    \
+	    TO(PROC_RESOLVER))
 
 /* clang-format off */
 static const struct route {
@@ -75,6 +76,14 @@ static const struct route {
 	{ CTL_SHOW_CONFIG,     false, 0,              ctl_config },
 	{ CTL_SHOW_BANS,       true,  TO(PROC_PEERD), NULL },
 	{ CTL_SHOW_KEY,        true,  0,              ctl_node },
+	{ CTL_SHOW_CHARTER,    true,  0,              ctl_charter },
+	{ CTL_SHOW_DB,         true,  TO(PROC_STORE), NULL },
+	{ CTL_DB_CHECK,        false, TO(PROC_STORE), NULL },
+	{ CTL_DB_COMPACT,      false, TO(PROC_STORE), NULL },
+	{ CTL_DB_PUT,          false, TO(PROC_STORE), NULL },
+	{ CTL_DB_GET,          true,  TO(PROC_STORE), NULL },
+	{ CTL_DB_LIST,         true,  TO(PROC_STORE), NULL },
+	{ CTL_DB_PROVE,        true,  TO(PROC_STORE), NULL },
 	{ CTL_NETCHECK,        true,  TO(PROC_STUND), NULL },
 	{ CTL_PING,            true,  TO(PROC_PEERD), NULL },
 	{ CTL_PEER_ADD,        false, TO(PROC_PEERD), ctl_peer_add },

@@ -42,6 +42,16 @@ ctl_node(struct ipc *ch, const struct ipc_msg *m)
 	return true;
 }
 
+bool
+ctl_charter(struct ipc *ch, const struct ipc_msg *m)
+{
+	struct msg_ctl_charter c = { .charter = { warrend.charter,
+					 (uint32_t)warrend.charter_len } };
+
+	(void)ipc_send(ch, CTL_CHARTER, m->id, &c);
+	return true;
+}
+
 static void
 problem(struct ipc *ch, uint32_t id, bool critical, const char *code,
     const char *text)

@@ -67,8 +67,22 @@ files_prepare_dirs(void)
 	make_dir(path, 0700);
 	if (access(path, W_OK) == -1)
 		fatal(EX_NOPERM, "cannot write to %s", path);
-	if (warrend.root)
-		make_dir(warrend.conf.chroot_dir, 0555);
+	make_dir(files_store_dir(), 0700);
+	if (!warrend.root)
+		return;
+	make_dir(warrend.conf.chroot_dir, 0555);
+	if (chown(files_store_dir(), warrend.uids[PROC_STORE],
+		warrend.gids[PROC_STORE]) == -1)
+		fatal(EX_NOPERM, "chown %s", files_store_dir());
+}
+
+const char *
+files_store_dir(void)
+{
+	static char path[CONF_PATH + 8];
+
+	(void)snprintf(path, sizeof(path), "%s/store", warrend.conf.state_dir);
+	return path;
 }
 
 void

@@ -40,7 +40,10 @@ node_init(void)
 void
 node_send(struct proc *p)
 {
-	(void)ipc_send(p->ch, p->kind == PROC_PEERD ? PEERD_NODE : APID_NODE,
+	(void)ipc_send(p->ch,
+	    p->kind == PROC_PEERD       ? PEERD_NODE
+		: p->kind == PROC_STORE ? STORE_NODE
+					: APID_NODE,
 	    0, &warrend.node);
 }
 

@@ -39,6 +39,7 @@ static const char *const kind_names[PROC_KINDS] = {
 	[PROC_RESOLVER] = "resolver",
 	[PROC_STUND] = "stund",
 	[PROC_PEERD] = "peerd",
+	[PROC_STORE] = "store",
 	[PROC_APID] = "apid",
 };
 
@@ -273,6 +274,8 @@ pair_up(struct proc *upper, struct proc *lower)
 /* Who talks to whom, upper end first. */
 static const enum proc_kind siblings[][2] = {
 	{ PROC_PEERD, PROC_STUND },
+	{ PROC_PEERD, PROC_STORE },
+	{ PROC_STORE, PROC_APID },
 	{ PROC_STUND, PROC_APID },
 	{ PROC_PEERD, PROC_APID },
 };
@@ -430,7 +433,9 @@ say_start(struct proc *p)
 		.log_level = (uint8_t)log_get_level(),
 		.allow = (uint8_t)warrend.conf.address_allow,
 		.landlock_max = warrend.conf.landlock_max };
-	(void)strlcpy(st.root, warrend.conf.chroot_dir, sizeof(st.root));
+	(void)strlcpy(st.root,
+	    p->kind == PROC_STORE ? files_store_dir() : warrend.conf.chroot_dir,
+	    sizeof(st.root));
 	/* Not getpwnam() here: one that fails for a moment must not leave a
 	 * child with the rights of root. */
 	if (warrend.root) {
@@ -591,6 +596,7 @@ supervise_start(int launcher_fd, pid_t pid)
 		fatal(EX_OSERR, "channel to the launcher");
 	add(PROC_RESOLVER, 0, false);
 	add(PROC_STUND, 0, false);
+	add(PROC_STORE, 0, false);
 	add(PROC_PEERD, 0, false);
 	for (i = 0; i < warrend.conf.api_workers && warrend.n_procs < PROCS_MAX;
 	     i++)

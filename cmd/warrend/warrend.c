@@ -138,7 +138,7 @@ static bool
 can_drop(struct config *c, char *why, size_t cap)
 {
 	static const enum proc_kind kinds[] = { PROC_RESOLVER, PROC_STUND,
-		PROC_PEERD, PROC_APID };
+		PROC_PEERD, PROC_STORE, PROC_APID };
 	const struct passwd *pw;
 	size_t i;
 

@@ -136,6 +136,8 @@ void sockets_limits(struct ipc *ch, uint32_t id);
 
 void signer_noise(struct ipc *ch, const struct ipc_msg *m);
 void signer_node(struct ipc *ch, const struct ipc_msg *m);
+void signer_claim(struct ipc *ch, const struct ipc_msg *m);
+void signer_record(struct ipc *ch, const struct ipc_msg *m);
 
 /* --- files.c: what peerd keeps --- */
 
@@ -146,6 +148,7 @@ void files_save_done(struct ipc *ch, const struct ipc_msg *m);
 int files_read_small(const char *name, char *buf, size_t cap);
 int files_write_small(const char *name, const char *text);
 void files_prepare_dirs(void);
+const char *files_store_dir(void); /* the store's own, its chroot as root */
 
 /* --- resolve.c: questions from peerd to the resolver child --- */
 

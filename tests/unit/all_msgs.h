@@ -15,9 +15,10 @@
 #include "common/msg_peerd.h"
 #include "common/msg_proc.h"
 #include "common/msg_siblings.h"
+#include "common/msg_store.h"
 #include "common/msg_stund.h"
 
-#define ALL_TABLES 10
+#define ALL_TABLES 13
 
 static struct msg_table all_tables[ALL_TABLES];
 static size_t n_all_tables;
@@ -27,7 +28,8 @@ all_tables_init(void)
 {
 	const struct msg_table t[] = { msgs_proc, msgs_ctl, msgs_stund,
 		msgs_peerd, msgs_resolver, msgs_apid, msgs_peerd_stund,
-		msgs_stund_apid, msgs_peerd_apid, msgs_launch };
+		msgs_stund_apid, msgs_peerd_apid, msgs_launch, msgs_store,
+		msgs_peerd_store, msgs_store_apid };
 
 	memcpy(all_tables, t, sizeof(t));
 	n_all_tables = ALL_TABLES;

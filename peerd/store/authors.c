@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Who writes: numbers for public keys, whether they are admitted, and how
+ * many records of a kind each has.  Two small caches spare SQLite the
+ * question; both are dropped when a transaction is undone.
+ */
+#include <string.h>
+
+#include "common/admit.h"
+#include "common/bytes.h"
+#include "peerd/store/recstore_priv.h"
+
+static struct sql_author *
+slot_of(struct recstore *rs, const uint8_t pk[32])
+{
+	return &rs->authors[get_u64(pk) % AUTHOR_CACHE];
+}
+
+enum sql_rc
+authors_get(struct recstore *rs, const uint8_t pk[32], bool make,
+    struct sql_author *a)
+{
+	struct sql_author *slot = slot_of(rs, pk);
+	enum sql_rc rc;
+
+	if (slot->id != 0 && memcmp(slot->pk, pk, 32) == 0) {
+		*a = *slot;
+		return SQL_OK;
+	}
+	if ((rc = sql_author_get(rs->sql, pk, make, a)) == SQL_OK)
+		*slot = *a;
+	return rc;
+}
+
+enum sql_rc
+authors_by_id(struct recstore *rs, int64_t id, struct sql_author *a)
+{
+	return sql_author_by_id(rs->sql, id, a);
+}
+
+enum sql_rc
+authors_admit(struct recstore *rs, int64_t id, bool admitted)
+{
+	size_t i;
+
+	for (i = 0; i < AUTHOR_CACHE; i++)
+		if (rs->authors[i].id == id)
+			rs->authors[i].admitted = admitted;
+	return sql_author_admit(rs->sql, id, admitted);
+}
+
+enum sql_rc
+authors_drop(struct recstore *rs, int64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < AUTHOR_CACHE; i++)
+		if (rs->authors[i].id == id)
+			memset(&rs->authors[i], 0, sizeof(rs->authors[i]));
+	return sql_author_drop(rs->sql, id);
+}
+
+/* In a network of members a grant can come from any authority. */
+static bool
+has_member_grant(const struct recstore *rs, const uint8_t pk[32])
+{
+	struct rec rec = { .kind = REC_MEMBER, .subject_len = 32 };
+	const struct pend *e;
+	uint8_t key[32];
+	unsigned i;
+
+	memcpy(rec.subject, pk, 32);
+	for (i = 0; i < rs->ch->n_authority; i++) {
+		memcpy(rec.author, rs->ch->authority[i], 32);
+		rec_key(key, &rec, rs->ch->netid);
+		e = pends_newest(&rs->pends, key);
+		if (e != NULL && !e->tombstone)
+			return true;
+	}
+	return false;
+}
+
+bool
+authors_has_grant(const struct recstore *rs, const uint8_t pk[32])
+{
+	const struct pend *e;
+	uint8_t key[32];
+
+	if (rs->ch->admission == CHARTER_MEMBERS)
+		return has_member_grant(rs, pk);
+	admit_open_key(key, rs->ch, pk);
+	e = pends_newest(&rs->pends, key);
+	return e != NULL && !e->tombstone;
+}
+
+static struct author_count *
+count_slot(struct recstore *rs, int64_t id, uint8_t kind)
+{
+	uint64_t h = ((uint64_t)id * 31 + kind) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &rs->counts[(h >> 32) % COUNT_CACHE];
+}
+
+enum sql_rc
+authors_count(struct recstore *rs, int64_t id, uint8_t kind, uint32_t *n)
+{
+	struct author_count *c = count_slot(rs, id, kind);
+	uint64_t have;
+	enum sql_rc rc;
+
+	if (c->id != id || c->kind != kind) {
+		rc = sql_author_count(rs->sql, id, kind, &have);
+		if (rc != SQL_OK)
+			return rc;
+		c->id = id;
+		c->kind = kind;
+		c->n = (uint32_t)have;
+	}
+	*n = c->n;
+	return SQL_OK;
+}
+
+void
+authors_counted(struct recstore *rs, int64_t id, uint8_t kind, int by)
+{
+	struct author_count *c = count_slot(rs, id, kind);
+
+	if (c->id == id && c->kind == kind)
+		c->n = by < 0 && c->n == 0 ? 0 : (uint32_t)((int64_t)c->n + by);
+}
+
+void
+authors_forget(struct recstore *rs)
+{
+	memset(rs->authors, 0, sizeof(rs->authors));
+	memset(rs->counts, 0, sizeof(rs->counts));
+}
+
+bool
+recstore_is_admitted(struct recstore *rs, const uint8_t pk[32])
+{
+	struct sql_author a;
+
+	if (authors_get(rs, pk, false, &a) == SQL_OK && a.admitted)
+		return true;
+	return authors_has_grant(rs, pk);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Control requests: show db, db check, compact, and the reads and writes that
+ * warrenctl makes.
+ */
+#include <sodium.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "common/log.h"
+#include "peerd/store/api.h"
+
+#define CHECK_ROWS    200 /* in one go: under 10 ms */
+#define CHECK_REST_MS 1
+#define BAD_MAX       100 /* bad rows named in one check */
+
+static struct {
+	struct ipc *ch; /* NULL: no check runs */
+	uint32_t id;
+	struct recstore_check c;
+	uint64_t named;
+} check;
+static struct event *check_timer;
+
+void
+ctl_show_db(struct ipc *ch, const struct ipc_msg *m)
+{
+	if (store.rs != NULL)
+		store.state.pending = recstore_pending(store.rs);
+	memcpy(store.state.problem, store.problem,
+	    sizeof(store.state.problem));
+	(void)ipc_send(ch, CTL_DB, m->id, &store.state);
+	child_ctl_end(ch, m->id, 0, "%s", "");
+}
+
+/* --- db check --- */
+
+static void
+check_end(void)
+{
+	struct msg_ctl_db_checked done = { .rows = check.c.rows,
+		.bad = check.c.bad };
+	char why[96] = "";
+	enum sql_rc rc = sql_check(recstore_sql(store.rs), why, sizeof(why));
+
+	done.file_good = rc == SQL_OK;
+	memcpy(done.file_error, why, sizeof(done.file_error));
+	done.root_as_written = !store.differs;
+	(void)ipc_send(check.ch, CTL_DB_CHECKED, check.id, &done);
+	child_ctl_end(check.ch, check.id,
+	    check.c.bad == 0 && rc == SQL_OK && !store.differs ? 0 : 1, "%s",
+	    "");
+	if (check.c.bad > 0 || rc != SQL_OK)
+		log_warn("database: check found %llu bad rows of %llu%s%s",
+		    (unsigned long long)check.c.bad,
+		    (unsigned long long)check.c.rows,
+		    rc == SQL_OK ? "" : ", file: ", why);
+	check.ch = NULL;
+}
+
+static void
+name_bad(void)
+{
+	struct msg_ctl_db_bad bad;
+
+	if (check.named++ >= BAD_MAX)
+		return;
+	memcpy(bad.key, check.c.bad_key, 32);
+	memcpy(bad.why, check.c.why, sizeof(bad.why));
+	(void)ipc_send(check.ch, CTL_DB_BAD, check.id, &bad);
+}
+
+static void
+on_check_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct mono now = mono_now();
+	uint64_t bad = check.c.bad;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (check.ch == NULL || store.rs == NULL)
+		return;
+	recstore_check(store.rs, &check.c, CHECK_ROWS);
+	if (check.c.bad > bad)
+		name_bad();
+	if (check.c.done)
+		check_end();
+	else
+		child_timer_set(
+		    check_timer, mono_add_ms(now, CHECK_REST_MS), now);
+}
+
+static bool
+is_open(struct ipc *ch, uint32_t id)
+{
+	if (store.rs != NULL)
+		return true;
+	child_ctl_end(ch, id, EX_IOERR, "database: %s", store.problem);
+	return false;
+}
+
+void
+ctl_db_check(struct ipc *ch, const struct ipc_msg *m)
+{
+	struct mono now = mono_now();
+
+	if (!is_open(ch, m->id))
+		return;
+	if (check.ch != NULL) {
+		child_ctl_end(ch, m->id, EX_TEMPFAIL, "a check is running");
+		return;
+	}
+	memset(&check, 0, sizeof(check));
+	check.ch = ch;
+	check.id = m->id;
+	child_timer_set(check_timer, now, now);
+}
+
+void
+ctl_start(void)
+{
+	check_timer = child_timer(on_check_timer, NULL);
+}
+
+/* --- compact --- */
+
+void
+ctl_db_compact(struct ipc *ch, const struct ipc_msg *m)
+{
+	uint64_t before;
+	enum sql_rc rc;
+
+	if (!is_open(ch, m->id))
+		return;
+	writes_commit();
+	before = sql_bytes(recstore_sql(store.rs));
+	rc = sql_compact(recstore_sql(store.rs));
+	store_disk(rc, "compacting");
+	if (rc != SQL_OK)
+		child_ctl_end(ch, m->id, EX_IOERR, "%s", sql_rc_name(rc));
+	else
+		child_ctl_end(ch, m->id, 0, "%llu bytes, were %llu",
+		    (unsigned long long)sql_bytes(recstore_sql(store.rs)),
+		    (unsigned long long)before);
+}
+
+/* --- reading and writing --- */
+
+void
+ctl_db_put(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct msg_db_put *q = m->body;
+
+	writes_take(WRITE_CTL, ch, m->id, q->records, q->n_records,
+	    q->has_if ? q->if_rid : NULL);
+}
+
+void
+ctl_db_get(struct ipc *ch, const struct ipc_msg *m)
+{
+	api_get(&(const struct asker){ ch, m->id, true }, m->body);
+}
+
+void
+ctl_db_list(struct ipc *ch, const struct ipc_msg *m)
+{
+	api_list(&(const struct asker){ ch, m->id, true }, m->body);
+}
+
+void
+ctl_db_prove(struct ipc *ch, const struct ipc_msg *m)
+{
+	api_prove(&(const struct asker){ ch, m->id, true }, m->body);
+}

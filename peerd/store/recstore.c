@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Opening a store, building its tree, the roots of the last ticks.
+ */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/hlc.h"
+#include "peerd/store/recstore_priv.h"
+
+/* --- ticks and stamps --- */
+
+int64_t
+tick_time(const struct recstore *rs, uint64_t tick)
+{
+	return (int64_t)(tick * rs->ch->tick_ms);
+}
+
+static uint64_t
+tick_not_before(const struct recstore *rs, int64_t ms)
+{
+	uint64_t t = rs->ch->tick_ms;
+
+	return ms <= 0 ? 0 : ((uint64_t)ms + t - 1) / t;
+}
+
+uint64_t
+tick_of(const struct recstore *rs, uint64_t hlc)
+{
+	uint64_t tick = tick_not_before(rs, hlc_wall(hlc).ms);
+
+	/* What comes late enters with the next one: a root once published
+	 * never changes. */
+	return tick <= rs->tick ? rs->tick + 1 : tick;
+}
+
+uint64_t
+tick_of_end(const struct recstore *rs, uint8_t kind, uint64_t hlc)
+{
+	const struct charter_kind *k = charter_kind(rs->ch, kind);
+	uint32_t ttl = k == NULL ? 0 : k->ttl_s;
+
+	return tick_not_before(rs, hlc_expiry(hlc, ttl).ms);
+}
+
+static uint64_t
+latest_due(const struct recstore *rs, struct wall now)
+{
+	int64_t ms = now.ms - rs->ch->settle_ms;
+
+	return ms <= 0 ? 0 : (uint64_t)ms / rs->ch->tick_ms;
+}
+
+struct wall
+recstore_due(const struct recstore *rs, struct wall now)
+{
+	uint64_t next = latest_due(rs, now);
+
+	if (next <= rs->tick)
+		next = rs->tick + 1;
+	return (struct wall){ tick_time(rs, next) + rs->ch->settle_ms };
+}
+
+/* --- memory for the tree --- */
+
+static void *
+mem_get(void *arg, size_t len)
+{
+	(void)arg;
+	return malloc(len);
+}
+
+static void
+mem_put(void *arg, void *p, size_t len)
+{
+	(void)arg;
+	(void)len;
+	free(p);
+}
+
+/* --- building from disk --- */
+
+struct builder {
+	struct recstore *rs;
+	enum sql_rc rc;
+	/* Settled versions that a later, pending one replaced in rec. */
+	struct mtree_entry *older;
+	size_t n_older, cap_older, at;
+	struct mtree_entry next; /* from rec, not handed out yet */
+	bool has_next, ended;
+};
+
+static bool
+pend_row(struct recstore *rs, const struct sql_older *o)
+{
+	struct pend *e = pends_add(&rs->pends, o->key, o->tick);
+
+	if (e == NULL)
+		return false;
+	memcpy(e->rid, o->rid, 32);
+	e->hlc = o->hlc;
+	e->w = o->w;
+	e->author = o->author;
+	e->tombstone = o->tombstone;
+	e->older = true;
+	return true;
+}
+
+static void
+on_older(void *arg, const struct sql_older *o)
+{
+	struct builder *b = arg;
+	struct mtree_entry *e;
+	size_t cap;
+
+	if (o->tick > b->rs->tick) {
+		if (!pend_row(b->rs, o))
+			b->rc = SQL_IO;
+		return;
+	}
+	if (b->n_older > 0 &&
+	    memcmp(b->older[b->n_older - 1].key, o->key, 32) == 0) {
+		b->n_older--; /* an earlier tick's: superseded */
+	} else if (b->n_older == b->cap_older) {
+		cap = b->cap_older == 0 ? 256 : b->cap_older * 2;
+		e = reallocarray(b->older, cap, sizeof(*e));
+		if (e == NULL) {
+			b->rc = SQL_IO;
+			return;
+		}
+		b->older = e;
+		b->cap_older = cap;
+	}
+	e = &b->older[b->n_older++];
+	memcpy(e->key, o->key, 32);
+	memcpy(e->rid, o->rid, 32);
+	e->hlc = o->hlc;
+	e->w = o->w;
+}
+
+/* A row that no settled tick counts yet; its author is looked up later. */
+static bool
+pend_rec(struct recstore *rs, const struct sql_rec *r)
+{
+	struct pend *e = pends_add(&rs->pends, r->key, r->tick);
+
+	if (e == NULL)
+		return false;
+	memcpy(e->rid, r->rid, 32);
+	e->hlc = r->hlc;
+	e->w = r->w;
+	return true;
+}
+
+/* The next settled row of rec into b->next. */
+static void
+advance(struct builder *b)
+{
+	struct sql_rec r;
+	enum sql_rc rc;
+
+	while ((rc = sql_scan_next(b->rs->sql, &r)) == SQL_OK) {
+		if (r.tick > b->rs->tick) {
+			if (!pend_rec(b->rs, &r)) {
+				rc = SQL_IO;
+				break;
+			}
+			continue;
+		}
+		memcpy(b->next.key, r.key, 32);
+		memcpy(b->next.rid, r.rid, 32);
+		b->next.hlc = r.hlc;
+		b->next.w = r.w;
+		b->has_next = true;
+		return;
+	}
+	b->has_next = false;
+	if (rc != SQL_NONE)
+		b->rc = rc;
+}
+
+/* Both sources in order of key.  A row of rec that is settled goes first:
+ * what is older of it has been superseded. */
+static int
+next_entry(void *arg, struct mtree_entry *e)
+{
+	struct builder *b = arg;
+	int cmp = 0;
+
+	if (b->rc != SQL_OK)
+		return -1;
+	if (!b->has_next && b->at == b->n_older)
+		return 0;
+	if (!b->has_next)
+		cmp = 1;
+	else if (b->at == b->n_older)
+		cmp = -1;
+	else
+		cmp = memcmp(b->next.key, b->older[b->at].key, 32);
+	if (cmp > 0) {
+		*e = b->older[b->at++];
+		return 1;
+	}
+	if (cmp == 0)
+		b->at++;
+	*e = b->next;
+	advance(b);
+	return b->rc == SQL_OK ? 1 : -1;
+}
+
+/* Authors and flags of pending rows, which the covering index has not. */
+static enum sql_rc
+complete_pending(struct recstore *rs)
+{
+	struct sql_author a;
+	struct sql_rec r;
+	struct rec rec;
+	enum sql_rc rc;
+	uint32_t i;
+
+	for (i = 0; i < rs->pends.cap; i++) {
+		struct pend *e = &rs->pends.all[i];
+
+		if (!e->used)
+			continue;
+		if (e->author == 0) {
+			rc = sql_rec_get(rs->sql, e->key, &r);
+			if (rc != SQL_OK)
+				return rc;
+			e->author = r.author;
+			e->tombstone =
+			    rec_decode_body(&rec, rs->ch, r.body, r.body_len) ==
+				REC_OK &&
+			    (rec.flags & REC_TOMBSTONE) != 0;
+		}
+		rc = authors_by_id(rs, e->author, &a);
+		if (rc != SQL_OK)
+			return rc;
+		e->held = e->key[0] != REC_MEMBER && !a.admitted &&
+		    !authors_has_grant(rs, a.pk);
+		rs->pends.held += e->held;
+	}
+	return SQL_OK;
+}
+
+/* The root as it was written when the tick was settled. */
+static bool
+is_as_written(struct recstore *rs)
+{
+	uint8_t want[32];
+	struct claim c;
+	struct tree_sum top;
+	size_t len = sizeof(want);
+
+	mtree_top(&rs->tree, MTREE_CURRENT, &top);
+	claim_set(&c, rs->ch->netid, rs->tick, &top);
+	if (sql_meta_get(rs->sql, "root", want, &len) != SQL_OK || len != 32)
+		return rs->tick == 0;
+	return memcmp(want, c.root, 32) == 0;
+}
+
+static void
+note_root(struct recstore *rs)
+{
+	struct recstore_root *r = &rs->roots[rs->tick % RECSTORE_ROOTS];
+	struct claim c;
+
+	memset(r, 0, sizeof(*r));
+	r->tick = rs->tick;
+	mtree_top(&rs->tree, MTREE_CURRENT, &r->top);
+	claim_set(&c, rs->ch->netid, rs->tick, &r->top);
+	memcpy(r->root, c.root, 32);
+}
+
+enum sql_rc
+recstore_reload(struct recstore *rs, bool *differs)
+{
+	const struct mtree_mem mem = { mem_get, mem_put, NULL };
+	struct builder b = { .rs = rs, .rc = SQL_OK };
+	uint64_t first;
+	enum mtree_err err;
+	uint8_t buf[8];
+	size_t len = sizeof(buf);
+	enum sql_rc rc;
+
+	authors_forget(rs);
+	rs->dirty = false;
+	pends_clear(&rs->pends);
+	mtree_fini(&rs->tree);
+	rc = sql_meta_get(rs->sql, "tick", buf, &len);
+	if (rc != SQL_OK && rc != SQL_NONE)
+		return rc;
+	rs->tick = rc == SQL_OK && len == 8 ? get_u64(buf) : 0;
+	mtree_init(&rs->tree, &mem, rs->tick);
+	if ((rc = sql_log_bounds(rs->sql, &first, &rs->seq)) != SQL_OK ||
+	    (rc = sql_older_all(rs->sql, on_older, &b)) != SQL_OK ||
+	    (rc = sql_scan_begin(rs->sql)) != SQL_OK)
+		goto out;
+	advance(&b);
+	err = mtree_build(&rs->tree, rs->tick, next_entry, &b);
+	rc = b.rc != SQL_OK ? b.rc : err == MTREE_ORDER ? SQL_CORRUPT
+	    : err != MTREE_OK                           ? SQL_IO
+							: SQL_OK;
+	sql_scan_end(rs->sql);
+	if (rc == SQL_OK)
+		rc = complete_pending(rs);
+	*differs = rc == SQL_OK && !is_as_written(rs);
+	note_root(rs);
+out:
+	free(b.older);
+	return rc;
+}
+
+static enum sql_rc
+read_dbid(struct recstore *rs)
+{
+	size_t len = sizeof(rs->dbid);
+	enum sql_rc rc = sql_meta_get(rs->sql, "dbid", rs->dbid, &len);
+
+	if (rc != SQL_NONE)
+		return rc;
+	randombytes_buf(rs->dbid, sizeof(rs->dbid));
+	return sql_meta_put(rs->sql, "dbid", rs->dbid, sizeof(rs->dbid));
+}
+
+/* A store belongs to one network. */
+static enum sql_rc
+check_netid(struct recstore *rs, char *why, size_t cap)
+{
+	uint8_t netid[32];
+	size_t len = sizeof(netid);
+	enum sql_rc rc = sql_meta_get(rs->sql, "netid", netid, &len);
+
+	if (rc == SQL_NONE)
+		return sql_meta_put(rs->sql, "netid", rs->ch->netid, 32);
+	if (rc == SQL_OK &&
+	    (len != 32 || memcmp(netid, rs->ch->netid, 32) != 0)) {
+		(void)snprintf(why, cap, "it holds another network's records");
+		return SQL_VERSION;
+	}
+	return rc;
+}
+
+/*
+ * The first tick settled is that of the present: without it, a new store
+ * would take all records of the last minutes for late ones.
+ */
+static void
+begin_at(struct recstore *rs, struct wall now)
+{
+	uint64_t due = latest_due(rs, now);
+
+	if (rs->tick == 0 && due > 0) {
+		rs->tick = due - 1;
+		mtree_fini(&rs->tree);
+		mtree_init(&rs->tree,
+		    &(const struct mtree_mem){ mem_get, mem_put, NULL },
+		    rs->tick);
+		note_root(rs);
+	}
+}
+
+enum sql_rc
+recstore_open(struct recstore **out, const struct recstore_conf *conf,
+    struct wall now, bool *differs, char *why, size_t cap)
+{
+	struct recstore *rs = calloc(1, sizeof(*rs));
+	enum sql_rc rc;
+	uint64_t seed;
+
+	*out = NULL;
+	*differs = false;
+	why[0] = '\0';
+	if (rs == NULL) {
+		(void)snprintf(why, cap, "out of memory");
+		return SQL_IO;
+	}
+	rs->ch = conf->charter;
+	randombytes_buf(&seed, sizeof(seed));
+	pends_init(&rs->pends,
+	    conf->pending_max == 0 ? RECSTORE_PENDING : conf->pending_max,
+	    seed);
+	rs->deferred = calloc(RECSTORE_DEFERRED, sizeof(*rs->deferred));
+	if (rs->deferred == NULL) {
+		recstore_close(rs);
+		return SQL_IO;
+	}
+	if ((rc = sql_open(&rs->sql, &conf->sql, why, cap)) != SQL_OK ||
+	    (rc = read_dbid(rs)) != SQL_OK ||
+	    (rc = check_netid(rs, why, cap)) != SQL_OK ||
+	    (rc = recstore_reload(rs, differs)) != SQL_OK) {
+		if (why[0] == '\0')
+			(void)snprintf(why, cap, "%s: %s", sql_rc_name(rc),
+			    sql_error(rs->sql));
+		recstore_close(rs);
+		return rc;
+	}
+	begin_at(rs, now);
+	*out = rs;
+	return SQL_OK;
+}
+
+void
+recstore_close(struct recstore *rs)
+{
+	size_t i;
+
+	if (rs == NULL)
+		return;
+	for (i = 0; rs->deferred != NULL && i < RECSTORE_DEFERRED; i++)
+		free(rs->deferred[i].raw);
+	free(rs->deferred);
+	mtree_fini(&rs->tree);
+	pends_fini(&rs->pends);
+	if (rs->sql != NULL)
+		sql_rollback(rs->sql);
+	sql_close(rs->sql);
+	free(rs);
+}
+
+/* --- transactions --- */
+
+void
+recstore_undo(struct recstore *rs)
+{
+	bool differs;
+
+	sql_rollback(rs->sql);
+	/* Rare, and the disk is in trouble: simple beats fast.  When even
+	 * reading fails, what is in memory goes on being served. */
+	(void)recstore_reload(rs, &differs);
+}
+
+bool
+recstore_is_dirty(const struct recstore *rs)
+{
+	return rs->dirty;
+}
+
+enum sql_rc
+recstore_commit(struct recstore *rs)
+{
+	enum sql_rc rc;
+
+	if (!rs->dirty)
+		return SQL_OK;
+	rc = sql_in_transaction(rs->sql) ? sql_commit(rs->sql) : SQL_IO;
+	rs->dirty = false;
+	if (rc == SQL_OK) {
+		rs->n.commits++;
+		return SQL_OK;
+	}
+	rs->n.failed_commits++;
+	recstore_undo(rs);
+	return rc;
+}
+
+/* --- what it is --- */
+
+uint64_t
+recstore_tick(const struct recstore *rs)
+{
+	return rs->tick;
+}
+
+const struct recstore_root *
+recstore_root(const struct recstore *rs, uint64_t tick)
+{
+	const struct recstore_root *r;
+
+	if (tick == MSG_NULL64)
+		tick = rs->tick;
+	r = &rs->roots[tick % RECSTORE_ROOTS];
+	return r->tick == tick && tick != 0 ? r : NULL;
+}
+
+void
+recstore_claimed(struct recstore *rs, const struct claim *c)
+{
+	struct recstore_root *r = &rs->roots[c->tick % RECSTORE_ROOTS];
+
+	if (r->tick != c->tick || memcmp(r->root, c->root, 32) != 0)
+		return;
+	r->claim = *c;
+	r->has_claim = true;
+}
+
+const struct mtree *
+recstore_tree(const struct recstore *rs)
+{
+	return &rs->tree;
+}
+
+const struct charter *
+recstore_charter(const struct recstore *rs)
+{
+	return rs->ch;
+}
+
+struct sql *
+recstore_sql(struct recstore *rs)
+{
+	return rs->sql;
+}
+
+const uint8_t *
+recstore_dbid(const struct recstore *rs)
+{
+	return rs->dbid;
+}
+
+uint64_t
+recstore_seq(const struct recstore *rs)
+{
+	return rs->seq;
+}
+
+size_t
+recstore_pending(const struct recstore *rs)
+{
+	return rs->pends.n;
+}
+
+size_t
+recstore_pending_max(const struct recstore *rs)
+{
+	return rs->pends.max;
+}
+
+size_t
+recstore_deferred(const struct recstore *rs)
+{
+	return rs->n_deferred;
+}
+
+size_t
+recstore_memory(const struct recstore *rs)
+{
+	return rs->tree.bytes + pends_bytes(&rs->pends) + sizeof(*rs);
+}
+
+const struct recstore_counts *
+recstore_counts(const struct recstore *rs)
+{
+	return &rs->n;
+}
+
+bool
+recstore_has_room(const struct recstore *rs, size_t n)
+{
+	return rs->pends.n + n <= rs->pends.max;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The inside of a record store, shared by
+ *
+ *   recstore.c   opening, rebuilding, roots     intake.c  taking records in
+ *   settle.c     turning the tick               reads.c   answering
+ *   authors.c    who is admitted, who has how much
+ *
+ * and by nobody else.
+ */
+#ifndef WARREN_STORE_RECSTORE_PRIV_H
+#define WARREN_STORE_RECSTORE_PRIV_H
+
+#include "peerd/store/pend.h"
+#include "peerd/store/recstore.h"
+
+#define AUTHOR_CACHE 1024
+#define COUNT_CACHE  4096
+
+struct deferred {
+	uint64_t hlc;
+	uint8_t *raw; /* NULL: free */
+	size_t len;
+};
+
+/* How many records of a kind an author has, settled or not. */
+struct author_count {
+	int64_t id; /* 0: free */
+	uint8_t kind;
+	uint32_t n;
+};
+
+struct recstore {
+	const struct charter *ch;
+	struct sql *sql;
+	struct mtree tree;
+	struct pends pends;
+	uint64_t tick; /* the last settled */
+	uint64_t seq;  /* the last in the change log */
+	uint8_t dbid[16];
+	bool dirty;
+	struct recstore_root roots[RECSTORE_ROOTS]; /* by tick modulo */
+	struct deferred *deferred;
+	size_t n_deferred;
+	struct sql_author authors[AUTHOR_CACHE]; /* id 0: free */
+	struct author_count counts[COUNT_CACHE];
+	uint32_t log_since_prune;
+	struct recstore_counts n;
+};
+
+/* Milliseconds that a tick stands for, and the first tick that a stamp or an
+ * end of life belongs to. */
+int64_t tick_time(const struct recstore *rs, uint64_t tick);
+uint64_t tick_of(const struct recstore *rs, uint64_t hlc);
+/* The first tick that does not count a record of this stamp any more. */
+uint64_t tick_of_end(const struct recstore *rs, uint8_t kind, uint64_t hlc);
+
+/* --- recstore.c --- */
+
+/* Build tree and pending table anew from what is committed. */
+enum sql_rc recstore_reload(struct recstore *rs, bool *differs);
+/* Forget all that was put since the last commit. */
+void recstore_undo(struct recstore *rs);
+
+/* --- authors.c --- */
+
+/* Borrowed from a cache: use it before the next call. */
+enum sql_rc authors_get(struct recstore *rs, const uint8_t pk[32], bool make,
+    struct sql_author *a);
+enum sql_rc authors_by_id(struct recstore *rs, int64_t id,
+    struct sql_author *a);
+enum sql_rc authors_admit(struct recstore *rs, int64_t id, bool admitted);
+/* Forget it, unless it is admitted or has records. */
+enum sql_rc authors_drop(struct recstore *rs, int64_t id);
+/* Is a grant for this author pending? */
+bool authors_has_grant(const struct recstore *rs, const uint8_t pk[32]);
+enum sql_rc authors_count(struct recstore *rs, int64_t id, uint8_t kind,
+    uint32_t *n);
+/* One more, or one less. */
+void authors_counted(struct recstore *rs, int64_t id, uint8_t kind, int by);
+void authors_forget(struct recstore *rs); /* the caches */
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The database file: tables, prepared statements, transactions.  The only
+ * file that includes sqlite3.h; what the rows mean is recstore.h.
+ *
+ *   rec      the newest version of every key, settled or not
+ *   older    versions that a newer one replaced in rec while a tick still
+ *            stands or will be settled on them; bodies are not kept
+ *   author   public keys by number, and whether they are admitted
+ *   log      what was applied, in order, for those who catch up by cursor
+ *   body     block bodies held, and how often they were read
+ *   meta     the last settled tick and other single values
+ *
+ * Every failure of the disk ends in one of sql_rc; after any but SQL_OK and
+ * SQL_NONE the caller rolls back.  Tested in tests/unit/recstore_test.c.
+ */
+#ifndef WARREN_STORE_SQL_H
+#define WARREN_STORE_SQL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQL_SCHEMA 1 /* PRAGMA user_version */
+
+struct sql;
+
+enum sql_rc {
+	SQL_OK,
+	SQL_NONE,     /* no such row */
+	SQL_FULL,     /* the disk is full */
+	SQL_READONLY, /* the disk does not take writes */
+	SQL_CORRUPT,  /* the file is damaged */
+	SQL_IO,       /* anything else the disk or SQLite refused */
+	SQL_VERSION   /* written by a later version of this program */
+};
+
+struct sql_conf {
+	const char *file;
+	const char *vfs;      /* NULL: the system's */
+	uint32_t cache_bytes; /* page cache */
+};
+
+struct sql_rec {
+	uint8_t key[32], rid[32];
+	int32_t w;
+	uint64_t hlc;
+	uint64_t tick;   /* the first tick that counts it */
+	uint64_t expiry; /* the first tick that does not any more */
+	int64_t author;
+	uint8_t kind;
+	const uint8_t *body; /* read: borrowed until the next call */
+	size_t body_len;
+	uint8_t sig[64];
+};
+
+struct sql_older {
+	uint8_t key[32], rid[32];
+	int32_t w;
+	uint64_t hlc, tick;
+	int64_t author;
+	bool tombstone;
+};
+
+struct sql_author {
+	int64_t id;
+	uint8_t pk[32];
+	bool admitted;
+};
+
+struct sql_body {
+	uint8_t id[32];
+	uint32_t size;
+	uint64_t since, last;       /* unix seconds */
+	uint32_t hour, day, week, month; /* reads, see temper.h */
+};
+
+/* Open or make the file.  On failure *db is NULL and why says so. */
+enum sql_rc sql_open(struct sql **db, const struct sql_conf *conf, char *why,
+    size_t cap);
+void sql_close(struct sql *db);
+
+/* For logs, of the last failure. */
+const char *sql_error(const struct sql *db);
+const char *sql_rc_name(enum sql_rc rc);
+
+enum sql_rc sql_begin(struct sql *db);
+enum sql_rc sql_commit(struct sql *db);
+void sql_rollback(struct sql *db);
+bool sql_in_transaction(const struct sql *db);
+
+/* --- rec --- */
+
+enum sql_rc sql_rec_get(struct sql *db, const uint8_t key[32],
+    struct sql_rec *r);
+enum sql_rc sql_rec_insert(struct sql *db, const struct sql_rec *r);
+enum sql_rc sql_rec_update(struct sql *db, const struct sql_rec *r); /* key */
+enum sql_rc sql_rec_delete(struct sql *db, const uint8_t key[32]);
+
+/*
+ * All rows in order of their keys, without bodies, authors and expiry, one a
+ * call.  Begin with sql_scan_begin(); SQL_NONE at the end, after which (or to
+ * give up) comes sql_scan_end().
+ */
+enum sql_rc sql_scan_begin(struct sql *db);
+enum sql_rc sql_scan_next(struct sql *db, struct sql_rec *r);
+void sql_scan_end(struct sql *db);
+
+/* At most max keys that expire with this tick or did before; *n of them. */
+enum sql_rc sql_expired(struct sql *db, uint64_t tick, uint8_t (*keys)[32],
+    size_t max, size_t *n);
+
+/* --- older --- */
+
+enum sql_rc sql_older_put(struct sql *db, const struct sql_older *o);
+/* The latest of this key that is of this tick or an earlier one. */
+enum sql_rc sql_older_get(struct sql *db, const uint8_t key[32],
+    uint64_t tick, struct sql_older *o);
+/* Those of this key and of ticks before this one. */
+enum sql_rc sql_older_delete(struct sql *db, const uint8_t key[32],
+    uint64_t tick);
+/* All, each handed to fn in order of key and tick. */
+enum sql_rc sql_older_all(struct sql *db,
+    void (*fn)(void *arg, const struct sql_older *o), void *arg);
+
+/* --- author --- */
+
+/* Find it, or make it when asked to. */
+enum sql_rc sql_author_get(struct sql *db, const uint8_t pk[32], bool make,
+    struct sql_author *a);
+enum sql_rc sql_author_by_id(struct sql *db, int64_t id, struct sql_author *a);
+enum sql_rc sql_author_admit(struct sql *db, int64_t id, bool admitted);
+/* Forget it, if it is not admitted and has no records. */
+enum sql_rc sql_author_drop(struct sql *db, int64_t id);
+enum sql_rc sql_author_count(struct sql *db, int64_t id, uint8_t kind,
+    uint64_t *n);
+/* Of what a tick counts, at most max keys of all kinds but the first, or
+ * those of one kind beyond the keep newest; *n of them. */
+enum sql_rc sql_author_keys(struct sql *db, int64_t id, uint64_t tick,
+    uint8_t (*keys)[32], size_t max, size_t *n);
+enum sql_rc sql_author_surplus(struct sql *db, int64_t id, uint8_t kind,
+    uint32_t keep, uint64_t tick, uint8_t (*keys)[32], size_t max, size_t *n);
+
+/* --- log --- */
+
+enum sql_rc sql_log_put(struct sql *db, const uint8_t key[32], uint64_t *seq);
+/* At most max entries after seq; seqs[] may be NULL. */
+enum sql_rc sql_log_after(struct sql *db, uint64_t seq, uint8_t (*keys)[32],
+    uint64_t *seqs, size_t max, size_t *n);
+enum sql_rc sql_log_bounds(struct sql *db, uint64_t *first, uint64_t *last);
+enum sql_rc sql_log_prune(struct sql *db, uint64_t before);
+
+/* --- body --- */
+
+enum sql_rc sql_body_get(struct sql *db, const uint8_t id[32],
+    struct sql_body *b);
+enum sql_rc sql_body_put(struct sql *db, const struct sql_body *b);
+enum sql_rc sql_body_delete(struct sql *db, const uint8_t id[32]);
+/* At most max, whose ids come after this one (NULL: from the first). */
+enum sql_rc sql_body_list(struct sql *db, const uint8_t *after,
+    struct sql_body *out, size_t max, size_t *n);
+enum sql_rc sql_body_totals(struct sql *db, uint64_t *n, uint64_t *bytes);
+
+/* --- meta --- */
+
+/* *len in: room, out: bytes. */
+enum sql_rc sql_meta_get(struct sql *db, const char *name, void *out,
+    size_t *len);
+enum sql_rc sql_meta_put(struct sql *db, const char *name, const void *val,
+    size_t len);
+
+/* --- care --- */
+
+/* SQLite's own check of the whole file; why gets its first complaint. */
+enum sql_rc sql_check(struct sql *db, char *why, size_t cap);
+/* Give free pages back to the disk.  Not inside a transaction. */
+enum sql_rc sql_compact(struct sql *db);
+/* Bytes of the database as it lies on disk, without its log. */
+uint64_t sql_bytes(struct sql *db);
+/* Copy the whole, consistent, into a new file beside it. */
+enum sql_rc sql_backup(struct sql *db, const char *file, const char *vfs);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The shell of the store: start, the clock of the ticks, the disk's state.
+ */
+#include "peerd/store/store.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+#define RETRY_MS 1000 /* a tick that the disk refused */
+
+struct store store;
+
+static struct event *tick_timer;
+
+void
+store_disk(enum sql_rc rc, const char *what)
+{
+	char now[sizeof(store.problem)] = "";
+
+	if (rc == SQL_NONE)
+		return;
+	if (rc != SQL_OK)
+		(void)snprintf(now, sizeof(now), "%.60s: %s", what,
+		    sql_rc_name(rc));
+	if (strcmp(now, store.problem) == 0)
+		return;
+	if (rc == SQL_OK)
+		log_info("database: writing again");
+	else
+		log_warn("database: %s; reading goes on", now);
+	child_event("db", "%s", rc == SQL_OK ? "writing again" : now);
+	memcpy(store.problem, now, sizeof(now));
+	api_state();
+}
+
+/* --- settings --- */
+
+static void
+on_config(struct ipc *ch, const struct ipc_msg *m)
+{
+	char dir[sizeof(store.conf.dir)];
+
+	(void)ch;
+	memcpy(dir, store.conf.dir, sizeof(dir));
+	store.conf = *(const struct msg_store_config *)m->body;
+	if (dir[0] != '\0') /* it was entered at the start */
+		memcpy(store.conf.dir, dir, sizeof(dir));
+}
+
+static void
+on_charter(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct msg_peerd_charter *c = m->body;
+	enum charter_err err =
+	    charter_decode(&store.charter, c->charter.p, c->charter.len);
+
+	(void)ch;
+	if (err != CHARTER_OK)
+		fatalx(EX_CONFIG, "charter: %s", charter_err_name(err));
+	store.has_charter = true;
+}
+
+static void
+on_node(struct ipc *ch, const struct ipc_msg *m)
+{
+	(void)ch;
+	store.node = *(const struct msg_node *)m->body;
+	store.has_node = true;
+}
+
+static void
+go(void)
+{
+	if (!store.has_charter || !store.has_node || store.conf.dir[0] == '\0')
+		fatalx(EX_SOFTWARE, "PROC_GO before charter, node and settings");
+}
+
+/* --- opening, in the store's own directory, before the sandbox shuts --- */
+
+static void
+open_records(void)
+{
+	const struct recstore_conf rc = { .charter = &store.charter,
+		.sql = { .file = STORE_FILE,
+		    .cache_bytes = store.conf.cache_bytes } };
+	char why[96];
+	enum sql_rc err;
+
+	err = recstore_open(
+	    &store.rs, &rc, wall_now(), &store.differs, why, sizeof(why));
+	if (err != SQL_OK) {
+		/* The node serves what it can without; a restart would only
+		 * meet the same file. */
+		(void)snprintf(store.problem, sizeof(store.problem),
+		    "cannot open: %s", why);
+		log_error("database: %s; see warrenctl(8), db check",
+		    store.problem);
+		return;
+	}
+	if (store.differs)
+		log_error("database: its root is not the one written when it "
+		    "was settled: rows were lost or changed; run warrenctl db "
+		    "check");
+}
+
+static void
+inside(void)
+{
+	if (chdir(store.conf.dir) == -1)
+		fatal(EX_NOPERM, "store directory %s", store.conf.dir);
+	(void)umask(077);
+	if (mkdir(BLOCKS_DIR, 0700) == -1 && errno != EEXIST)
+		log_warn("%s: %s", BLOCKS_DIR, strerror(errno));
+	open_records();
+}
+
+/* --- ticks --- */
+
+static void
+tick_again(int64_t ms)
+{
+	struct mono now = mono_now();
+
+	child_timer_set(tick_timer, mono_add_ms(now, ms), now);
+}
+
+static void
+settled(enum sql_rc rc)
+{
+	store_disk(rc, "settling a tick");
+	if (rc != SQL_OK)
+		return;
+	net_hold(!recstore_has_room(store.rs, DB_BATCH_MAX));
+	state_refresh();
+	own_tick();
+	net_root();
+	api_state();
+}
+
+static void
+on_undeferred(void *arg, const void *raw, size_t len)
+{
+	struct msg_db_raw one = { .raw = { raw, (uint32_t)len } };
+
+	(void)arg;
+	net_fresh(&one, 1);
+}
+
+static void
+on_tick_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct wall now = wall_now();
+	int64_t wait;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	writes_commit();
+	if (recstore_due(store.rs, now).ms <= now.ms)
+		settled(recstore_settle(store.rs, now));
+	if (recstore_deferred(store.rs) > 0) {
+		/* XXX gossiped before its commit, which follows at once. */
+		(void)recstore_undefer(store.rs, now, on_undeferred, NULL);
+		store_disk(recstore_commit(store.rs), "commit");
+	}
+	wait = recstore_due(store.rs, now).ms - wall_now().ms;
+	if (recstore_deferred(store.rs) > 0 && wait > RETRY_MS)
+		wait = RETRY_MS;
+	tick_again(wait <= 0 ? RETRY_MS : wait + 1);
+}
+
+static void
+ready(void)
+{
+	writes_start();
+	ctl_start();
+	if (store.rs == NULL)
+		return;
+	own_start();
+	tick_timer = child_timer(on_tick_timer, NULL);
+	state_refresh();
+	tick_again(1);
+}
+
+static void
+stop(void)
+{
+	if (store.rs != NULL) {
+		writes_commit();
+		recstore_close(store.rs);
+		store.rs = NULL;
+	}
+	child_exit(0);
+}
+
+static void
+channel(enum proc_kind kind, unsigned index, int fd)
+{
+	if (kind == PROC_PEERD)
+		net_open(fd);
+	else if (kind == PROC_APID && index < APIDS_MAX)
+		api_open(index, fd);
+	else
+		(void)close(fd);
+}
+
+/* --- counters and limits --- */
+
+static void
+stats(stat_emit emit, void *arg)
+{
+	const struct recstore_counts *c;
+
+#define X(name) emit(arg, #name, store.n.name);
+	STORE_COUNTERS(X)
+#undef X
+	if (store.rs == NULL)
+		return;
+	c = recstore_counts(store.rs);
+	emit(arg, "db_records", store.state.cnt);
+	emit(arg, "db_pending", recstore_pending(store.rs));
+	emit(arg, "db_tick", recstore_tick(store.rs));
+	emit(arg, "db_bytes", store.state.bytes);
+	emit(arg, "db_put_new", c->put_new);
+	emit(arg, "db_put_old", c->put_old);
+	emit(arg, "db_put_refused", c->put_refused);
+	emit(arg, "db_future", c->future);
+	emit(arg, "db_expired", c->expired);
+	emit(arg, "db_evicted", c->evicted);
+	emit(arg, "db_equivocations", c->equivocations);
+	emit(arg, "db_damaged", c->damaged);
+	emit(arg, "db_commits", c->commits);
+	emit(arg, "db_commits_failed", c->failed_commits);
+}
+
+static void
+limits(limit_emit emit, void *arg)
+{
+	const struct recstore_counts *c;
+
+	emit(arg, "writes waiting for a commit", writes_waiting(), WRITES_MAX,
+	    0);
+	if (store.rs == NULL)
+		return;
+	c = recstore_counts(store.rs);
+	emit(arg, "records not settled", recstore_pending(store.rs),
+	    recstore_pending_max(store.rs), 0);
+	emit(arg, "records of the future", recstore_deferred(store.rs),
+	    RECSTORE_DEFERRED, c->future);
+	emit(arg, "records held for admission", c->held, RECSTORE_UNADMITTED,
+	    c->unadmitted);
+	emit(arg, "block body bytes", store.state.body_bytes,
+	    store.conf.bodies_max, 0);
+}
+
+/* clang-format off */
+static const struct ipc_handler handlers[] = {
+	{ STORE_CONFIG,   on_config },
+	{ STORE_CHARTER,  on_charter },
+	{ STORE_NODE,     on_node },
+	{ STORE_SIGNED,   own_signed },
+	{ STORE_FAILED,   own_failed },
+	{ CTL_SHOW_DB,    ctl_show_db },
+	{ CTL_DB_CHECK,   ctl_db_check },
+	{ CTL_DB_COMPACT, ctl_db_compact },
+	{ CTL_DB_PUT,     ctl_db_put },
+	{ CTL_DB_GET,     ctl_db_get },
+	{ CTL_DB_LIST,    ctl_db_list },
+	{ CTL_DB_PROVE,   ctl_db_prove },
+	{ 0,              NULL },
+};
+/* clang-format on */
+
+int
+main(int argc, char **argv)
+{
+	static struct msg_table tables[4]; /* the last stays { NULL, 0 } */
+	const struct child_conf conf = { .name = "store",
+		.kind = PROC_STORE,
+		.tables = tables,
+		.handlers = handlers,
+		.go = go,
+		.inside = inside,
+		.ready = ready,
+		.stop = stop,
+		.channel = channel,
+		.stats = stats,
+		.limits = limits };
+
+	tables[0] = msgs_proc;
+	tables[1] = msgs_ctl;
+	tables[2] = msgs_store;
+	return child_main(argc, argv, &conf);
+}

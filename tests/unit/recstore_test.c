@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The record store over real SQLite files, on virtual time, against a model:
+ * an array of all records ever put, from which the settled state of a tick is
+ * computed anew each time.  Orders, duplicates, batches, restarts and late
+ * arrivals are drawn from a seed that is printed when something differs.
+ */
+#include "peerd/store/recstore.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "common/admit.h"
+#include "common/b2.h"
+#include "common/hlc.h"
+
+#define AUTHORS  7
+#define RECORDS  4000
+#define TICK_MS  1000
+#define TTL_S    60
+#define QUOTA    6
+#define START_MS INT64_C(1700000000000)
+#define OUTSIDER (AUTHORS - 1) /* never admitted */
+
+static struct charter ch;
+static uint8_t pk[AUTHORS][32], sk[AUTHORS][64], root_sk[64];
+static char dir[64];
+
+/* --- a small generator of our own, so that a seed means a run --- */
+
+static uint64_t rng_state;
+
+static uint32_t
+rng(uint32_t n)
+{
+	rng_state = rng_state * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (uint32_t)(rng_state >> 33) % n;
+}
+
+/* --- the network --- */
+
+static void
+make_charter(uint8_t admission)
+{
+	uint8_t body[2048], bytes[CHARTER_SIGN_LEN], sig[64], all[4096];
+	uint8_t netid[32];
+	struct charter c = { .tick_ms = TICK_MS,
+		.settle_ms = TICK_MS,
+		.future_ms = 60000,
+		.admission = admission,
+		.pow_bits = 4,
+		.n_kinds = 4,
+		.r = 3 };
+	struct wr w, out;
+
+	(void)snprintf(c.name, sizeof(c.name), "test");
+	(void)crypto_sign_keypair(c.root_pk, root_sk);
+	c.kinds[0] = (struct charter_kind){ REC_MEMBER, 256, 3600, 0, 0, 0 };
+	c.kinds[1] = (struct charter_kind){ REC_NODE, 768, 3600, 1, 0, 0 };
+	c.kinds[2] = (struct charter_kind){ REC_META, 256, TTL_S, 0, 0, 0 };
+	c.kinds[3] =
+	    (struct charter_kind){ REC_RATING, 64, TTL_S, QUOTA, -100, 100 };
+	if (admission == CHARTER_MEMBERS) {
+		c.n_authority = 1;
+		memcpy(c.authority[0], pk[0], 32);
+	}
+	wr_init(&w, body, sizeof(body));
+	charter_encode_body(&w, &c);
+	charter_netid(netid, body, w.len);
+	charter_sign_bytes(bytes, netid);
+	(void)crypto_sign_detached(sig, NULL, bytes, sizeof(bytes), root_sk);
+	wr_init(&out, all, sizeof(all));
+	charter_encode(&out, body, w.len, sig);
+	assert_int_equal(charter_decode(&ch, all, out.len), CHARTER_OK);
+}
+
+/* --- records and the model --- */
+
+struct item {
+	uint8_t raw[512];
+	size_t len;
+	uint8_t key[32], rid[32];
+	uint64_t hlc;
+	int32_t w;
+	uint8_t kind, author, flags;
+	bool gone; /* its author was not admitted at some tick: for good */
+};
+
+static struct item *items;
+static size_t n_items;
+
+static struct item *
+make(uint8_t kind, unsigned author, unsigned target, int64_t ms, int32_t w,
+    bool tombstone)
+{
+	static uint16_t counter;
+	struct rec rec = { .kind = kind, .subject_len = 32, .w = w };
+	struct item *it = &items[n_items++];
+	uint8_t body[400], rid[32], sig[64], nonce[8], text[8];
+	uint64_t from = 0;
+	struct wr b, out;
+
+	assert_true(n_items <= RECORDS);
+	memset(it, 0, sizeof(*it));
+	rec.subject[0] = (uint8_t)target;
+	rec.flags = tombstone ? REC_TOMBSTONE : 0;
+	memcpy(rec.author, pk[author], 32);
+	rec.hlc = hlc_from_wall((struct wall){ ms }) + ++counter % 1000;
+	put_u64(text, counter);
+	if (kind == REC_MEMBER) {
+		memcpy(rec.subject, pk[target], 32);
+		assert_true(admit_stamp_search(
+		    &ch, pk[target], &from, 100000, nonce));
+		rec.payload = nonce;
+		rec.payload_len = sizeof(nonce);
+	} else {
+		rec.payload = text;
+		rec.payload_len = sizeof(text);
+	}
+	if (tombstone)
+		rec.payload_len = 0;
+	wr_init(&b, body, sizeof(body));
+	rec_encode_body(&b, &rec);
+	rec_rid(rid, body, b.len);
+	rec_sign(sig, ch.netid, rid, sk[author]);
+	wr_init(&out, it->raw, sizeof(it->raw));
+	rec_encode(&out, body, b.len, sig);
+	assert_false(out.bad);
+	it->len = out.len;
+	rec_key(it->key, &rec, ch.netid);
+	memcpy(it->rid, rid, 32);
+	it->hlc = rec.hlc;
+	it->w = w;
+	it->kind = kind;
+	it->author = (uint8_t)author;
+	it->flags = rec.flags;
+	return it;
+}
+
+static bool
+beats(const struct item *a, const struct item *b)
+{
+	return rec_wins(&(struct rec_version){ a->hlc, { 0 } },
+	    &(struct rec_version){ b->hlc, { 0 } }) ||
+	    (a->hlc == b->hlc && memcmp(a->rid, b->rid, 32) > 0);
+}
+
+static bool
+alive(const struct item *it, uint64_t tick)
+{
+	int64_t t = (int64_t)tick * TICK_MS;
+	uint32_t ttl = charter_kind(&ch, it->kind)->ttl_s;
+
+	return hlc_wall(it->hlc).ms <= t && hlc_expiry(it->hlc, ttl).ms > t;
+}
+
+/* The winner of its key at that tick? */
+static bool
+wins(const struct item *it, uint64_t tick)
+{
+	size_t i;
+
+	for (i = 0; i < n_items; i++)
+		if (!items[i].gone && memcmp(items[i].key, it->key, 32) == 0 &&
+		    hlc_wall(items[i].hlc).ms <= (int64_t)tick * TICK_MS &&
+		    beats(&items[i], it))
+			return false;
+	return alive(it, tick);
+}
+
+static bool
+is_member(unsigned author, uint64_t tick)
+{
+	size_t i;
+
+	for (i = 0; i < n_items; i++)
+		if (items[i].kind == REC_MEMBER && wins(&items[i], tick) &&
+		    (items[i].flags & REC_TOMBSTONE) == 0) {
+			struct rec rec;
+
+			assert_int_equal(rec_decode(&rec, &ch, items[i].raw,
+					     items[i].len),
+			    REC_OK);
+			if (memcmp(rec.subject, pk[author], 32) == 0)
+				return true;
+		}
+	return false;
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+	return memcmp(((const struct tree_entry *)a)->key,
+	    ((const struct tree_entry *)b)->key, 32);
+}
+
+/* How many of the same author and kind, among the winners, are newer. */
+static unsigned
+rank_of(const struct item *it, const bool *won)
+{
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < n_items; i++)
+		n += won[i] && items[i].author == it->author &&
+		    items[i].kind == it->kind && beats(&items[i], it);
+	return n;
+}
+
+static void
+model(uint64_t tick, struct tree_sum *out)
+{
+	struct tree_entry *e = calloc(n_items + 1, sizeof(*e));
+	bool *won = calloc(n_items + 1, sizeof(*won)), member[AUTHORS];
+	size_t i, n = 0;
+	unsigned a;
+
+	for (a = 0; a < AUTHORS; a++)
+		member[a] = is_member(a, tick);
+	for (i = 0; i < n_items; i++)
+		if (items[i].kind != REC_MEMBER && !member[items[i].author] &&
+		    hlc_wall(items[i].hlc).ms <= (int64_t)tick * TICK_MS)
+			items[i].gone = true;
+	for (i = 0; i < n_items; i++)
+		won[i] = !items[i].gone && wins(&items[i], tick);
+	for (i = 0; i < n_items; i++) {
+		if (!won[i] ||
+		    (items[i].kind == REC_RATING &&
+			rank_of(&items[i], won) >= QUOTA))
+			continue;
+		memcpy(e[n].key, items[i].key, 32);
+		memcpy(e[n].rid, items[i].rid, 32);
+		e[n++].w = items[i].w;
+	}
+	qsort(e, n, sizeof(*e), by_key);
+	assert_true(tree_of_sorted(out, e, n));
+	free(e);
+	free(won);
+}
+
+/* --- stores --- */
+
+static struct recstore *
+open_store(unsigned number, int64_t ms)
+{
+	char file[96], why[96];
+	struct recstore_conf conf = { .charter = &ch,
+		.sql = { .file = file, .cache_bytes = 262144 } };
+	struct recstore *rs;
+	bool differs;
+
+	(void)snprintf(file, sizeof(file), "%s/%u.db", dir, number);
+	assert_int_equal(recstore_open(&rs, &conf, (struct wall){ ms },
+			     &differs, why, sizeof(why)),
+	    SQL_OK);
+	assert_false(differs);
+	return rs;
+}
+
+static uint8_t
+put(struct recstore *rs, const struct item *it, int64_t ms)
+{
+	struct recstore_put p;
+
+	recstore_put(rs, RECSTORE_PEER, it->raw, it->len, (struct wall){ ms },
+	    NULL, &p);
+	return p.verdict;
+}
+
+static void
+settle(struct recstore *rs, int64_t ms, uint64_t seed, unsigned number)
+{
+	const struct recstore_root *r;
+	struct tree_sum want;
+	uint64_t tick;
+
+	assert_int_equal(recstore_commit(rs), SQL_OK);
+	if (recstore_due(rs, (struct wall){ ms }).ms > ms)
+		return;
+	assert_int_equal(recstore_settle(rs, (struct wall){ ms }), SQL_OK);
+	tick = recstore_tick(rs);
+	assert_int_equal(tick, (uint64_t)(ms - TICK_MS) / TICK_MS);
+	r = recstore_root(rs, MSG_NULL64);
+	assert_non_null(r);
+	model(tick, &want);
+	if (memcmp(&want.h, r->top.h, 32) != 0 || want.cnt != r->top.cnt ||
+	    want.sum != r->top.sum)
+		fail_msg("seed %llu store %u tick %llu: %llu records sum %lld, "
+			 "the model has %llu sum %lld",
+		    (unsigned long long)seed, number, (unsigned long long)tick,
+		    (unsigned long long)r->top.cnt, (long long)r->top.sum,
+		    (unsigned long long)want.cnt, (long long)want.sum);
+}
+
+/* What happens in a second: new records, in every store's own order. */
+static void
+write_some(int64_t ms)
+{
+	unsigned n = rng(12), a;
+
+	while (n-- > 0) {
+		a = rng(AUTHORS);
+		if (rng(3) == 0)
+			(void)make(REC_META, a, rng(9), ms + rng(900), 0,
+			    rng(6) == 0);
+		else
+			(void)make(REC_RATING, a, rng(14), ms + rng(900),
+			    (int32_t)rng(201) - 100, false);
+	}
+	if (rng(9) == 0 && n_items > 0) {
+		/* Admission comes and goes, but never the outsider's. */
+		a = 1 + rng(AUTHORS - 2);
+		(void)make(REC_MEMBER, a, a, ms + rng(900), 0, rng(3) == 0);
+	}
+}
+
+#define STORES 3
+
+static void
+give(struct recstore *rs, size_t from, int64_t ms)
+{
+	size_t n = n_items - from, i, j, *order;
+
+	order = calloc(n + 1, sizeof(*order));
+	for (i = 0; i < n; i++)
+		order[i] = from + i;
+	for (i = n; i > 1; i--) {
+		size_t t = order[i - 1];
+
+		j = rng((uint32_t)i);
+		order[i - 1] = order[j];
+		order[j] = t;
+	}
+	for (i = 0; i < n; i++) {
+		(void)put(rs, &items[order[i]], ms);
+		if (rng(5) == 0)
+			assert_int_equal(recstore_commit(rs), SQL_OK);
+		/* Duplicates; what went for good would come back. */
+		j = rng((uint32_t)n_items);
+		if (rng(5) == 0 && !items[j].gone)
+			(void)put(rs, &items[j], ms);
+	}
+	assert_int_equal(recstore_commit(rs), SQL_OK);
+	free(order);
+}
+
+static void
+run_seed(uint64_t seed, unsigned seconds)
+{
+	struct recstore *rs[STORES];
+	int64_t ms = START_MS;
+	unsigned s, i, a;
+	char file[128];
+	size_t from = 0;
+
+	rng_state = seed * 2 + 1;
+	n_items = 0;
+	for (s = 0; s < STORES; s++)
+		rs[s] = open_store(s, ms);
+	for (a = 0; a + 1 < AUTHORS; a++)
+		(void)make(REC_MEMBER, a, a, ms + a, 0, false);
+	for (i = 0; i < seconds; i++, ms += TICK_MS) {
+		from = n_items > 0 && i == 0 ? 0 : n_items;
+		write_some(ms);
+		for (s = 0; s < STORES; s++) {
+			give(rs[s], from, ms + 950);
+			if (rng(8) == 0) {
+				recstore_close(rs[s]);
+				rs[s] = open_store(s, ms + 960);
+			}
+		}
+		for (s = 0; s < STORES; s++)
+			settle(rs[s], ms + TICK_MS + 10, seed, s);
+	}
+	for (s = 0; s < STORES; s++) {
+		recstore_close(rs[s]);
+		(void)snprintf(file, sizeof(file), "%s/%u.db", dir, s);
+		(void)unlink(file);
+	}
+}
+
+static void
+test_model(void **state)
+{
+	const char *many = getenv("SEEDS");
+	uint64_t seed, seeds = many == NULL ? 4 : strtoull(many, NULL, 10);
+
+	(void)state;
+	make_charter(CHARTER_OPEN);
+	for (seed = 1; seed <= seeds; seed++)
+		run_seed(seed, 90);
+}
+
+/* --- single cases --- */
+
+static struct recstore *rs1;
+static int64_t now1;
+
+static void
+begin_one(void)
+{
+	char file[96];
+
+	make_charter(CHARTER_OPEN);
+	(void)snprintf(file, sizeof(file), "%s/9.db", dir);
+	(void)unlink(file);
+	n_items = 0;
+	now1 = START_MS;
+	rs1 = open_store(9, now1);
+	assert_int_equal(
+	    put(rs1, make(REC_MEMBER, 1, 1, now1, 0, false), now1), DB_NEW);
+}
+
+static void
+pass(unsigned ticks)
+{
+	while (ticks-- > 0) {
+		now1 += TICK_MS;
+		settle(rs1, now1 + TICK_MS + 10, 0, 9);
+	}
+}
+
+static void
+test_local_rules(void **state)
+{
+	struct recstore_put p;
+	struct item *it;
+	unsigned i;
+
+	(void)state;
+	begin_one();
+	it = make(REC_RATING, OUTSIDER, 1, now1, 5, false);
+	recstore_put(rs1, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now1 }, NULL, &p);
+	assert_int_equal(p.verdict, DB_NOT_ADMITTED);
+	n_items--;
+	/* A pending grant is enough. */
+	for (i = 0; i < QUOTA; i++) {
+		it = make(REC_RATING, 1, i, now1 + i, 5, false);
+		recstore_put(rs1, RECSTORE_LOCAL, it->raw, it->len,
+		    (struct wall){ now1 + 10 }, NULL, &p);
+		assert_int_equal(p.verdict, DB_NEW);
+	}
+	it = make(REC_RATING, 1, 77, now1 + 20, 5, false);
+	recstore_put(rs1, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now1 + 30 }, NULL, &p);
+	assert_int_equal(p.verdict, DB_OVER_QUOTA);
+	n_items--;
+	it = make(REC_META, 1, 3, now1 + 40, 0, false);
+	it->raw[it->len - 1] ^= 1;
+	recstore_put(rs1, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now1 + 50 }, NULL, &p);
+	assert_int_equal(p.verdict, DB_BAD_SIG);
+	recstore_put(rs1, RECSTORE_LOCAL, it->raw, it->len - 1,
+	    (struct wall){ now1 + 50 }, NULL, &p);
+	assert_int_equal(p.verdict, DB_MALFORMED);
+	n_items--;
+	it = make(REC_META, 1, 3, now1 + 61000, 0, false);
+	recstore_put(rs1, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now1 }, NULL, &p);
+	assert_int_equal(p.verdict, DB_FUTURE);
+	n_items--;
+	it = make(REC_META, 1, 3, now1 - TTL_S * 1000 - 2000, 0, false);
+	recstore_put(rs1, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now1 }, NULL, &p);
+	assert_int_equal(p.verdict, DB_EXPIRED);
+	n_items--;
+	pass(3);
+	recstore_close(rs1);
+}
+
+static void
+test_if_rid(void **state)
+{
+	static const uint8_t none[32];
+	struct recstore_put p;
+	struct item *a, *b;
+
+	(void)state;
+	begin_one();
+	a = make(REC_META, 1, 3, now1, 0, false);
+	b = make(REC_META, 1, 3, now1 + 5, 0, false);
+	recstore_put(rs1, RECSTORE_LOCAL, a->raw, a->len,
+	    (struct wall){ now1 + 9 }, b->rid, &p);
+	assert_int_equal(p.verdict, DB_CONFLICT);
+	recstore_put(rs1, RECSTORE_LOCAL, a->raw, a->len,
+	    (struct wall){ now1 + 9 }, none, &p);
+	assert_int_equal(p.verdict, DB_NEW);
+	recstore_put(rs1, RECSTORE_LOCAL, b->raw, b->len,
+	    (struct wall){ now1 + 9 }, none, &p);
+	assert_int_equal(p.verdict, DB_CONFLICT);
+	recstore_put(rs1, RECSTORE_LOCAL, b->raw, b->len,
+	    (struct wall){ now1 + 9 }, a->rid, &p);
+	assert_int_equal(p.verdict, DB_NEW);
+	pass(2);
+	recstore_close(rs1);
+}
+
+static void
+count_raw(void *arg, const void *raw, size_t len)
+{
+	(void)raw;
+	assert_true(len > 0);
+	++*(unsigned *)arg;
+}
+
+static void
+test_deferred(void **state)
+{
+	unsigned n = 0;
+	struct item *it;
+
+	(void)state;
+	begin_one();
+	it = make(REC_META, 1, 3, now1 + 70000, 0, false);
+	assert_int_equal(put(rs1, it, now1), DB_FUTURE);
+	assert_int_equal(recstore_deferred(rs1), 1);
+	assert_int_equal(recstore_undefer(
+			     rs1, (struct wall){ now1 + 9000 }, count_raw, &n),
+	    0);
+	assert_int_equal(recstore_undefer(rs1,
+			     (struct wall){ now1 + 11000 }, count_raw, &n),
+	    1);
+	assert_int_equal(n, 1);
+	assert_int_equal(recstore_deferred(rs1), 0);
+	assert_int_equal(recstore_commit(rs1), SQL_OK);
+	recstore_close(rs1);
+}
+
+/* A record of a tick that is settled comes in with the next. */
+static void
+test_late(void **state)
+{
+	uint8_t before[32];
+	struct item *it;
+
+	(void)state;
+	begin_one();
+	pass(4);
+	memcpy(before, recstore_root(rs1, MSG_NULL64)->root, 32);
+	it = make(REC_META, 1, 3, now1 - 2500, 0, false);
+	assert_int_equal(put(rs1, it, now1 + TICK_MS), DB_NEW);
+	assert_int_equal(recstore_commit(rs1), SQL_OK);
+	assert_memory_equal(
+	    before, recstore_root(rs1, recstore_tick(rs1))->root, 32);
+	pass(1);
+	assert_memory_not_equal(
+	    before, recstore_root(rs1, MSG_NULL64)->root, 32);
+	recstore_close(rs1);
+}
+
+static void
+test_reads(void **state)
+{
+	static struct recstore_rec r;
+	static const uint8_t zero[32];
+	uint8_t keys[8][32];
+	struct item *a, *b;
+
+	(void)state;
+	begin_one();
+	a = make(REC_META, 1, 3, now1, 0, false);
+	assert_int_equal(put(rs1, a, now1), DB_NEW);
+	assert_int_equal(recstore_get(rs1, a->key, false, &r), SQL_OK);
+	assert_false(r.settled);
+	assert_int_equal(r.raw_len, a->len);
+	assert_memory_equal(r.raw, a->raw, a->len);
+	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_NONE);
+	assert_int_equal(
+	    recstore_keys(rs1, zero, 0, NULL, false, keys, 8), 2);
+	assert_int_equal(recstore_keys(rs1, zero, 0, NULL, true, keys, 8), 0);
+	assert_int_equal(
+	    recstore_keys(rs1, a->key, 128, NULL, false, keys, 8), 1);
+	pass(2);
+	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
+	assert_true(r.settled);
+	b = make(REC_META, 1, 3, now1 + 900, 0, false);
+	assert_int_equal(put(rs1, b, now1 + 900), DB_NEW);
+	assert_int_equal(recstore_get(rs1, a->key, false, &r), SQL_OK);
+	assert_memory_equal(r.rid, b->rid, 32);
+	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
+	assert_memory_equal(r.rid, a->rid, 32);
+	assert_int_equal(r.raw_len, 0); /* its body was replaced */
+	pass(2);
+	recstore_close(rs1);
+}
+
+/* An outsider's records take no room for long. */
+static void
+test_held(void **state)
+{
+	unsigned i, n = 0;
+
+	(void)state;
+	begin_one();
+	for (i = 0; i < 50; i++)
+		n += put(rs1, make(REC_RATING, OUTSIDER, i, now1 + i, 1, false),
+			 now1 + 50) == DB_NOT_ADMITTED;
+	assert_int_equal(n, 50);
+	assert_int_equal(recstore_pending(rs1), 51);
+	pass(2);
+	assert_int_equal(recstore_pending(rs1), 0);
+	assert_int_equal(recstore_counts(rs1)->unadmitted, 50);
+	recstore_close(rs1);
+}
+
+static void
+test_members(void **state)
+{
+	struct item *it;
+
+	(void)state;
+	begin_one();
+	recstore_close(rs1);
+	make_charter(CHARTER_MEMBERS);
+	n_items = 0;
+	{
+		char file[96];
+
+		(void)snprintf(file, sizeof(file), "%s/9.db", dir);
+		(void)unlink(file);
+	}
+	rs1 = open_store(9, now1);
+	/* Nobody admits himself. */
+	it = make(REC_MEMBER, 2, 2, now1, 0, false);
+	assert_int_equal(put(rs1, it, now1), DB_RULE);
+	n_items--;
+	assert_int_equal(
+	    put(rs1, make(REC_MEMBER, 0, 2, now1, 0, false), now1), DB_NEW);
+	assert_int_equal(
+	    put(rs1, make(REC_META, 2, 5, now1 + 1, 0, false), now1 + 1),
+	    DB_NEW);
+	pass(2);
+	assert_int_equal(recstore_root(rs1, MSG_NULL64)->top.cnt, 2);
+	assert_int_equal(
+	    put(rs1, make(REC_MEMBER, 0, 2, now1 + 5, 0, true), now1 + 5),
+	    DB_NEW);
+	pass(2);
+	assert_int_equal(recstore_root(rs1, MSG_NULL64)->top.cnt, 1);
+	recstore_close(rs1);
+}
+
+static int
+set_up(void **state)
+{
+	unsigned a;
+
+	(void)state;
+	if (sodium_init() == -1)
+		return -1;
+	for (a = 0; a < AUTHORS; a++)
+		(void)crypto_sign_keypair(pk[a], sk[a]);
+	items = calloc(RECORDS, sizeof(*items));
+	(void)snprintf(dir, sizeof(dir), "/tmp/recstore_test.XXXXXX");
+	return items == NULL || mkdtemp(dir) == NULL ? -1 : 0;
+}
+
+static int
+tear_down(void **state)
+{
+	char cmd[96];
+
+	(void)state;
+	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	free(items);
+	return system(cmd) == 0 ? 0 : -1;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_local_rules),
+		cmocka_unit_test(test_if_rid),
+		cmocka_unit_test(test_deferred),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_reads),
+		cmocka_unit_test(test_held),
+		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_model),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
