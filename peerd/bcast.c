@@ -11,6 +11,7 @@
 
 #define PRUNE_MIN_MS  1000 /* between two prunes of ours ... */
 #define PRUNE_MORE_MS 2000 /* ... and up to so much more */
+#define TOLD_MS       3000 /* whom we pruned hears of everything so long */
 #define DUPS_MAX      1000
 #define REFUSE_MS     1000 /* one answer to refused GRAFTs in so long */
 
@@ -222,14 +223,26 @@ bcast_link_dups(const struct bcast *b, unsigned link)
 
 /* --- the tree --- */
 
-void
-bcast_make_eager(struct bcast *b, unsigned link)
+static void
+make_eager(struct bcast_link *l)
 {
-	struct bcast_link *l = link_of(b, link);
-
 	l->eager = true;
 	l->dups = 0;
 	l->refuse = (struct mono){ 0 };
+}
+
+bool
+bcast_graft(struct bcast *b, unsigned link, struct mono now)
+{
+	struct bcast_link *l = link_of(b, link);
+
+	if (!l->up || l->eager || l->poor || mono_before(now, l->no_graft))
+		return false;
+	make_eager(l);
+	l->pulled[0] = l->pulled[1] = (struct mono){ 0 };
+	b->ops->send_graft(b->ctx, link);
+	b->stats.grafts++;
+	return true;
 }
 
 void
@@ -242,6 +255,8 @@ bcast_prune(struct bcast *b, unsigned link, uint32_t backoff_ms,
 	l->dups = 0;
 	l->pruned = now;
 	l->refuse = mono_add_ms(now, backoff_ms);
+	b->pruned = link;
+	b->told = mono_add_ms(now, TOLD_MS);
 	b->ops->send_prune(b->ctx, link, backoff_ms);
 	b->stats.prunes++;
 }
@@ -271,6 +286,21 @@ maybe_prune(struct bcast *b, unsigned link, struct mono now)
 	bcast_prune(b, link, BCAST_BACKOFF_MS, now);
 }
 
+/*
+ * Others pruned all our eager links.  Announcements alone would not do: each
+ * neighbour tells four of its own, and now and then all of them pass over us.
+ */
+static void
+graft_any(struct bcast *b, struct mono now)
+{
+	unsigned n = b->lim.links, i;
+	unsigned first = (unsigned)(b->ops->rnd(b->ctx) % n);
+
+	for (i = 0; i < n; i++)
+		if (bcast_graft(b, (first + i) % n, now))
+			return;
+}
+
 void
 bcast_on_prune(struct bcast *b, unsigned link, uint32_t backoff_ms,
     struct mono now)
@@ -284,6 +314,8 @@ bcast_on_prune(struct bcast *b, unsigned link, uint32_t backoff_ms,
 	l->eager = false;
 	l->dups = 0;
 	l->no_graft = mono_add_ms(now, backoff_ms);
+	if (bcast_eager_links(b) == 0)
+		graft_any(b, now);
 }
 
 /*
@@ -315,7 +347,7 @@ bcast_on_graft(struct bcast *b, unsigned link, struct mono now)
 	else if (mono_before(now, l->refuse))
 		refuse_graft(b, link, now);
 	else
-		bcast_make_eager(b, link);
+		make_eager(l);
 }
 
 /* --- records --- */

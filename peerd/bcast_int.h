@@ -59,6 +59,8 @@ struct bcast {
 	struct mono release; /* look at what is delayed */
 	struct mono ask;     /* the first row of missing is due, or before */
 	struct mono may_prune;
+	unsigned pruned;  /* the link we pruned last */
+	struct mono told; /* until then it hears of everything */
 	struct bcast_stats stats;
 };
 
@@ -66,7 +68,8 @@ struct bcast {
 
 void bcast_prune(struct bcast *b, unsigned link, uint32_t backoff_ms,
     struct mono now);
-void bcast_make_eager(struct bcast *b, unsigned link);
+/* Ask for it to be eager; false when it is, or must not be now. */
+bool bcast_graft(struct bcast *b, unsigned link, struct mono now);
 
 /* --- bcast_send.c --- */
 

@@ -272,12 +272,8 @@ maybe_graft(struct bcast *b, unsigned link, struct mono now)
 
 	l->pulled[1] = l->pulled[0];
 	l->pulled[0] = now;
-	if (!third || l->eager || l->poor || mono_before(now, l->no_graft))
-		return;
-	l->pulled[0] = l->pulled[1] = (struct mono){ 0 };
-	bcast_make_eager(b, link);
-	b->ops->send_graft(b->ctx, link);
-	b->stats.grafts++;
+	if (third)
+		(void)bcast_graft(b, link, now);
 }
 
 struct asks {

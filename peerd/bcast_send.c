@@ -10,6 +10,7 @@
 
 #include "peerd/bcast_int.h"
 
+#define BATCH      64  /* ids of one IHAVE: small, for it lies on the stack */
 #define RELEASE_MS 100 /* between looks at what is delayed */
 #define NS_PER_S   1000000000
 
@@ -177,9 +178,12 @@ bcast_spread(struct bcast *b, struct recent_entry *e, const struct bcast_msg *m,
 
 /* --- announcing --- */
 
-/* Up to BCAST_FANOUT links of the class, drawn at random, as bits. */
+/*
+ * Up to BCAST_FANOUT links of the class, drawn at random, as bits.  One more
+ * is whom we pruned just now: until it found another parent it depends on us.
+ */
 static uint32_t
-draw(struct bcast *b, unsigned class, bool lazy_only)
+draw(struct bcast *b, unsigned class, bool lazy_only, struct mono now)
 {
 	uint8_t set[BCAST_LINKS_MAX];
 	unsigned i, j, n = 0;
@@ -198,11 +202,14 @@ draw(struct bcast *b, unsigned class, bool lazy_only)
 		bits |= BIT(set[j]);
 		set[j] = set[i];
 	}
+	for (i = 0; i < n && mono_before(now, b->told); i++)
+		if (set[i] == b->pruned)
+			bits |= BIT(set[i]);
 	return bits;
 }
 
 struct batch {
-	uint8_t ids[BCAST_IDS_MAX * BCAST_ID];
+	uint8_t ids[BATCH * BCAST_ID];
 	size_t n;
 };
 
@@ -223,7 +230,7 @@ batch_add(struct bcast *b, struct batch *t, unsigned link,
 	uint64_t id = recent_id(&b->links[link].index, e->rid);
 
 	memcpy(t->ids + t->n++ * BCAST_ID, &id, BCAST_ID);
-	if (t->n == BCAST_IDS_MAX)
+	if (t->n == BATCH)
 		batch_send(b, t, link);
 }
 
@@ -286,11 +293,10 @@ has_old(const struct bcast *b, unsigned class)
 void
 bcast_flush(struct bcast *b, unsigned class, struct mono now)
 {
-	uint32_t lazy = draw(b, class, true);
-	uint32_t any = has_old(b, class) ? draw(b, class, false) : 0;
+	uint32_t lazy = draw(b, class, true, now);
+	uint32_t any = has_old(b, class) ? draw(b, class, false, now) : 0;
 	unsigned i;
 
-	(void)now;
 	for (i = 0; i < b->lim.links; i++)
 		if (b->links[i].up && b->links[i].class == class &&
 		    (((lazy | any) & BIT(i)) != 0 || b->links[i].owing))
