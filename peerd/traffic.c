@@ -323,6 +323,14 @@ on_message(struct conn *c, const struct link_msg *lm)
 	case WIRE_ADDR:
 		addrs_told(c, &m);
 		break;
+	case WIRE_IHAVE: /* for cores that this shell does not run yet */
+	case WIRE_PULL:
+	case WIRE_GRAFT:
+	case WIRE_PRUNE:
+	case WIRE_JOIN:
+	case WIRE_NEIGHBOR:
+	case WIRE_DISCONNECT:
+	case WIRE_SWAP:
 	case WIRE_CREDIT: /* the link has seen to it */
 		break;
 	}

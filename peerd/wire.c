@@ -71,6 +71,72 @@ wire_next_record(struct wire_msg *m, struct wire_blob *record)
 	return !m->items.bad;
 }
 
+/* IHAVE and PULL: a row of short ids. */
+static void
+put_ids(struct wr *w, enum wire_type type, const uint8_t *ids, size_t n)
+{
+	ASSERT(n >= 1 && n <= WIRE_IDS_MAX);
+	mp_wr_array(w, 2);
+	mp_wr_uint(w, (uint64_t)type);
+	mp_wr_bin(w, ids, n * WIRE_ID);
+}
+
+void
+wire_put_ihave(struct wr *w, const uint8_t *ids, size_t n)
+{
+	put_ids(w, WIRE_IHAVE, ids, n);
+}
+
+void
+wire_put_pull(struct wr *w, const uint8_t *ids, size_t n)
+{
+	put_ids(w, WIRE_PULL, ids, n);
+}
+
+static void
+get_ids(struct rd *r, struct wire_msg *m)
+{
+	size_t len;
+
+	mp_rd_arity(r, 2);
+	(void)mp_rd_uint(r, m->type);
+	m->ids = mp_rd_bin(r, WIRE_ID, WIRE_IDS_MAX * WIRE_ID, &len);
+	if (len % WIRE_ID != 0)
+		r->bad = true;
+	m->n_ids = (uint16_t)(len / WIRE_ID);
+}
+
+void
+wire_put_graft(struct wr *w)
+{
+	mp_wr_array(w, 1);
+	mp_wr_uint(w, WIRE_GRAFT);
+}
+
+static void
+get_graft(struct rd *r)
+{
+	mp_rd_arity(r, 1);
+	(void)mp_rd_uint(r, WIRE_GRAFT);
+}
+
+void
+wire_put_prune(struct wr *w, uint32_t backoff_ms)
+{
+	ASSERT(backoff_ms <= WIRE_BACKOFF_MAX);
+	mp_wr_array(w, 2);
+	mp_wr_uint(w, WIRE_PRUNE);
+	mp_wr_uint(w, backoff_ms);
+}
+
+static void
+get_prune(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 2);
+	(void)mp_rd_uint(r, WIRE_PRUNE);
+	m->backoff_ms = (uint32_t)mp_rd_uint(r, WIRE_BACKOFF_MAX);
+}
+
 void
 wire_put_credit(struct wr *w, enum lane lane, uint32_t bytes)
 {
@@ -156,6 +222,17 @@ get_getaddr(struct rd *r, struct wire_msg *m)
 		r->bad = true;
 }
 
+static void
+put_one_addr(struct wr *w, const struct wire_addr *a)
+{
+	ASSERT(naddr_ip_len(&a->addr) != 0);
+	mp_wr_array(w, 4);
+	mp_wr_bin(w, a->id, 32);
+	mp_wr_uint(w, a->addr.fam);
+	mp_wr_bin(w, a->addr.ip, naddr_ip_len(&a->addr));
+	mp_wr_uint(w, a->addr.port);
+}
+
 void
 wire_put_addr(struct wr *w, const struct wire_addr *addrs, size_t n)
 {
@@ -165,14 +242,8 @@ wire_put_addr(struct wr *w, const struct wire_addr *addrs, size_t n)
 	mp_wr_array(w, 2);
 	mp_wr_uint(w, WIRE_ADDR);
 	mp_wr_array(w, (uint32_t)n);
-	for (i = 0; i < n; i++) {
-		ASSERT(naddr_ip_len(&addrs[i].addr) != 0);
-		mp_wr_array(w, 4);
-		mp_wr_bin(w, addrs[i].id, 32);
-		mp_wr_uint(w, addrs[i].addr.fam);
-		mp_wr_bin(w, addrs[i].addr.ip, naddr_ip_len(&addrs[i].addr));
-		mp_wr_uint(w, addrs[i].addr.port);
-	}
+	for (i = 0; i < n; i++)
+		put_one_addr(w, &addrs[i]);
 }
 
 static void
@@ -214,12 +285,101 @@ wire_next_addr(struct wire_msg *m, struct wire_addr *addr)
 	return !m->items.bad;
 }
 
+void
+wire_put_join(struct wr *w, unsigned ttl, const struct wire_addr *node)
+{
+	ASSERT(ttl <= WIRE_TTL_MAX);
+	mp_wr_array(w, 3);
+	mp_wr_uint(w, WIRE_JOIN);
+	mp_wr_uint(w, ttl);
+	put_one_addr(w, node);
+}
+
+static void
+get_join(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 3);
+	(void)mp_rd_uint(r, WIRE_JOIN);
+	m->ttl = (uint8_t)mp_rd_uint(r, WIRE_TTL_MAX);
+	get_one_addr(r, &m->node);
+}
+
+void
+wire_put_neighbor(struct wr *w, enum wire_want want)
+{
+	mp_wr_array(w, 2);
+	mp_wr_uint(w, WIRE_NEIGHBOR);
+	mp_wr_uint(w, (uint64_t)want);
+}
+
+static void
+get_neighbor(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 2);
+	(void)mp_rd_uint(r, WIRE_NEIGHBOR);
+	m->want = (uint8_t)mp_rd_uint(r, WIRE_WANT_YES);
+}
+
+void
+wire_put_disconnect(struct wr *w, enum wire_gone reason)
+{
+	mp_wr_array(w, 2);
+	mp_wr_uint(w, WIRE_DISCONNECT);
+	mp_wr_uint(w, (uint64_t)reason);
+}
+
+static void
+get_disconnect(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 2);
+	(void)mp_rd_uint(r, WIRE_DISCONNECT);
+	m->reason = (uint8_t)mp_rd_uint(r, UINT8_MAX);
+}
+
+void
+wire_put_swap(struct wr *w, const struct wire_addr *node)
+{
+	mp_wr_array(w, 2);
+	mp_wr_uint(w, WIRE_SWAP);
+	put_one_addr(w, node);
+}
+
+static void
+get_swap(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 2);
+	(void)mp_rd_uint(r, WIRE_SWAP);
+	get_one_addr(r, &m->node);
+}
+
 static void
 get_body(struct rd *r, struct wire_msg *m, size_t len)
 {
 	switch (m->type) {
 	case WIRE_GOSSIP:
 		get_gossip(r, m, len);
+		break;
+	case WIRE_IHAVE:
+	case WIRE_PULL:
+		get_ids(r, m);
+		break;
+	case WIRE_GRAFT:
+		get_graft(r);
+		break;
+	case WIRE_PRUNE:
+		get_prune(r, m);
+		break;
+	case WIRE_JOIN:
+		get_join(r, m);
+		break;
+	case WIRE_NEIGHBOR:
+		get_neighbor(r, m);
+		break;
+	case WIRE_DISCONNECT:
+		get_disconnect(r, m);
+		break;
+	case WIRE_SWAP:
+		get_swap(r, m);
 		break;
 	case WIRE_CREDIT:
 		get_credit(r, m);

@@ -7,6 +7,14 @@
  * in wire_fuzz.c.
  *
  *   [1 GOSSIP, hops:u8, [record:bin ..]]        1..64 records, <= 48 KiB
+ *   [2 IHAVE, ids:bin(8n)]                      1..512 short ids
+ *   [3 PULL, ids:bin(8n)]                       likewise
+ *   [4 GRAFT]
+ *   [5 PRUNE, backoff_ms]                       at most 600000
+ *   [6 JOIN, ttl:u8, [id:bin(32), fam, ip:bin, port]]   ttl at most 6
+ *   [7 NEIGHBOR, want:u8]                       0 low, 1 high, 2 yes
+ *   [8 DISCONNECT, reason:u8]
+ *   [9 SWAP, [id:bin(32), fam, ip:bin, port]]
  *   [64 CREDIT, lane, bytes]                    bytes >= 1
  *   [65 PING, token:u64, wall_ms]
  *   [66 PONG, token:u64, wall_ms]
@@ -23,13 +31,29 @@
 #define WIRE_RECORDS_MAX 64
 #define WIRE_GOSSIP_MAX  49152 /* bytes of a GOSSIP message */
 #define WIRE_ADDRS_MAX   64
-#define WIRE_DEPTH_MAX   8 /* nesting of a message of unknown type */
+#define WIRE_DEPTH_MAX   8   /* nesting of a message of unknown type */
+#define WIRE_IDS_MAX     512 /* short ids of IHAVE and PULL */
+#define WIRE_ID          8   /* bytes of one */
+#define WIRE_BACKOFF_MAX 600000
+#define WIRE_TTL_MAX     6 /* of a JOIN */
+
+/* What hops means in an answer to PULL, which says nothing of the tree. */
+#define WIRE_HOPS_OLD    254 /* the sender has it from a sync: not to push */
+#define WIRE_HOPS_PULLED 255
 
 enum lane { LANE_CONTROL, LANE_GOSSIP, LANE_SYNC, LANE_BULK, LANE_N };
 
 /* Number, name, the lane it travels on. */
 #define WIRE_TYPES(X)                                                          \
 	X(1, GOSSIP, LANE_GOSSIP)                                              \
+	X(2, IHAVE, LANE_GOSSIP)                                               \
+	X(3, PULL, LANE_GOSSIP)                                                \
+	X(4, GRAFT, LANE_GOSSIP)                                               \
+	X(5, PRUNE, LANE_GOSSIP)                                               \
+	X(6, JOIN, LANE_CONTROL)                                               \
+	X(7, NEIGHBOR, LANE_CONTROL)                                           \
+	X(8, DISCONNECT, LANE_CONTROL)                                         \
+	X(9, SWAP, LANE_CONTROL)                                               \
 	X(64, CREDIT, LANE_CONTROL)                                            \
 	X(65, PING, LANE_CONTROL)                                              \
 	X(66, PONG, LANE_CONTROL)                                              \
@@ -62,6 +86,23 @@ enum wire_bye {
 	WIRE_BYE_FEELER = 7 /* only wanted to know whether you are there */
 };
 
+/* What NEIGHBOR says. */
+enum wire_want {
+	WIRE_WANT_LOW = 0,
+	WIRE_WANT_HIGH = 1, /* I have fewer than two links */
+	WIRE_WANT_YES = 2   /* you are in my view */
+};
+
+/* Why a link left the view, or never entered it. */
+enum wire_gone {
+	WIRE_GONE_NONE = 0,
+	WIRE_GONE_FULL = 1,    /* no room; addresses come before this */
+	WIRE_GONE_EVICTED = 2, /* for somebody who needed it more */
+	WIRE_GONE_SWAPPED = 3, /* somebody stands between us now */
+	WIRE_GONE_LEAVING = 4, /* the node shuts down */
+	WIRE_GONE_ISLAND = 5   /* for a link to another part of the network */
+};
+
 struct wire_blob {
 	const uint8_t *p;
 	size_t len;
@@ -74,13 +115,19 @@ struct wire_addr {
 
 struct wire_msg {
 	enum wire_type type;
-	uint8_t hops;    /* GOSSIP */
-	uint8_t lane;    /* CREDIT */
-	uint8_t reason;  /* BYE; any value, see enum wire_bye */
-	uint8_t n;       /* GETADDR: wanted; GOSSIP, ADDR: items that follow */
-	uint32_t bytes;  /* CREDIT */
-	uint64_t token;  /* PING, PONG */
-	int64_t wall_ms; /* PING, PONG */
+	uint8_t hops;   /* GOSSIP */
+	uint8_t ttl;    /* JOIN */
+	uint8_t want;   /* NEIGHBOR: enum wire_want */
+	uint8_t lane;   /* CREDIT */
+	uint8_t reason; /* BYE, DISCONNECT; any value, see the enums */
+	uint8_t n;      /* GETADDR: wanted; GOSSIP, ADDR: items that follow */
+	uint16_t n_ids; /* IHAVE, PULL */
+	uint32_t bytes; /* CREDIT */
+	uint32_t backoff_ms;   /* PRUNE */
+	const uint8_t *ids;    /* IHAVE, PULL: WIRE_ID bytes each, borrowed */
+	struct wire_addr node; /* JOIN, SWAP */
+	uint64_t token;        /* PING, PONG */
+	int64_t wall_ms;       /* PING, PONG */
 	struct rd items; /* GOSSIP, ADDR: already checked, see wire_next_*() */
 };
 
@@ -104,6 +151,15 @@ bool wire_next_addr(struct wire_msg *m, struct wire_addr *addr);
  */
 void wire_put_gossip(struct wr *w, uint8_t hops,
     const struct wire_blob *records, size_t n);
+/* n short ids of WIRE_ID bytes, 1..WIRE_IDS_MAX. */
+void wire_put_ihave(struct wr *w, const uint8_t *ids, size_t n);
+void wire_put_pull(struct wr *w, const uint8_t *ids, size_t n);
+void wire_put_graft(struct wr *w);
+void wire_put_prune(struct wr *w, uint32_t backoff_ms);
+void wire_put_join(struct wr *w, unsigned ttl, const struct wire_addr *node);
+void wire_put_neighbor(struct wr *w, enum wire_want want);
+void wire_put_disconnect(struct wr *w, enum wire_gone reason);
+void wire_put_swap(struct wr *w, const struct wire_addr *node);
 void wire_put_credit(struct wr *w, enum lane lane, uint32_t bytes);
 void wire_put_ping(struct wr *w, uint64_t token, int64_t wall_ms);
 void wire_put_pong(struct wr *w, uint64_t token, int64_t wall_ms);

@@ -16,6 +16,18 @@
 #define BYE     "\x92\x43\xcc\xff"
 #define GETADDR "\x92\x45\x40"
 #define NOADDR  "\x92\x46\x90"
+/* clang-format off */
+#define IHAVE   "\x92\x02\xc4\x10" "01234567" "89abcdef"
+#define PULL    "\x92\x03\xc4\x08" "01234567"
+#define GRAFT   "\x91\x04"
+#define PRUNE   "\x92\x05\xce\x00\x09\x27\xc0"
+#define ID32    "\xc4\x20" "0123456789abcdef0123456789abcdef"
+#define NODE    "\x94" ID32 "\x04\xc4\x04\xc0\x00\x02\x01\xcd\x94\xc0"
+#define JOIN    "\x93\x06\x06" NODE
+#define NEIGHB  "\x92\x07\x02"
+#define DISCON  "\x92\x08\xcc\xff"
+#define SWAP    "\x92\x09" NODE
+/* clang-format on */
 #define FUTURE  "\x93\xcd\x03\xe8\xc0\x81\x01\x02"
 
 #define CASE(name, bytes, lane, rc)                                            \
@@ -38,6 +50,29 @@ static const struct {
 	    WIRE_MALFORMED),
 	CASE("gossip, hops 256", "\x93\x01\xcd\x01\x00\x91\xc4\x01\x00",
 	    LANE_GOSSIP, WIRE_MALFORMED),
+	CASE("ihave", IHAVE, LANE_GOSSIP, WIRE_OK),
+	CASE("ihave on sync", IHAVE, LANE_SYNC, WIRE_LANE),
+	CASE("ihave of nothing", "\x92\x02\xc4\x00", LANE_GOSSIP,
+	    WIRE_MALFORMED),
+	CASE("ihave, 9 bytes", "\x92\x02\xc4\x09" "012345678", LANE_GOSSIP,
+	    WIRE_MALFORMED),
+	CASE("pull", PULL, LANE_GOSSIP, WIRE_OK),
+	CASE("graft", GRAFT, LANE_GOSSIP, WIRE_OK),
+	CASE("graft with more", "\x92\x04\x00", LANE_GOSSIP, WIRE_MALFORMED),
+	CASE("prune", PRUNE, LANE_GOSSIP, WIRE_OK),
+	CASE("prune for too long", "\x92\x05\xce\x00\x09\x27\xc1",
+	    LANE_GOSSIP, WIRE_MALFORMED),
+	CASE("join", JOIN, LANE_CONTROL, WIRE_OK),
+	CASE("join, ttl 7", "\x93\x06\x07" NODE, LANE_CONTROL,
+	    WIRE_MALFORMED),
+	CASE("join, no node", "\x93\x06\x06\x90", LANE_CONTROL,
+	    WIRE_MALFORMED),
+	CASE("neighbor", NEIGHB, LANE_CONTROL, WIRE_OK),
+	CASE("neighbor, want 3", "\x92\x07\x03", LANE_CONTROL,
+	    WIRE_MALFORMED),
+	CASE("disconnect, any reason", DISCON, LANE_CONTROL, WIRE_OK),
+	CASE("swap", SWAP, LANE_CONTROL, WIRE_OK),
+	CASE("swap on gossip", SWAP, LANE_GOSSIP, WIRE_LANE),
 	CASE("credit", CREDIT, LANE_CONTROL, WIRE_OK),
 	CASE("credit on bulk", CREDIT, LANE_BULK, WIRE_LANE),
 	CASE("credit of nothing", "\x93\x40\x03\x00", LANE_CONTROL,
@@ -123,6 +158,68 @@ test_small(void **state)
 }
 
 static void
+test_broadcast(void **state)
+{
+	uint8_t buf[64];
+	struct wire_msg m;
+	struct wr w;
+
+	(void)state;
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_ihave(&w, (const uint8_t *)"0123456789abcdef", 2);
+	assert_int_equal(w.len, sizeof(IHAVE) - 1);
+	assert_memory_equal(buf, IHAVE, w.len);
+	assert_int_equal(wire_decode(&m, LANE_GOSSIP, buf, w.len), WIRE_OK);
+	assert_int_equal(m.n_ids, 2);
+	assert_memory_equal(m.ids, "0123456789abcdef", 16);
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_pull(&w, (const uint8_t *)"01234567", 1);
+	assert_memory_equal(buf, PULL, w.len);
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_graft(&w);
+	assert_int_equal(w.len, sizeof(GRAFT) - 1);
+	assert_memory_equal(buf, GRAFT, w.len);
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_prune(&w, WIRE_BACKOFF_MAX);
+	assert_memory_equal(buf, PRUNE, w.len);
+	assert_int_equal(wire_decode(&m, LANE_GOSSIP, buf, w.len), WIRE_OK);
+	assert_int_equal(m.backoff_ms, WIRE_BACKOFF_MAX);
+}
+
+static void
+test_overlay(void **state)
+{
+	struct wire_addr a = { 0 };
+	uint8_t buf[64];
+	struct wire_msg m;
+	struct wr w;
+
+	(void)state;
+	memcpy(a.id, "0123456789abcdef0123456789abcdef", 32);
+	assert_int_equal(naddr_parse(&a.addr, "192.0.2.1:38080"), 0);
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_join(&w, 6, &a);
+	assert_int_equal(w.len, sizeof(JOIN) - 1);
+	assert_memory_equal(buf, JOIN, w.len);
+	assert_int_equal(wire_decode(&m, LANE_CONTROL, buf, w.len), WIRE_OK);
+	assert_int_equal(m.ttl, 6);
+	assert_memory_equal(m.node.id, a.id, 32);
+	assert_true(naddr_equal(&m.node.addr, &a.addr));
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_swap(&w, &a);
+	assert_memory_equal(buf, SWAP, w.len);
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_neighbor(&w, WIRE_WANT_YES);
+	assert_memory_equal(buf, NEIGHB, w.len);
+	assert_int_equal(wire_decode(&m, LANE_CONTROL, buf, w.len), WIRE_OK);
+	assert_int_equal(m.want, WIRE_WANT_YES);
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_disconnect(&w, WIRE_GONE_SWAPPED);
+	assert_int_equal(wire_decode(&m, LANE_CONTROL, buf, w.len), WIRE_OK);
+	assert_int_equal(m.reason, WIRE_GONE_SWAPPED);
+}
+
+static void
 test_gossip(void **state)
 {
 	static uint8_t buf[WIRE_GOSSIP_MAX + 100], body[8192];
@@ -203,6 +300,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_broadcast),
+		cmocka_unit_test(test_overlay),
 		cmocka_unit_test(test_gossip),
 		cmocka_unit_test(test_addr),
 		cmocka_unit_test(test_names),

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The simulated nodes: each is a struct of cores, and this is the shell
+ * around them.  Where peerd has sockets and a store, there is net.h and a row
+ * of bits; the cores are the very ones.
+ *
+ * To add a core: a field in struct node, its messages in NODE_MSGS with a
+ * handler each in a file of its own, its due time in node_due().
+ */
+#ifndef WARREN_SIM_NODE_H
+#define WARREN_SIM_NODE_H
+
+#include "peerd/bcast.h"
+#include "peerd/overlay.h"
+#include "peerd/score.h"
+#include "tests/sim/net.h"
+#include "tests/sim/sim.h"
+#include "tests/sim/tally.h"
+
+#define NODE_SLOTS OVERLAY_SLOTS /* links that carry gossip */
+#define NODE_BOOTS 3             /* the first nodes, for others to begin at */
+
+/*
+ * Messages, by the bytes of their body as wire.h has it.  How many words
+ * travel: those of node.c's handler.
+ */
+#define NODE_MSGS(X)                                                           \
+	X(GOSSIP)                                                              \
+	X(IHAVE)                                                               \
+	X(PULL)                                                                \
+	X(GRAFT)                                                               \
+	X(PRUNE)                                                               \
+	X(JOIN)                                                                \
+	X(NEIGHBOR)                                                            \
+	X(DISCONNECT)                                                          \
+	X(SWAP)                                                                \
+	X(PING)                                                                \
+	X(PONG)                                                                \
+	X(ADDR)                                                                \
+	X(ROOT)
+
+enum node_msg {
+#define X(name) M_##name,
+	NODE_MSGS(X)
+#undef X
+	    M_N
+};
+
+/* What a node may be that is not honest; see scen/byz.c. */
+enum byz { HONEST, BYZ_LIAR, BYZ_FLAPPER, BYZ_HOG, BYZ_N };
+
+struct node_link {
+	uint32_t conn; /* NET_NIL: free */
+	uint32_t peer;
+	uint8_t slot; /* in the view, or NODE_SLOTS */
+	bool banned;
+	bool feeler;
+	struct score score;
+};
+
+struct node {
+	uint32_t id;
+	uint32_t life; /* how often it was born; 0: never yet */
+	bool up;
+	uint8_t byz; /* enum byz */
+	int64_t skew_us;
+	int32_t drift_ppm;
+	int64_t armed_us; /* its timer event, or INT64_MAX */
+	int64_t born_us;
+	int64_t alone_us; /* since when it has no active link, or INT64_MAX */
+	struct rng rng;
+	struct bcast *bcast;
+	struct overlay *overlay; /* NULL: links are fixed */
+	uint16_t n_links;
+	struct node_link *links;
+	uint16_t slot[NODE_SLOTS]; /* link of a slot */
+	struct book *book;
+	uint64_t *has;  /* records, one bit each */
+	uint64_t sum;   /* of the records it has: stands for its root */
+	int64_t due_us; /* what a Byzantine node does next */
+};
+
+struct world_conf {
+	uint32_t nodes;
+	double rate; /* updates a second, from random sources */
+	double seconds;
+	bool overlay; /* joins and views, else fixed random links */
+	bool recon;   /* neighbours repair each other, see recon.c */
+	bool skew;    /* clocks are wrong by up to 90 s and 200 ppm */
+	struct net_conf net;
+	struct bcast_limits lim;
+};
+
+/* A record, interned: nodes hold bits and numbers. */
+struct update {
+	uint8_t rid[32];
+	uint32_t author;
+	int64_t born_us;
+	uint32_t got; /* nodes that have it */
+};
+
+struct world {
+	struct world_conf conf;
+	struct node *nodes;
+	struct update *updates;
+	uint32_t n_updates, cap_updates;
+	struct rng rng;
+	bool quiet;      /* no further updates */
+	uint32_t banned; /* honest links banned by honest nodes */
+};
+
+extern struct world world;
+
+void world_init(const struct world_conf *conf);
+void world_fini(void);
+
+/* Every node up, linked to six others at random, each accepting six. */
+void world_wire(void);
+
+/* Updates at the rate, from now until until_us, each at a random live node. */
+void world_load(int64_t until_us);
+
+void node_start(struct node *n);
+void node_crash(struct node *n, bool rst);
+void node_update(struct node *n);
+
+/* The record of that number is here, from a sync with link's peer. */
+void node_synced(struct node *n, unsigned link, uint32_t update);
+bool node_has(const struct node *n, uint32_t update);
+
+/* Its own idea of time. */
+struct mono node_now(const struct node *n);
+
+/* After any call into its cores: have its timer ring in time. */
+void node_arm(struct node *n);
+
+/* An event to send on a link, to be filled; NULL when it is lost. */
+struct ev *node_send(struct node *n, unsigned link, enum node_msg type);
+void node_score(struct node *n, unsigned link, enum score_event event);
+
+/* A gossip link begins or ends. */
+void node_gossip_up(struct node *n, unsigned link, unsigned slot);
+void node_gossip_down(struct node *n, unsigned link, unsigned slot);
+
+/* A free link number, or -1; and giving it back. */
+int node_link_new(struct node *n, uint32_t conn, uint32_t peer);
+void node_link_free(struct node *n, unsigned link);
+
+/* The link to that node, or -1. */
+int node_link_to(const struct node *n, uint32_t peer);
+
+/* --- view.c: the overlay's shell --- */
+
+void view_init(struct node *n);
+void view_free(struct node *n);
+void view_start(struct node *n);
+void view_message(struct node *n, unsigned link, struct ev *ev);
+void view_down(struct node *n, unsigned link);
+int view_accept(uint32_t node, uint32_t from, uint32_t conn);
+void view_dialled(uint32_t node, uint32_t to, uint64_t tag, uint32_t conn);
+void view_roots(uint64_t tick);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Scenarios: a table, each a set-up and a course.  To add one: a line in
+ * SCENS, and its two functions in a file here.
+ */
+#ifndef WARREN_SIM_SCEN_H
+#define WARREN_SIM_SCEN_H
+
+#include "tests/sim/check/check.h"
+#include "tests/sim/node.h"
+
+/* Name, what it shows, nodes, updates a second, seconds of load. */
+#define SCENS(X)                                                               \
+	X(bcast, "random sources on fixed links, from a cold start", 1000, 20, \
+	    60)                                                                \
+	X(lan, "the same in one LAN", 1000, 20, 60)                            \
+	X(stall, "1 % of messages meet a lost packet", 1000, 20, 60)
+
+struct scen {
+	const char *name, *help;
+	double nodes, rate, seconds;
+	void (*setup)(struct world_conf *conf);
+	void (*run)(void);
+};
+
+#define X(name, help, nodes, rate, seconds)                                    \
+	void scen_setup_##name(struct world_conf *conf);                       \
+	void scen_run_##name(void);
+SCENS(X)
+#undef X
+
+/* Rows of the table of targets are held against the figures. */
+extern bool scen_goals;
+
+/* Virtual seconds from now. */
+int64_t scen_in(double seconds);
+
+/* The end of every course: quiet for 15 s, then what must hold. */
+void scen_end(void);
+
+#endif
