@@ -349,8 +349,7 @@ mtree_prove(const struct mtree *t, enum mtree_ver ver, const uint8_t prefix[32],
 	p.n_steps = 0;
 	ref = t->roots[ver].node;
 	if (ref != REF_NONE)
-		differ = tree_diff_bit(
-		    ref_leaf(t, follow(t, ref, asked))->e[0].key, asked);
+		differ = tree_diff_bit(mtree_near_key(t, ref, asked), asked);
 	while (ref != REF_NONE && ref_is_branch(ref)) {
 		b = ref_branch(t, ref);
 		if (b->bit >= bits || b->bit > differ)
