@@ -98,7 +98,8 @@ block_get(struct mtree *t, unsigned class)
 	if (s->n_free > 0) {
 		ref = class << 28 | s->free;
 		memcpy(&s->free, ref_block(t, ref), sizeof(s->free));
-		s->n_free--;
+		if (--s->n_free > 0)
+			ref_prefetch(t, class << 28 | s->free);
 		return ref;
 	}
 	if (s->n_blocks == MTREE_RECORDS_MAX ||
@@ -123,8 +124,11 @@ put_all(struct mtree *t, struct mtree_refs *refs)
 {
 	size_t i;
 
-	for (i = 0; i < refs->n; i++)
+	for (i = 0; i < refs->n; i++) {
+		if (i + 8 < refs->n)
+			ref_prefetch(t, refs->at[i + 8]);
 		block_put(t, refs->at[i]);
+	}
 	refs->n = 0;
 }
 
@@ -604,6 +608,8 @@ weave(struct loom *lo, uint32_t ref, const uint8_t key[32],
 		return;
 	}
 	b = ref_branch(lo->t, ref);
+	ref_prefetch(lo->t, b->kids[0]);
+	ref_prefetch(lo->t, b->kids[1]);
 	from = count_below(ch, n, key, b->bit, false);
 	to = from + count_below(ch + from, n - from, key, b->bit, true);
 	weave_changes(lo, ch, from);

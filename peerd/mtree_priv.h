@@ -75,6 +75,19 @@ ref_block(const struct mtree *t, uint32_t ref)
 	    i % CHUNK_BLOCKS * class_size(class);
 }
 
+/*
+ * Most of a batch's time is waiting for memory.  This fetches a node's head
+ * ahead of its use; it changes nothing else.
+ */
+static inline void
+ref_prefetch(const struct mtree *t, uint32_t ref)
+{
+	const uint8_t *at = ref_block(t, ref);
+
+	__builtin_prefetch(at, 1);
+	__builtin_prefetch(at + 39, 1); /* it may lie across two lines */
+}
+
 static inline struct branch *
 ref_branch(const struct mtree *t, uint32_t ref)
 {
