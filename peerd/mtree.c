@@ -584,13 +584,53 @@ count_below(const struct mtree_change *ch, size_t n, const uint8_t key[32],
 }
 
 /*
+ * Walk to the leaves of a few changes below ref side by side, one level at a
+ * time, so that memory fetches for all of them at once what weaving would
+ * wait for one by one: a sixth of a large batch's time.
+ */
+#define WARM 32
+
+static void
+warm(const struct mtree *t, uint32_t ref, const struct mtree_change *ch,
+    size_t n)
+{
+	uint32_t at[WARM];
+	const struct branch *b;
+	const uint8_t *line;
+	bool more = true;
+	unsigned side;
+	size_t i, len;
+
+	for (i = 0; i < n; i++)
+		at[i] = ref;
+	while (more) {
+		more = false;
+		for (i = 0; i < n; i++) {
+			if (!ref_is_branch(at[i]))
+				continue;
+			b = ref_branch(t, at[i]);
+			side = tree_bit(ch[i].e.key, b->bit);
+			at[i] = b->kids[side];
+			ref_prefetch(t, b->kids[1 - side]);
+			ref_prefetch(t, at[i]);
+			more = true;
+		}
+	}
+	for (i = 0; i < n; i++) {
+		line = ref_block(t, at[i]);
+		for (len = 64; len < class_size(ref_class(at[i])); len += 64)
+			__builtin_prefetch(line + len);
+	}
+}
+
+/*
  * Weave a subtree and the n changes that lie at its place.  key is one below
  * it, where n > 0; else it need only begin as they all do, past the bit
- * where they part from their neighbours.
+ * where they part from their neighbours.  n_above: changes of its parent.
  */
 static void
 weave(struct loom *lo, uint32_t ref, const uint8_t key[32],
-    const struct mtree_change *ch, size_t n)
+    const struct mtree_change *ch, size_t n, size_t n_above)
 {
 	const struct branch *b;
 	size_t from, mid, to;
@@ -607,9 +647,9 @@ weave(struct loom *lo, uint32_t ref, const uint8_t key[32],
 		weave_leaf(lo, ref, ch, n);
 		return;
 	}
+	if (n <= WARM && n_above > WARM)
+		warm(lo->t, ref, ch, n);
 	b = ref_branch(lo->t, ref);
-	ref_prefetch(lo->t, b->kids[0]);
-	ref_prefetch(lo->t, b->kids[1]);
 	from = count_below(ch, n, key, b->bit, false);
 	to = from + count_below(ch + from, n - from, key, b->bit, true);
 	weave_changes(lo, ch, from);
@@ -636,9 +676,9 @@ weave(struct loom *lo, uint32_t ref, const uint8_t key[32],
 			    mtree_near_key(lo->t, b->kids[0], ch[from].e.key),
 			    32);
 		weave(lo, b->kids[0], side == 0 ? key : other, ch + from,
-		    mid - from);
+		    mid - from, n);
 		weave(lo, b->kids[1], side == 0 ? other : key, ch + mid,
-		    to - mid);
+		    to - mid, n);
 	}
 	weave_changes(lo, ch + to, n - to);
 }
@@ -674,7 +714,8 @@ mtree_apply(struct mtree *t, uint64_t tick, const struct mtree_change *ch,
 	if (now->node == REF_NONE)
 		weave_changes(&lo, ch, n);
 	else
-		weave(&lo, now->node, mtree_some_key(t, now->node), ch, n);
+		weave(&lo, now->node, mtree_some_key(t, now->node), ch, n,
+		    SIZE_MAX);
 	top = loom_end(&lo);
 	if (lo.err != MTREE_OK) {
 		put_all(t, &t->made);

@@ -170,9 +170,9 @@ size_t mtree_list(const struct mtree *t, enum mtree_ver ver,
 /*
  * Cut the records under a prefix into at most max ranges, 1 to
  * MTREE_SPLIT_MAX, in ascending order: the largest is cut in two again and
- * again, but none of floor records or fewer, and no leaf.  Each range is as
- * narrow as its records allow, so between two of them, and within prefix,
- * there is nothing.  How many; 0 when nothing is there.
+ * again, but none of floor records or fewer, and no leaf.  A range's prefix
+ * goes just past the bit where it was cut, and what is under prefix and in
+ * no range, nobody here has.  How many; 0 when nothing is there.
  */
 size_t mtree_split(const struct mtree *t, enum mtree_ver ver,
     const uint8_t prefix[32], unsigned bits, uint32_t floor,
