@@ -9,22 +9,36 @@
 #include "common/assert.h"
 #include "common/b2.h"
 
-#define ENTRY_LEN (32 + 32 + 8)
-#define SIDE_LEN  (32 + 8 + 8)
+#define SIDE_LEN (32 + 8 + 8)
+
+/* Eight bytes at once; compilers know this for a load. */
+static uint64_t
+word(const uint8_t *at)
+{
+	return (uint64_t)at[0] << 56 | (uint64_t)at[1] << 48 |
+	    (uint64_t)at[2] << 40 | (uint64_t)at[3] << 32 |
+	    (uint64_t)at[4] << 24 | (uint64_t)at[5] << 16 |
+	    (uint64_t)at[6] << 8 | at[7];
+}
 
 unsigned
 tree_diff_bit(const uint8_t a[32], const uint8_t b[32])
 {
-	unsigned i, bit;
-	uint8_t x;
+	unsigned i, bit, half;
+	uint64_t x;
 
-	for (i = 0; i < 32; i++) {
-		x = a[i] ^ b[i];
+	for (i = 0; i < 32; i += 8) {
+		x = word(a + i) ^ word(b + i);
 		if (x == 0)
 			continue;
-		for (bit = 0; (x & 0x80) == 0; bit++)
-			x = (uint8_t)(x << 1);
-		return i * 8 + bit;
+		bit = i * 8;
+		for (half = 32; half > 0; half /= 2) {
+			if (x >> (64 - half) == 0) {
+				x <<= half;
+				bit += half;
+			}
+		}
+		return bit;
 	}
 	return TREE_KEY_BITS;
 }
@@ -67,23 +81,36 @@ tree_add_count(uint64_t *cnt, uint64_t add)
 }
 
 void
+tree_leaf_put(uint8_t out[TREE_ENTRY_LEN], const uint8_t key[32],
+    const uint8_t rid[32], int32_t w)
+{
+	memcpy(out, key, 32);
+	memcpy(out + 32, rid, 32);
+	put_u64(out + 64, (uint64_t)(int64_t)w);
+}
+
+void
+tree_leaf_hash(uint8_t h[32], const uint8_t *in, size_t n)
+{
+	ASSERT(n <= TREE_BUCKET);
+	b2_256(h, "WarrenLeaf1", in, n * TREE_ENTRY_LEN);
+}
+
+void
 tree_leaf(struct tree_sum *out, const struct tree_entry *e, size_t n)
 {
-	uint8_t in[TREE_BUCKET * ENTRY_LEN];
-	struct wr w;
+	uint8_t in[TREE_BUCKET * TREE_ENTRY_LEN];
 	size_t i;
 
 	ASSERT(n <= TREE_BUCKET);
 	out->cnt = n;
 	out->sum = 0; /* eight numbers of 32 bits cannot overflow it */
-	wr_init(&w, in, sizeof(in));
 	for (i = 0; i < n; i++) {
-		wr_bytes(&w, e[i].key, 32);
-		wr_bytes(&w, e[i].rid, 32);
-		wr_u64(&w, (uint64_t)(int64_t)e[i].w);
+		tree_leaf_put(in + i * TREE_ENTRY_LEN, e[i].key, e[i].rid,
+		    e[i].w);
 		out->sum += e[i].w;
 	}
-	b2_256(out->h, "WarrenLeaf1", in, w.len);
+	tree_leaf_hash(out->h, in, n);
 }
 
 static void

@@ -26,6 +26,8 @@
 #define TREE_BUCKET   8 /* records of a leaf at most */
 #define TREE_KEY_BITS 256
 
+#define TREE_ENTRY_LEN (32 + 32 + 8) /* of one record in a leaf's hash */
+
 /* What a node says of the records below it. */
 struct tree_sum {
 	uint8_t h[32];
@@ -62,6 +64,11 @@ bool tree_add_count(uint64_t *cnt, uint64_t add);
 
 /* A leaf of n <= TREE_BUCKET entries in ascending order; 0 is the empty tree. */
 void tree_leaf(struct tree_sum *out, const struct tree_entry *e, size_t n);
+
+/* Its two halves, for who keeps entries in another shape. */
+void tree_leaf_put(uint8_t out[TREE_ENTRY_LEN], const uint8_t key[32],
+    const uint8_t rid[32], int32_t w);
+void tree_leaf_hash(uint8_t h[32], const uint8_t *in, size_t n);
 
 /*
  * The branch at bit, 0..255, over left and right; key is any key below it.

@@ -12,13 +12,13 @@
  * Changes come as one sorted batch a tick; only the nodes above a change are
  * hashed anew, once.  Entries lie in leaves of 1 to 8, each leaf a block of
  * just its size out of a slab for that size, so that copying one on write is
- * small and nothing is allocated per node.  About 92 bytes a record and 8 MB
- * per 10,000 changes in each of the two versions.
+ * small and nothing is allocated per node.  About 95 bytes a record, and 8 MB
+ * per 10,000 changes for each of the two versions.
  *
  * Who reads while the tick turns: nobody, the tree is one thread's.  Names of
  * nodes never leave this file; readers resume by key.  Memory comes from
- * struct mtree_mem; when it gives none, the batch is refused and both
- * versions stay.  Pure; tested in tests/unit/mtree_test.c against a sorted
+ * struct mtree_mem; when it gives none, the batch is refused and current
+ * stays.  Pure; tested in tests/unit/mtree_test.c against a sorted
  * array, fuzzed in mtree_fuzz.c.
  */
 #ifndef WARREN_MTREE_H
@@ -122,8 +122,11 @@ enum mtree_err mtree_build(struct mtree *t, uint64_t tick,
  * Turn the tick: current becomes previous, and current with these changes,
  * in strictly ascending order of key, is the new current as of tick, which
  * must be later.  A put of what is there already and a delete of what is not
- * change nothing and are no error.  n may be 0.  On error both versions are
- * as they were.
+ * change nothing and are no error.  n may be 0.
+ *
+ * On MTREE_TICK and MTREE_ORDER both versions are as they were.  On any
+ * other error current is as it was and there is no previous: its memory went
+ * into the attempt, which saves a third generation of nodes.
  */
 enum mtree_err mtree_apply(struct mtree *t, uint64_t tick,
     const struct mtree_change *ch, size_t n);
@@ -167,9 +170,9 @@ size_t mtree_list(const struct mtree *t, enum mtree_ver ver,
 /*
  * Cut the records under a prefix into at most max ranges, 1 to
  * MTREE_SPLIT_MAX, in ascending order: the largest is cut in two again and
- * again, but none of floor records or fewer, and no leaf.  Each range is as
- * narrow as its records allow, so between two of them, and within prefix,
- * there is nothing.  How many; 0 when nothing is there.
+ * again, but none of floor records or fewer, and no leaf.  A range's prefix
+ * goes just past the bit where it was cut, and what is under prefix and in
+ * no range, nobody here has.  How many; 0 when nothing is there.
  */
 size_t mtree_split(const struct mtree *t, enum mtree_ver ver,
     const uint8_t prefix[32], unsigned bits, uint32_t floor,

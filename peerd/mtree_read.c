@@ -228,37 +228,27 @@ mtree_list(const struct mtree *t, enum mtree_ver ver, const uint8_t prefix[32],
 
 /* Splitting */
 
-static void
-range_of_entries(struct mtree_range *r, const struct leaf_entry *e, size_t n)
-{
-	r->bits = (uint16_t)tree_diff_bit(e[0].key, e[n - 1].key);
-	tree_mask(r->prefix, e[0].key, r->bits);
-	mtree_hash_leaf(&r->set, e, n);
-}
+/* A node of a split, and where it parts from the one before it. */
+struct part {
+	uint32_t ref;
+	uint16_t bits;
+};
 
-static void
-range_of_node(struct mtree_range *r, const struct mtree *t, uint32_t ref)
-{
-	if (!ref_is_branch(ref)) {
-		range_of_entries(r, ref_leaf(t, ref)->e, ref_class(ref));
-		return;
-	}
-	r->bits = ref_branch(t, ref)->bit;
-	tree_mask(r->prefix, mtree_some_key(t, ref), r->bits);
-	mtree_node_sum(t, ref, &r->set);
-}
-
-/* The largest branch among refs that has more than floor records, or n. */
+/* The largest branch that has more than floor records, or n. */
 static size_t
-largest(const struct mtree *t, const uint32_t *refs, size_t n, uint32_t floor)
+largest(const struct mtree *t, const struct part *parts, size_t n,
+    uint32_t floor)
 {
-	size_t i, at = n;
+	const struct branch *b;
 	uint32_t most = floor;
+	size_t i, at = n;
 
 	for (i = 0; i < n; i++) {
-		if (ref_is_branch(refs[i]) &&
-		    ref_branch(t, refs[i])->cnt > most) {
-			most = ref_branch(t, refs[i])->cnt;
+		if (!ref_is_branch(parts[i].ref))
+			continue;
+		b = ref_branch(t, parts[i].ref);
+		if (b->cnt > most) {
+			most = b->cnt;
 			at = i;
 		}
 	}
@@ -269,7 +259,7 @@ size_t
 mtree_split(const struct mtree *t, enum mtree_ver ver, const uint8_t prefix[32],
     unsigned bits, uint32_t floor, struct mtree_range *out, size_t max)
 {
-	uint32_t refs[MTREE_SPLIT_MAX];
+	struct part parts[MTREE_SPLIT_MAX];
 	const struct branch *b;
 	struct cover c;
 	size_t i, n = 0;
@@ -278,21 +268,27 @@ mtree_split(const struct mtree *t, enum mtree_ver ver, const uint8_t prefix[32],
 	if (c.ref == REF_NONE || max == 0)
 		return 0;
 	if (!ref_is_branch(c.ref)) {
-		range_of_entries(out, c.e, c.n);
+		out->bits = (uint16_t)bits;
+		tree_mask(out->prefix, prefix, bits);
+		mtree_hash_leaf(&out->set, c.e, c.n);
 		return 1;
 	}
 	if (max > MTREE_SPLIT_MAX)
 		max = MTREE_SPLIT_MAX;
-	refs[n++] = c.ref;
-	while (n < max && (i = largest(t, refs, n, floor)) < n) {
-		b = ref_branch(t, refs[i]);
-		memmove(refs + i + 1, refs + i, (n - i) * sizeof(refs[0]));
-		refs[i] = b->kids[0];
-		refs[i + 1] = b->kids[1];
+	parts[n++] = (struct part){ c.ref, (uint16_t)bits };
+	while (n < max && (i = largest(t, parts, n, floor)) < n) {
+		b = ref_branch(t, parts[i].ref);
+		memmove(parts + i + 1, parts + i, (n - i) * sizeof(parts[0]));
+		parts[i] = (struct part){ b->kids[0], (uint16_t)(b->bit + 1) };
+		parts[i + 1] = (struct part){ b->kids[1], parts[i].bits };
 		n++;
 	}
-	for (i = 0; i < n; i++)
-		range_of_node(&out[i], t, refs[i]);
+	for (i = 0; i < n; i++) {
+		out[i].bits = parts[i].bits;
+		tree_mask(out[i].prefix, mtree_some_key(t, parts[i].ref),
+		    parts[i].bits);
+		mtree_node_sum(t, parts[i].ref, &out[i].set);
+	}
 	return n;
 }
 
@@ -349,8 +345,7 @@ mtree_prove(const struct mtree *t, enum mtree_ver ver, const uint8_t prefix[32],
 	p.n_steps = 0;
 	ref = t->roots[ver].node;
 	if (ref != REF_NONE)
-		differ = tree_diff_bit(
-		    ref_leaf(t, follow(t, ref, asked))->e[0].key, asked);
+		differ = tree_diff_bit(mtree_near_key(t, ref, asked), asked);
 	while (ref != REF_NONE && ref_is_branch(ref)) {
 		b = ref_branch(t, ref);
 		if (b->bit >= bits || b->bit > differ)

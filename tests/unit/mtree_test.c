@@ -591,6 +591,7 @@ test_no_memory(void **state)
 	struct rng rng = { 11 };
 	struct mtree_mem mem;
 	enum mtree_err err;
+	uint64_t now_tick = 2, tick;
 	struct heap heap;
 	struct mtree t;
 	long fuse;
@@ -618,13 +619,17 @@ test_no_memory(void **state)
 	assert_int_equal(mtree_apply(&t, 2, NULL, 0), MTREE_OK);
 	for (fuse = 0;; fuse++) {
 		heap.fuse = fuse;
-		err = mtree_apply(&t, 3, batch, n);
+		err = mtree_apply(&t, ++now_tick, batch, n);
 		heap.fuse = -1;
 		if (err == MTREE_OK)
 			break;
 		assert_int_equal(err, MTREE_NOMEM);
 		check_version(&t, MTREE_CURRENT, &m, &rng, 2);
-		check_version(&t, MTREE_PREVIOUS, &m, &rng, 2);
+		assert_false(mtree_tick(&t, MTREE_PREVIOUS, &tick));
+		/* A previous one, that its memory is freed once only. */
+		if (fuse % 2 == 0)
+			assert_int_equal(mtree_apply(&t, ++now_tick, NULL, 0),
+			    MTREE_OK);
 	}
 	assert_true(fuse > 3);
 	model_apply(&now, batch, n);
