@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -85,33 +88,6 @@ child_ctl_end(struct ipc *ch, uint32_t id, uint8_t code, const char *fmt, ...)
 	(void)ipc_send(ch, CTL_END, id, &end);
 }
 
-struct event *
-child_timer(void (*fn)(evutil_socket_t, short, void *), void *arg)
-{
-	struct event *ev = evtimer_new(me.base, fn, arg);
-
-	if (ev == NULL)
-		fatalx(EX_OSERR, "no memory for a timer");
-	return ev;
-}
-
-void
-child_timer_set(struct event *ev, struct mono due, struct mono now)
-{
-	int64_t us = due.us - now.us;
-	struct timeval tv;
-
-	if (due.us == MONO_NEVER.us) {
-		(void)evtimer_del(ev);
-		return;
-	}
-	if (us < 0)
-		us = 0;
-	tv.tv_sec = (time_t)(us / 1000000);
-	tv.tv_usec = (suseconds_t)(us % 1000000);
-	(void)evtimer_add(ev, &tv);
-}
-
 /* --- what every child hears --- */
 
 static void
@@ -127,6 +103,18 @@ on_start(const struct msg_proc_start *st)
 		    st->index);
 	if (me.conf->start != NULL)
 		me.conf->start(st);
+}
+
+/*
+ * What was needed to start, most of it for the system call filter, is given
+ * back.  It would also hide what leaks, until it was used up.
+ */
+static void
+give_back_memory(void)
+{
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
 }
 
 static void
@@ -149,6 +137,7 @@ on_go(void)
 		me.conf->inside();
 	r.level = (uint8_t)sandbox_enter(me.conf->kind, st->nofile,
 	    st->as_bytes, st->landlock_max, r.sandbox);
+	give_back_memory();
 	(void)ipc_send(me.parent, PROC_READY, 0, &r);
 	ipc_set_phase(me.parent, PH_RUN);
 	if (me.conf->ready != NULL)
@@ -315,6 +304,7 @@ child_main(int argc, char **argv, const struct child_conf *conf)
 	if (me.base == NULL ||
 	    (me.parent = ipc_new(me.base, CHILD_IPC_FD, &ic)) == NULL)
 		fatalx(EX_OSERR, "event loop");
+	child_timers_init();
 	while (!me.gone && event_base_loop(me.base, EVLOOP_ONCE) == 0)
 		continue;
 	ipc_flush(me.parent);

@@ -63,9 +63,18 @@ void child_event(const char *kind, const char *fmt, ...)
 void child_ctl_end(struct ipc *ch, uint32_t id, uint8_t code, const char *fmt,
     ...) __attribute__((format(printf, 4, 5)));
 
-/* A one-shot or repeating timer; fatal when there is no memory. */
+/* --- child_timer.c --- */
+
+/*
+ * One-shot timers, made at start, never freed.  Fatal when there are too many
+ * or there is no memory.  One that is due at MONO_NEVER is off.
+ */
 struct event *child_timer(void (*fn)(evutil_socket_t, short, void *),
     void *arg);
 void child_timer_set(struct event *ev, struct mono due, struct mono now);
+bool child_timer_pending(const struct event *ev);
+
+/* Before the sandbox and the first timer; child_main() does it. */
+void child_timers_init(void);
 
 #endif

@@ -43,10 +43,10 @@
 static const char *const base_calls[] = { "read", "write", "readv", "writev",
 	"close", "recvmsg", "recvfrom", "epoll_wait", "epoll_pwait",
 	"epoll_ctl", "brk", "munmap", "mremap", "madvise", "futex", "getrandom",
-	"clock_gettime", "gettimeofday", "time", "rt_sigprocmask",
-	"rt_sigreturn", "restart_syscall", "getpid", "gettid", "fstat",
-	"getsockopt", "clock_nanosleep", "sysinfo", "exit", "exit_group",
-	NULL };
+	"clock_gettime", "gettimeofday", "time", "timerfd_settime",
+	"rt_sigprocmask", "rt_sigreturn", "restart_syscall", "getpid", "gettid",
+	"fstat", "getsockopt", "clock_nanosleep", "sysinfo", "exit",
+	"exit_group", NULL };
 
 /* Calls that fail softly: libraries ask for them and can do without. */
 static const char *const soft_calls[] = { "rseq", "clone3", "statx", "openat2",

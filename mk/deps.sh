@@ -45,11 +45,17 @@ want_check() {
 }
 want_bench() {
 	case $1 in
-	apt)	echo "coturn stun-server nginx-light wrk" ;;
-	apk)	echo "coturn nginx wrk" ;;
-	dnf)	echo "coturn nginx wrk" ;;
-	pkg_add) echo "coturn nginx wrk" ;;
+	apt)	echo "coturn stun-server nginx-light wrk $(node_js nodejs npm)" ;;
+	apk)	echo "coturn nginx wrk $(node_js nodejs npm)" ;;
+	dnf)	echo "coturn nginx wrk $(node_js nodejs nodejs-npm)" ;;
+	pkg_add) echo "coturn nginx wrk $(node_js node)" ;;
 	esac
+}
+
+# These packages, unless node and npm came from elsewhere.  The benchmark
+# itself has npm put Express into its build directory.
+node_js() {
+	command -v npm >/dev/null || echo "$*"
 }
 
 # The first of these names that apt knows.

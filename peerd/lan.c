@@ -206,7 +206,7 @@ lan_record_changed(void)
 {
 	struct mono now = mono_now();
 
-	if (timer != NULL && !evtimer_pending(timer, NULL))
+	if (timer != NULL && !child_timer_pending(timer))
 		child_timer_set(timer, now, now);
 }
 

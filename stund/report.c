@@ -197,7 +197,7 @@ report_changed(void)
 
 	changes++;
 	republish_want(&damper);
-	if (stund.running && (!told || !evtimer_pending(publisher, NULL)))
+	if (stund.running && (!told || !child_timer_pending(publisher)))
 		child_timer_set(publisher, mono_add_ms(now, GATHER_MS), now);
 }
 

@@ -126,13 +126,13 @@ def report(title, per_cpu, goals, extra):
     sys.stdout.flush()
 
 
-def stun_load(proto, sockets, inflight, port_of):
+def stun_load(sockets, inflight, port_of, *flags):
     def load(s):
         out = subprocess.run(
             ["taskset", "-c", LOAD_CORE,
              os.path.join(B, "tests/bench/stun_load"), "-s", str(sockets),
-             "-k", str(inflight), "-d", SECONDS] +
-            (["-t"] if proto == "tcp" else []) + [s.host, str(port_of(s))],
+             "-k", str(inflight), "-d", SECONDS, *flags, s.host,
+             str(port_of(s))],
             stdout=subprocess.PIPE, text=True).stdout
         j = json.loads(out)
         note = "p50 %d p99 %d us, lost %d" % (
@@ -166,22 +166,29 @@ def bench_stun(w):
         udp_only.append(Peer("stund", [
             "/usr/sbin/stund", "-h", "127.0.0.1", "-a", "127.0.0.2", "-p",
             "38578", "-o", "38579"], 38578))
+    udp_only.append(Peer("floor", [
+        os.path.join(B, "tests/bench/stun_floor"), "38678"], 38678))
     for p in servers[1:] + udp_only:
         wait_for(p.name + " answers", lambda: answers_stun(p.port), 10)
 
     def port_of(s):
         return udp if s.name == "warren" else s.port
-    for title, sock, k, goals in (
+    # A generator that sleeps has each answer pay for waking its core; see
+    # stun_load.c.  The floor tells what that leaves to be gained.
+    for title, sock, k, goals, flags in (
             ("STUN UDP, 16 sockets x 16 in flight", 16, 16,
-             {"coturn": 1.5, "stund": 1.2}),
-            ("STUN UDP, one at a time", 1, 1, {"coturn": 1.5})):
+             {"coturn": 1.5, "stund": 1.2}, ()),
+            ("STUN UDP, one at a time, generator awake", 1, 1,
+             {"coturn": 1.5}, ("-b",)),
+            ("STUN UDP, one at a time, generator asleep in between", 1, 1,
+             {"coturn": 1.5}, ())):
         r, e = alternate(servers + udp_only,
-                         stun_load("udp", sock, k, port_of))
+                         stun_load(sock, k, port_of, *flags))
         report(title, r, goals, e)
     for title, k, goals in (
             ("STUN TCP, 64 connections x 1 in flight", 1, {"coturn": 1.6}),
             ("STUN TCP, 64 connections x 8 in flight", 8, {"coturn": 2.5})):
-        r, e = alternate(servers, stun_load("tcp", 64, k, port_of))
+        r, e = alternate(servers, stun_load(64, k, port_of, "-t"))
         report(title, r, goals, e)
 
 
@@ -207,6 +214,63 @@ def wrk(path, conns, script=None):
     return load
 
 
+def express():
+    """Where Express is: fetched once into the build directory, or None."""
+    home = os.path.join(B, "bench-node")
+    modules = os.path.join(home, "node_modules")
+    if os.path.isdir(os.path.join(modules, "express")):
+        return modules
+    if not shutil.which("npm"):
+        return None
+    print("bench: npm install express@5 into", home)
+    os.makedirs(home, exist_ok=True)
+    try:
+        subprocess.run(["npm", "install", "--prefix", home, "--no-audit",
+                        "--no-fund", "--silent", "express@5"], timeout=120,
+                       stdin=subprocess.DEVNULL, check=True)
+        return modules
+    except (OSError, subprocess.SubprocessError):
+        shutil.rmtree(home, ignore_errors=True)
+        return None
+
+
+def absent(name, why):
+    print("bench: no %s to measure against: %s" % (name, why))
+
+
+def node_peers(info):
+    """Servers in JavaScript that give the same answer, where they run."""
+    node = shutil.which("node") or shutil.which("nodejs")
+    if not node:
+        absent("node:http and Express", "node is not installed")
+        return []
+    path = os.path.join(tmpdir(), "info.json")
+    with open(path, "wb") as f:
+        f.write(info)
+    js = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                      "node_server.js")
+    peers = [Peer("node:http", [node, js, "http", "38683", path], 38683)]
+    modules = express()
+    if modules:
+        peers.append(Peer("express", [
+            "env", "NODE_PATH=" + modules, node, js, "express", "38684",
+            path], 38684))
+    else:
+        absent("Express", "npm could not install it")
+    return peers
+
+
+def tells_info(server, post=None):
+    """The fields of a server's answer, which has to be right."""
+    req = urllib.request.Request(
+        "http://%s:%d%s" % (server.host, server.port,
+                            "/" if post else "/node/info"), post,
+        {"Content-Type": "application/json"})
+    with urllib.request.urlopen(req, timeout=5) as r:
+        answer = json.load(r)
+    return sorted(answer["result"] if post else answer)
+
+
 def bench_http(w):
     w.port = w.node.port("http")
     info = urllib.request.urlopen(
@@ -230,19 +294,28 @@ http { access_log off; keepalive_requests 100000000;
         os.chmod(d, 0o777)
         servers.append(Peer("nginx", ["nginx", "-c", d + "/nginx.conf"],
                             38682))
+    in_js = node_peers(info)
     time.sleep(1)
+    call = b'{"jsonrpc":"2.0","id":1,"method":"getnodeinfo"}'
+    for p in in_js:
+        for post in (None, call):
+            wait_for("%s's answer as Warren's" % p.name, lambda:
+                     set(tells_info(p, post)) >= set(tells_info(w, post)))
+    servers += in_js
     r, e = alternate(servers, wrk("/node/info", 64))
     report("GET /node/info, 64 connections, %d bytes" % len(info), r,
-           {"evhttp": 1.8, "nginx": 0.85}, e)
+           {"evhttp": 1.8, "nginx": 0.85, "node:http": 2.8, "express": 15},
+           e)
     r, e = alternate(servers, wrk("/node/info", 1000))
     report("GET /node/info, 1000 connections", r, {"evhttp": 2.0}, e)
     post = os.path.join(tmpdir(), "post.lua")
     with open(post, "w") as f:
-        f.write('wrk.method="POST" wrk.body=\'{"jsonrpc":"2.0","id":1,'
-                '"method":"getnodeinfo"}\' '
-                'wrk.headers["Content-Type"]="application/json"')
+        f.write('wrk.method="POST" wrk.body=\'%s\' '
+                'wrk.headers["Content-Type"]="application/json"' %
+                call.decode())
     r, e = alternate(servers, wrk("/", 64, post))
-    report("POST getnodeinfo, 64 connections", r, {}, e)
+    report("POST getnodeinfo, 64 connections", r,
+           {"node:http": 2.5, "express": 13}, e)
 
 
 def pss(pid):

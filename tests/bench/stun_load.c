@@ -5,11 +5,14 @@
  * cookie, and that the address in it is the asking socket's.  Shares no code
  * with what it measures but the clock.
  *
- *	stun_load [-t] [-s SOCKETS] [-k INFLIGHT] [-d SECONDS] [-r RATE]
- *	    [-f] HOST PORT
+ *	stun_load [-bft] [-s SOCKETS] [-k INFLIGHT] [-d SECONDS] [-r RATE]
+ *	    HOST PORT
  *
  * -t is TCP, -f fills requests up to 64 bytes as our own clients do, -r caps
- * requests a second over all sockets.  Prints one JSON line: answers, lost
+ * requests a second over all sockets.  -b looks for answers without ever
+ * sleeping: where a sleeping core is woken by an interrupt, as on virtual
+ * machines, the server's send() would pay more for that than for all its own
+ * work, and any two servers would look alike.  Prints one JSON line: answers, lost
  * (not answered within a second, or at the end of a connection), wrong,
  * seconds, p50_us and p99_us.
  */
@@ -59,7 +62,7 @@ struct sock {
 static struct sock *socks;
 static unsigned n_socks = 16, inflight = 16, rate;
 static double seconds = 3;
-static bool tcp;
+static bool tcp, busy;
 static size_t request_len = 20;
 static struct sockaddr_storage to;
 static socklen_t to_len;
@@ -79,7 +82,7 @@ static _Noreturn void
 usage(void)
 {
 	(void)fprintf(stderr,
-	    "usage: stun_load [-tf] [-s sockets] "
+	    "usage: stun_load [-bft] [-s sockets] "
 	    "[-k inflight] [-d seconds] [-r rate] host port\n");
 	exit(64);
 }
@@ -393,7 +396,7 @@ run(void)
 	for (s = 0; s < n_socks; s++)
 		ask(s, now);
 	while (mono_before(now, end) && !stopped) {
-		hear(rate == 0 ? 100 : 1, true);
+		hear(busy ? 0 : rate == 0 ? 100 : 1, true);
 		now = mono_now();
 		if (rate != 0 || now.us - look.us > 100000) {
 			give_up_late(now);
@@ -410,15 +413,15 @@ static void
 finish(void)
 {
 	struct mono now = mono_now(), end = mono_add_ms(now, 1000);
-	unsigned s, busy = 1;
+	unsigned s, left = 1;
 
-	while (busy > 0 && mono_before(now, end)) {
+	while (left > 0 && mono_before(now, end)) {
 		hear(10, false);
 		now = mono_now();
-		for (busy = s = 0; s < n_socks; s++)
-			busy += socks[s].busy;
+		for (left = s = 0; s < n_socks; s++)
+			left += socks[s].busy;
 	}
-	lost += busy;
+	lost += left;
 }
 
 static uint32_t
@@ -469,8 +472,11 @@ main(int argc, char **argv)
 	unsigned s;
 	int ch;
 
-	while ((ch = getopt(argc, argv, "tfs:k:d:r:")) != -1) {
+	while ((ch = getopt(argc, argv, "bfts:k:d:r:")) != -1) {
 		switch (ch) {
+		case 'b':
+			busy = true;
+			break;
 		case 't':
 			tcp = true;
 			break;
