@@ -219,6 +219,8 @@ channels_open(enum proc_kind kind, unsigned index, int fd)
 {
 	if (kind == PROC_STUND)
 		open_stund(fd);
+	else if (kind == PROC_STORE)
+		dbchan_open(fd);
 	else if (kind == PROC_APID && index < APIDS_MAX)
 		open_apid(&apids[index], fd);
 	else

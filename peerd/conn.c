@@ -152,6 +152,8 @@ link_is_down(struct conn *c, const char *why)
 
 	if (!c->announced)
 		return;
+	gossip_link_down(c);
+	dbchan_link(c, false);
 	misdeed_remember(c);
 	if (conn_find(c->id) != NULL)
 		return;
@@ -263,6 +265,7 @@ conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
 		return;
 	}
 	c->fd = fd;
+	c->slot = GOSSIP_NO_SLOT;
 	c->serial = next_serial++;
 	c->remote = addr_canon(remote);
 	c->started = c->last_rx = mono_now();
@@ -375,6 +378,8 @@ link_is_up(struct conn *c)
 	channels_link_up(c);
 	if (c->node != NULL)
 		channels_peer(c->node);
+	gossip_link_up(c);
+	dbchan_link(c, true);
 	nodes_send_all(c);
 	traffic_ping(c, 0);
 	discover_linked(c);

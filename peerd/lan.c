@@ -109,7 +109,7 @@ lan_heard_elsewhere(const uint8_t id[32])
 
 /* --- hearing --- */
 
-/* The author, read off a record that nodes_receive() found good. */
+/* The author, read off a record that records_lan() found good. */
 static void
 take(const uint8_t *buf, size_t len, struct naddr *from)
 {
@@ -119,7 +119,7 @@ take(const uint8_t *buf, size_t len, struct naddr *from)
 	    rec.kind != REC_NODE || memcmp(rec.author, peerd.node.id, 32) == 0)
 		return;
 	from->port = 0;
-	nodes_receive(NULL, 0, buf, len, from);
+	records_lan(buf, len, from);
 	if (known_find(&peerd.known, rec.author) != NULL)
 		note(rec.author, mono_now());
 }

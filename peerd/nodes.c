@@ -16,14 +16,10 @@
 #include "peerd/peerd.h"
 
 #define SEND_ALL_MAX 256 /* records said to a new link */
-#define HOPS_MAX     16  /* a record that went so far is not passed on */
-#define ODD_MAX      256 /* unreadable records remembered, to pass on once */
 #define SCAN_MS      5000
 #define FORGET_MS    (24 * 3600 * 1000) /* an OFFLINE node */
 
 static uint8_t *shown; /* enum known_status + 1, by place; 0: not shown */
-static uint64_t odd[ODD_MAX];
-static size_t n_odd;
 static struct mono scan_due;
 static size_t send_from; /* where the next nodes_send_all() begins */
 
@@ -157,41 +153,6 @@ feed_book(const struct noderec *nr, const uint8_t id[32], struct conn *from,
 
 /* --- passing on --- */
 
-/* One GOSSIP message around a record; 0 when it cannot be. */
-static size_t
-wrap(uint8_t *buf, size_t cap, uint8_t hops, const uint8_t *raw, size_t len)
-{
-	struct wire_blob b = { raw, len };
-	struct wr w;
-
-	wr_init(&w, buf, cap);
-	wire_put_gossip(&w, hops, &b, 1);
-	return w.bad ? 0 : w.len;
-}
-
-void
-nodes_relay(const struct conn *except, const uint8_t *author, uint8_t hops,
-    const uint8_t *raw, size_t len)
-{
-	uint8_t buf[REC_MAX + 16];
-	size_t n = wrap(buf, sizeof(buf), hops, raw, len);
-	struct mono now = mono_now();
-	struct conn *c;
-
-	if (n == 0)
-		return;
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c)) {
-		if (c->state != CONN_UP || c == except ||
-		    memcmp(c->id, author, 32) == 0)
-			continue;
-		if (!bucket_allow(&c->relay, now) ||
-		    !traffic_send(c, LANE_GOSSIP, buf, n)) {
-			c->behind = true;
-			peerd.n.records_not_sent++;
-		}
-	}
-}
-
 /* Records gathered for one message. */
 struct batch {
 	struct wire_blob rec[WIRE_RECORDS_MAX];
@@ -254,56 +215,20 @@ nodes_send_all(struct conn *c)
 
 /* --- taking in --- */
 
-static void
-refused(struct conn *from, const char *why, int event)
-{
-	peerd.n.records_refused++;
-	log_debug("record refused: %s", why);
-	if (from != NULL && event >= 0)
-		misdeed(from, (enum score_event)event);
-}
-
-/* Decode and hold to the rules; false when that was the end of it. */
-static bool
-read_record(struct rec *rec, struct conn *from, const uint8_t *raw, size_t len)
-{
-	enum rec_err err = rec_decode(rec, &peerd.charter, raw, len);
-
-	peerd.n.records_seen++;
-	if (err == REC_MALFORMED)
-		refused(from, rec_err_name(err), SCORE_MALFORMED);
-	else if (err == REC_RULE)
-		refused(from, rec_err_name(err), SCORE_CHARTER);
-	/* Other kinds are for the store; whoever has none ignores them. */
-	return err == REC_OK && rec->kind == REC_NODE;
-}
-
-/* Newer than what we have, alive and not of the future. */
-static bool
-is_news(const struct rec *rec, const uint8_t rid[32], struct wall now)
+bool
+nodes_is_news(const struct rec *rec, const uint8_t rid[32])
 {
 	const struct known_node *n = known_find(&peerd.known, rec->author);
 	struct rec_version v = { .hlc = rec->hlc };
+	struct wall now = wall_now();
 
+	if (memcmp(rec->author, peerd.node.id, 32) == 0)
+		return own_is_news(rec->hlc);
 	memcpy(v.rid, rid, 32);
 	if (n != NULL && n->raw_len > 0 && !rec_wins(&v, &n->version))
 		return false;
 	return hlc_expiry(rec->hlc, peerd.known.ttl_s).ms > now.ms &&
 	    !hlc_is_future(rec->hlc, now, peerd.charter.future_ms);
-}
-
-/* Of a later version perhaps: pass it on, but only once. */
-static bool
-is_first_odd(const uint8_t rid[32])
-{
-	uint64_t mark = get_u64(rid);
-	size_t i;
-
-	for (i = 0; i < ODD_MAX; i++)
-		if (odd[i] == mark)
-			return false;
-	odd[n_odd++ % ODD_MAX] = mark;
-	return true;
 }
 
 /* Whoever makes keys makes nodes: only so many are worth a line. */
@@ -344,73 +269,42 @@ tell(const struct rec *rec, enum known_rc rc)
 	channels_peer(n);
 }
 
-static void
-store(const struct rec *rec, const uint8_t rid[32], struct conn *from,
-    uint8_t hops, const uint8_t *raw, size_t len, const struct naddr *lan)
+void
+nodes_take(const struct rec *rec, const uint8_t rid[32], struct conn *from,
+    const uint8_t *raw, size_t len, const struct naddr *lan)
 {
 	struct conn *linked = conn_find(rec->author);
 	const struct naddr *at = lan;
 	bool had_place = known_find(&peerd.known, rec->author) != NULL;
 	uint64_t source =
 	    from == NULL ? ABOOK_GROUP_LAN : abook_group(&from->remote);
-	enum known_rc rc =
-	    known_put(&peerd.known, rec, rid, raw, len, source, wall_now());
-	struct known_node *n = known_find(&peerd.known, rec->author);
+	struct known_node *n;
+	enum known_rc rc;
 
+	if (memcmp(rec->author, peerd.node.id, 32) == 0) {
+		own_seen(rec->hlc);
+		return;
+	}
+	rc = known_put(&peerd.known, rec, rid, raw, len, source, wall_now());
+	n = known_find(&peerd.known, rec->author);
 	/* "Where you reached me" is said over its own link, or on the LAN. */
 	if (linked != NULL)
 		at = &linked->remote;
 	tell_evicted();
-	if (rc == KNOWN_BAD && hops < HOPS_MAX && is_first_odd(rid))
-		nodes_relay(from, rec->author, (uint8_t)(hops + 1), raw, len);
 	if (n == NULL ||
 	    (rc != KNOWN_NEW && rc != KNOWN_NEWER && rc != KNOWN_GONE))
 		return;
-	peerd.n.records_stored++;
 	if (!had_place)
 		new_place(n);
 	if (lan != NULL && n->link != KNOWN_LINKED)
 		n->observed = *lan;
-	if (from != NULL) {
-		score_first_delivery(&from->score, mono_now());
+	if (from != NULL)
 		lan_heard_elsewhere(rec->author);
-	}
 	if (linked != NULL)
 		channels_link_up(linked);
 	if (rc != KNOWN_GONE)
 		feed_book(&n->node, n->id, from, at, lan);
-	if (hops < HOPS_MAX)
-		nodes_relay(from, rec->author, (uint8_t)(hops + 1), raw, len);
 	tell(rec, rc);
-}
-
-void
-nodes_receive(struct conn *from, uint8_t hops, const uint8_t *raw, size_t len,
-    const struct naddr *lan)
-{
-	struct wall now = wall_now();
-	uint8_t rid[32];
-	struct rec rec;
-	bool own;
-
-	if (!read_record(&rec, from, raw, len))
-		return;
-	own = memcmp(rec.author, peerd.node.id, 32) == 0;
-	rec_rid(rid, rec.body, rec.body_len);
-	if (own ? !own_is_news(rec.hlc) : !is_news(&rec, rid, now))
-		return;
-	if (from != NULL && !bucket_allow(&from->intake, mono_now())) {
-		refused(NULL, "too many of this link", -1);
-		return;
-	}
-	if (!rec_verify(&rec, peerd.charter.netid, rid)) {
-		refused(from, rec_err_name(REC_SIG), SCORE_BAD_SIG);
-		return;
-	}
-	if (own)
-		own_seen(rec.hlc);
-	else
-		store(&rec, rid, from, hops, raw, len, lan);
 }
 
 /* --- as time goes by --- */

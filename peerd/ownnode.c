@@ -356,7 +356,7 @@ own_signed(const uint8_t sig[64])
 		own.left = peerd.stopping;
 		return;
 	}
-	nodes_relay(NULL, peerd.node.id, 0, own.raw, own.raw_len);
+	records_own(own.raw, own.raw_len);
 	own.left = own.leaving;
 	if (peerd.stopping && !own.left)
 		own_leave();
@@ -395,6 +395,12 @@ void
 own_seen(uint64_t hlc)
 {
 	own.foreign = hlc;
+	publish(true);
+}
+
+void
+own_admitted(void)
+{
 	publish(true);
 }
 

@@ -148,6 +148,8 @@ go(void)
 		fatalx(EX_SOFTWARE, "charter and node are of two networks");
 	make_tables();
 	nodes_init();
+	gossip_init();
+	records_init();
 	keep_load();
 	randombytes_buf(peerd.noise_sk, 32);
 	(void)crypto_scalarmult_base(peerd.noise_pk, peerd.noise_sk);
@@ -239,6 +241,8 @@ ready(void)
 	struct mono now = mono_now();
 
 	peerd.ready = now;
+	gossip_start();
+	records_start();
 	peerd.hello.proto_min = LINK_PROTO_MIN;
 	peerd.hello.proto_max = LINK_PROTO_MAX;
 	memcpy(peerd.hello.identity, peerd.node.id, 32);
@@ -312,6 +316,7 @@ stats(stat_emit emit, void *arg)
 	emit(arg, "links_out", out);
 	emit(arg, "known_nodes", peerd.known.n);
 	emit(arg, "bans", peerd.bans.n);
+	gossip_stats(emit, arg);
 }
 
 static void
@@ -333,6 +338,8 @@ limits(limit_emit emit, void *arg)
 	emit(arg, "bans", peerd.bans.n, peerd.bans.cap, 0);
 	emit(arg, "link queue bytes", peerd.queued, QUEUED_MAX,
 	    peerd.n.records_not_sent);
+	gossip_limits(emit, arg);
+	records_limits(emit, arg);
 	emit(arg, "pings pending", pings_pending(), PINGS_MAX, 0);
 }
 

@@ -11,11 +11,15 @@
  *   stund   <- SP_PEER_UP, SP_PEER_DOWN  ---------------------+
  *           -- SP_STUN ---------------------------------------+
  *   apid    <- PA_PEER, PA_GONE, PA_TOTALS -------------------+
+ *   store   <- PS_RECORDS, PS_MESSAGE, PS_PEER ---------------+
+ *           -- PS_APPLIED, PS_FRESH, PS_MESSAGE, PS_ROOT -----+
  *                                                             |
  *   other peerds == TCP links, LAN datagrams =================+
  *
  *   inbound.c   who may come in        conn.c      a connection's life
  *   shake.c     its handshake          traffic.c   its frames and messages
+ *   records.c   records, in and out    gossip.c    who is sent what
+ *   dbchan.c    the store
  *   nodes.c     records of others      ownnode.c   our own record
  *   targets.c   configured peers       discover.c  whom to dial besides
  *   addrs.c     addresses swapped      lan.c       multicast
@@ -36,11 +40,14 @@
 #include "common/charter.h"
 #include "common/child.h"
 #include "common/msg_ctl.h"
+#include "common/msg_db.h"
 #include "common/msg_peerd.h"
 #include "common/msg_siblings.h"
 #include "common/ratelimit.h"
+#include "common/rec.h"
 #include "peerd/abook.h"
 #include "peerd/ban.h"
+#include "peerd/bcast.h"
 #include "peerd/hello.h"
 #include "peerd/known.h"
 #include "peerd/link.h"
@@ -114,6 +121,9 @@ struct conn {
 	struct naddr stun_udp, stun_tcp;
 	bool bye;       /* nothing more to say */
 	bool announced; /* others were told that it is up */
+	uint8_t slot;   /* of the broadcast, or GOSSIP_NO_SLOT */
+	size_t held[LANE_N]; /* consumed, but not granted while the store is
+	    behind */
 };
 TAILQ_HEAD(conns, conn);
 
@@ -128,7 +138,11 @@ TAILQ_HEAD(conns, conn);
 	X(records_seen)                                                        \
 	X(records_stored)                                                      \
 	X(records_refused)                                                     \
+	X(records_sent)                                                        \
 	X(records_not_sent)                                                    \
+	X(records_no_store)                                                    \
+	X(signatures)                                                          \
+	X(sync_not_sent)                                                       \
 	X(unknown_messages)                                                    \
 	X(protocol_errors)                                                     \
 	X(dials)                                                               \
@@ -219,15 +233,75 @@ void traffic_free(struct conn *c);
 bool traffic_send(struct conn *c, enum lane lane, const void *msg, size_t len);
 void traffic_ping(struct conn *c, uint64_t token);
 
+/* The store took enough to go on: grant what was held back. */
+void traffic_release(struct conn *c);
+
+/* --- gossip.c: the shell of bcast.h --- */
+
+#define GOSSIP_NO_HANDLE UINT32_MAX
+#define GOSSIP_NO_TOKEN  UINT32_MAX
+#define GOSSIP_NO_SLOT   UINT8_MAX
+#define GOSSIP_HOPS_MAX  200
+#define GOSSIP_FULL      (384u << 10) /* bytes waiting: records are announced
+                                         instead */
+
+void gossip_init(void);
+void gossip_start(void);
+void gossip_link_up(struct conn *c);
+void gossip_link_down(struct conn *c);
+void gossip_link_rtt(const struct conn *c);
+bool gossip_is_eager(const struct conn *c);
+/* Keep a copy of a record; GOSSIP_NO_HANDLE when there is no room. */
+uint32_t gossip_keep(const uint8_t *raw, size_t len, uint8_t hops);
+void gossip_drop(uint32_t handle); /* any value */
+const uint8_t *gossip_raw(uint32_t handle, size_t *len);
+/* False when it was seen before.  The token goes to gossip_settle(). */
+bool gossip_receive(struct conn *c, const uint8_t rid[32], uint8_t hops,
+    uint32_t *token);
+void gossip_settle(uint32_t token, enum bcast_verdict verdict,
+    const struct bcast_msg *m);
+void gossip_local(const struct bcast_msg *m);
+void gossip_synced(const struct bcast_msg *m, const struct conn *from);
+void gossip_message(struct conn *c, const struct wire_msg *m);
+void gossip_stats(stat_emit emit, void *arg);
+void gossip_limits(limit_emit emit, void *arg);
+
+/* --- records.c --- */
+
+void records_init(void);
+void records_start(void);
+/* A record came by GOSSIP, by RECS, over the LAN. */
+void records_gossip(struct conn *from, uint8_t hops, const uint8_t *raw,
+    size_t len);
+void records_sync(struct conn *from, const uint8_t *raw, size_t len);
+void records_lan(const uint8_t *raw, size_t len, const struct naddr *lan);
+void records_own(const uint8_t *raw, size_t len);   /* our node record */
+void records_fresh(const uint8_t *raw, size_t len); /* the store wrote it */
+void records_applied(uint32_t id, const uint8_t *verdicts, size_t n);
+void records_store_gone(void);
+bool records_are_held(void); /* the store is behind: grant no credit */
+void records_limits(limit_emit emit, void *arg);
+
+/* --- dbchan.c: the channel to the store --- */
+
+#define DBCHAN_QUEUE (4u << 20)
+
+void dbchan_open(int fd);
+bool dbchan_send_records(uint32_t id, const struct msg_ps_records *r);
+bool dbchan_message(const struct conn *c, const void *msg, size_t len);
+void dbchan_link(const struct conn *c, bool up);
+
 /* --- nodes.c --- */
 
 void nodes_init(void);
-/* from: the link it came over, or NULL; lan: its source, or NULL. */
-void nodes_receive(struct conn *from, uint8_t hops, const uint8_t *raw,
-    size_t len, const struct naddr *lan);
+/* Newer than what we have, alive and not of the future. */
+bool nodes_is_news(const struct rec *rec, const uint8_t rid[32]);
+/* A node record that is news, its signature good.  from: the link it came
+ * over, or NULL; lan: its source, or NULL. */
+void nodes_take(const struct rec *rec, const uint8_t rid[32],
+    struct conn *from, const uint8_t *raw, size_t len,
+    const struct naddr *lan);
 void nodes_send_all(struct conn *c);
-void nodes_relay(const struct conn *except, const uint8_t *author, uint8_t hops,
-    const uint8_t *raw, size_t len);
 struct known_node *nodes_get(const uint8_t id[32]);
 void nodes_unlinked(struct conn *c);
 void nodes_tick(struct mono now);
@@ -257,6 +331,7 @@ void own_not_signed(const char *error);
 bool own_is_news(uint64_t hlc);
 void own_seen(uint64_t hlc); /* a record of ours came back, verified */
 void own_leave(void);
+void own_admitted(void); /* say it again: more will listen now */
 /* Our signed record, or 0 bytes while there is none. */
 size_t own_record(const uint8_t **raw);
 bool own_has_left(void); /* the farewell was sent, or never will be */

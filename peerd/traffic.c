@@ -17,6 +17,7 @@
 #define QUEUE_FIRST   4096u
 #define CONTROL_QUEUE (128u * 1024) /* a peer that does not read */
 #define GOSSIP_QUEUE  (512u * 1024)
+#define BULK_QUEUE    (2048u * 1024)
 #define BYE_HOLD                                                               \
 	(1u << WIRE_BYE_NONE | 1u << WIRE_BYE_FULL | 1u << WIRE_BYE_BANNED)
 
@@ -29,7 +30,9 @@ static uint8_t out[WRITE_BATCH + LINK_FRAME_MAX];
 static size_t
 lane_cap_max(enum lane lane)
 {
-	return lane == LANE_CONTROL ? CONTROL_QUEUE : GOSSIP_QUEUE;
+	return lane == LANE_CONTROL ? CONTROL_QUEUE
+	    : lane == LANE_BULK     ? BULK_QUEUE
+				    : GOSSIP_QUEUE;
 }
 
 /* Room for len more bytes on a lane.  False when it has enough already. */
@@ -226,7 +229,16 @@ on_gossip(struct conn *c, struct wire_msg *m)
 	struct wire_blob rec;
 
 	while (c->state == CONN_UP && wire_next_record(m, &rec))
-		nodes_receive(c, m->hops, rec.p, rec.len, NULL);
+		records_gossip(c, m->hops, rec.p, rec.len);
+}
+
+static void
+on_recs(struct conn *c, struct wire_msg *m)
+{
+	struct wire_blob rec;
+
+	while (c->state == CONN_UP && wire_next_record(m, &rec))
+		records_sync(c, rec.p, rec.len);
 }
 
 static void
@@ -262,6 +274,7 @@ on_pong(struct conn *c, const struct wire_msg *m)
 	    : (uint32_t)(((int64_t)c->rtt_us * 7 + us) / 8);
 	c->has_clock = true;
 	c->clock_off_ms = m->wall_ms + us / 2000 - wall_now().ms;
+	gossip_link_rtt(c);
 	if (c->node != NULL)
 		c->node->rtt_us = c->rtt_us;
 }
@@ -323,14 +336,34 @@ on_message(struct conn *c, const struct link_msg *lm)
 	case WIRE_ADDR:
 		addrs_told(c, &m);
 		break;
-	case WIRE_IHAVE: /* for cores that this shell does not run yet */
+	case WIRE_IHAVE:
 	case WIRE_PULL:
 	case WIRE_GRAFT:
 	case WIRE_PRUNE:
+		gossip_message(c, &m);
+		break;
+	case WIRE_RECS:
+		/* The session hears of it first, then of what is new in it. */
+		(void)dbchan_message(c, lm->p, lm->len);
+		on_recs(c, &m);
+		break;
+	case WIRE_ROOT:
+	case WIRE_RANGE:
+	case WIRE_ITEMS:
+	case WIRE_WANT:
+	case WIRE_DONE:
+	case WIRE_SINCE:
+	case WIRE_GETMAN:
+	case WIRE_MAN:
+	case WIRE_GET:
+	case WIRE_CHUNK:
+		(void)dbchan_message(c, lm->p, lm->len);
+		break;
 	case WIRE_JOIN:
 	case WIRE_NEIGHBOR:
 	case WIRE_DISCONNECT:
 	case WIRE_SWAP:
+		break;
 	case WIRE_CREDIT: /* the link has seen to it */
 		break;
 	}
@@ -359,6 +392,34 @@ on_broken(struct conn *c)
 	}
 }
 
+/*
+ * Grant what was read, unless the store is behind: then the peer shall feel
+ * it, and what it sends waits in its own memory.
+ */
+static void
+consumed(struct conn *c, enum lane lane, size_t n)
+{
+	if (lane != LANE_CONTROL && records_are_held())
+		c->held[lane] += n;
+	else
+		link_consumed(&c->link, lane, n);
+}
+
+void
+traffic_release(struct conn *c)
+{
+	enum lane i;
+
+	if (c->state != CONN_UP)
+		return;
+	for (i = 0; i < LANE_N; i++) {
+		if (c->held[i] > 0)
+			link_consumed(&c->link, i, c->held[i]);
+		c->held[i] = 0;
+	}
+	want_write(c);
+}
+
 /* All messages of one frame. */
 static bool
 take_frame(struct conn *c)
@@ -371,7 +432,7 @@ take_frame(struct conn *c)
 		on_message(c, &m);
 		if (c->state != CONN_UP)
 			return false;
-		link_consumed(&c->link, m.lane, m.len);
+		consumed(c, m.lane, m.len);
 	}
 	if (rc == LINK_BROKEN)
 		on_broken(c);

@@ -64,9 +64,12 @@ get_gossip(struct rd *r, struct wire_msg *m, size_t len)
 bool
 wire_next_record(struct wire_msg *m, struct wire_blob *record)
 {
-	if (m->type != WIRE_GOSSIP || m->n == 0)
+	if (m->type == WIRE_RECS && m->n_recs > 0)
+		m->n_recs--;
+	else if (m->type == WIRE_GOSSIP && m->n > 0)
+		m->n--;
+	else
 		return false;
-	m->n--;
 	get_record(&m->items, record);
 	return !m->items.bad;
 }
@@ -135,6 +138,52 @@ get_prune(struct rd *r, struct wire_msg *m)
 	mp_rd_arity(r, 2);
 	(void)mp_rd_uint(r, WIRE_PRUNE);
 	m->backoff_ms = (uint32_t)mp_rd_uint(r, WIRE_BACKOFF_MAX);
+}
+
+/* RECS: as GOSSIP, for a session of anti-entropy. */
+static void
+get_recs(struct rd *r, struct wire_msg *m)
+{
+	struct wire_blob record;
+	size_t i;
+
+	mp_rd_arity(r, 3);
+	(void)mp_rd_uint(r, WIRE_RECS);
+	m->sid = (uint32_t)mp_rd_uint(r, UINT32_MAX);
+	m->n_recs = (uint16_t)mp_rd_array(r, WIRE_RECS_MAX);
+	m->items = *r;
+	for (i = 0; i < m->n_recs; i++)
+		get_record(r, &record);
+	if (m->n_recs == 0)
+		r->bad = true;
+}
+
+void
+wire_put_root(struct wr *w, const struct wire_root *root)
+{
+	mp_wr_array(w, 8);
+	mp_wr_uint(w, WIRE_ROOT);
+	mp_wr_uint(w, root->tick);
+	mp_wr_bin(w, root->root, 32);
+	mp_wr_uint(w, root->cnt);
+	mp_wr_int(w, root->sum);
+	mp_wr_uint(w, root->wall_ms < 0 ? 0 : (uint64_t)root->wall_ms);
+	mp_wr_uint(w, root->seq);
+	mp_wr_bin(w, root->dbid, 16);
+}
+
+static void
+get_root(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 8);
+	(void)mp_rd_uint(r, WIRE_ROOT);
+	m->root.tick = mp_rd_uint(r, UINT64_MAX);
+	mp_rd_bin_exact(r, m->root.root, 32);
+	m->root.cnt = mp_rd_uint(r, UINT64_MAX);
+	m->root.sum = mp_rd_int(r, INT64_MIN, INT64_MAX);
+	m->root.wall_ms = (int64_t)mp_rd_uint(r, INT64_MAX);
+	m->root.seq = mp_rd_uint(r, UINT64_MAX);
+	mp_rd_bin_exact(r, m->root.dbid, 16);
 }
 
 void
@@ -381,6 +430,25 @@ get_body(struct rd *r, struct wire_msg *m, size_t len)
 	case WIRE_SWAP:
 		get_swap(r, m);
 		break;
+	case WIRE_RECS:
+		get_recs(r, m);
+		break;
+	case WIRE_ROOT:
+		get_root(r, m);
+		break;
+	case WIRE_RANGE:
+	case WIRE_ITEMS:
+	case WIRE_WANT:
+	case WIRE_DONE:
+	case WIRE_SINCE:
+	case WIRE_GETMAN:
+	case WIRE_MAN:
+	case WIRE_GET:
+	case WIRE_CHUNK:
+		/* The store reads these; here they must only be one object. */
+		r->bad = !mp_scan(r->p, r->left, WIRE_DEPTH_MAX);
+		(void)rd_take(r, r->left);
+		break;
 	case WIRE_CREDIT:
 		get_credit(r, m);
 		break;
@@ -398,6 +466,18 @@ get_body(struct rd *r, struct wire_msg *m, size_t len)
 		get_addr(r, m);
 		break;
 	}
+}
+
+uint32_t
+wire_peek(const void *msg, size_t len)
+{
+	uint32_t number;
+	struct rd r;
+
+	rd_init(&r, msg, len);
+	(void)mp_rd_array(&r, UINT16_MAX);
+	number = (uint32_t)mp_rd_uint(&r, UINT16_MAX);
+	return r.bad ? 0 : number;
 }
 
 enum wire_rc

@@ -15,6 +15,11 @@
  *   [7 NEIGHBOR, want:u8]                       0 low, 1 high, 2 yes
  *   [8 DISCONNECT, reason:u8]
  *   [9 SWAP, [id:bin(32), fam, ip:bin, port]]
+ *   [16 ROOT, tick, R:bin(32), cnt, sum:int, wall_ms, seq, dbid:bin(16)]
+ *   [17 RANGE ..] [18 ITEMS ..] [19 WANT ..] [21 DONE ..] [22 SINCE ..]
+ *                                               see recon.h
+ *   [20 RECS, sid, [record:bin ..]]             1..256 records
+ *   [32 GETMAN ..] [33 MAN ..] [34 GET ..] [35 CHUNK ..]   see fetch.h
  *   [64 CREDIT, lane, bytes]                    bytes >= 1
  *   [65 PING, token:u64, wall_ms]
  *   [66 PONG, token:u64, wall_ms]
@@ -30,6 +35,8 @@
 
 #define WIRE_RECORDS_MAX 64
 #define WIRE_GOSSIP_MAX  49152 /* bytes of a GOSSIP message */
+#define WIRE_RECS_MAX    256   /* records of a RECS message */
+#define WIRE_ROOT_MAX    128   /* bytes of a ROOT message */
 #define WIRE_ADDRS_MAX   64
 #define WIRE_DEPTH_MAX   8   /* nesting of a message of unknown type */
 #define WIRE_IDS_MAX     512 /* short ids of IHAVE and PULL */
@@ -54,6 +61,17 @@ enum lane { LANE_CONTROL, LANE_GOSSIP, LANE_SYNC, LANE_BULK, LANE_N };
 	X(7, NEIGHBOR, LANE_CONTROL)                                           \
 	X(8, DISCONNECT, LANE_CONTROL)                                         \
 	X(9, SWAP, LANE_CONTROL)                                               \
+	X(16, ROOT, LANE_SYNC)                                                 \
+	X(17, RANGE, LANE_SYNC)                                                \
+	X(18, ITEMS, LANE_SYNC)                                                \
+	X(19, WANT, LANE_SYNC)                                                 \
+	X(20, RECS, LANE_SYNC)                                                 \
+	X(21, DONE, LANE_SYNC)                                                 \
+	X(22, SINCE, LANE_SYNC)                                                \
+	X(32, GETMAN, LANE_BULK)                                               \
+	X(33, MAN, LANE_BULK)                                                  \
+	X(34, GET, LANE_BULK)                                                  \
+	X(35, CHUNK, LANE_BULK)                                                \
 	X(64, CREDIT, LANE_CONTROL)                                            \
 	X(65, PING, LANE_CONTROL)                                              \
 	X(66, PONG, LANE_CONTROL)                                              \
@@ -113,6 +131,17 @@ struct wire_addr {
 	struct naddr addr; /* fam 4 or 6, port not 0 */
 };
 
+/* What a node has settled last, and where its change log stands. */
+struct wire_root {
+	uint64_t tick;
+	uint8_t root[32];
+	uint64_t cnt;
+	int64_t sum;
+	int64_t wall_ms;
+	uint64_t seq;
+	uint8_t dbid[16];
+};
+
 struct wire_msg {
 	enum wire_type type;
 	uint8_t hops;   /* GOSSIP */
@@ -122,13 +151,16 @@ struct wire_msg {
 	uint8_t reason; /* BYE, DISCONNECT; any value, see the enums */
 	uint8_t n;      /* GETADDR: wanted; GOSSIP, ADDR: items that follow */
 	uint16_t n_ids; /* IHAVE, PULL */
+	uint16_t n_recs; /* RECS: records that follow */
+	uint32_t sid;    /* RECS */
+	struct wire_root root; /* ROOT */
 	uint32_t bytes; /* CREDIT */
 	uint32_t backoff_ms;   /* PRUNE */
 	const uint8_t *ids;    /* IHAVE, PULL: WIRE_ID bytes each, borrowed */
 	struct wire_addr node; /* JOIN, SWAP */
 	uint64_t token;        /* PING, PONG */
 	int64_t wall_ms;       /* PING, PONG */
-	struct rd items; /* GOSSIP, ADDR: already checked, see wire_next_*() */
+	struct rd items; /* GOSSIP, RECS, ADDR: already checked, see wire_next_*() */
 };
 
 /*
@@ -138,7 +170,11 @@ struct wire_msg {
 enum wire_rc wire_decode(struct wire_msg *m, enum lane lane, const uint8_t *p,
     size_t len);
 
-/* The next record of a GOSSIP message, borrowed from it; false at the end. */
+/* The type of a message, or 0 when it has none. */
+uint32_t wire_peek(const void *msg, size_t len);
+
+/* The next record of a GOSSIP or RECS message, borrowed from it; false at the
+ * end. */
 bool wire_next_record(struct wire_msg *m, struct wire_blob *record);
 
 /* The next address of an ADDR message; false at the end. */
@@ -160,6 +196,7 @@ void wire_put_join(struct wr *w, unsigned ttl, const struct wire_addr *node);
 void wire_put_neighbor(struct wr *w, enum wire_want want);
 void wire_put_disconnect(struct wr *w, enum wire_gone reason);
 void wire_put_swap(struct wr *w, const struct wire_addr *node);
+void wire_put_root(struct wr *w, const struct wire_root *root);
 void wire_put_credit(struct wr *w, enum lane lane, uint32_t bytes);
 void wire_put_ping(struct wr *w, uint64_t token, int64_t wall_ms);
 void wire_put_pong(struct wr *w, uint64_t token, int64_t wall_ms);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "peerd/wire.h"
+
 static struct link_peer {
 	uint32_t link; /* 0: free */
 	uint8_t id[32];
@@ -44,12 +46,26 @@ links_peer(const struct msg_ps_peer *p)
 	l->outbound = p->outbound;
 }
 
+static void
+on_root(struct link_peer *p, const struct wire_root *root)
+{
+	p->has_root = true;
+	p->tick = root->tick;
+	memcpy(p->root, root->root, 32);
+}
+
 void
 links_message(uint32_t link, const void *msg, size_t len)
 {
-	(void)link;
-	(void)msg;
-	(void)len;
+	struct link_peer *p = link == 0 ? NULL : find(link);
+	enum lane lane = wire_peek(msg, len) >= WIRE_GETMAN ? LANE_BULK
+							    : LANE_SYNC;
+	struct wire_msg m;
+
+	if (p == NULL || wire_decode(&m, lane, msg, len) != WIRE_OK)
+		return;
+	if (m.type == WIRE_ROOT)
+		on_root(p, &m.root);
 }
 
 void
