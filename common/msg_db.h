@@ -86,6 +86,11 @@ enum db_fail {
 	F(T, U32,  link, 0, 0)                                           \
 	F(T, U8,   event, 0, 0)
 
+/* So many bytes of the messages given for this link have left. */
+#define MSG_PS_DRAINED(F, T)                                             \
+	F(T, U32,  link, 0, 0)                                           \
+	F(T, U32,  bytes, 0, 0)
+
 #define MSG_PS_ROOT(F, T)                                                \
 	F(T, U64,  tick, 0, 0)                                           \
 	F(T, BIN,  root, 32, 0)                                          \
@@ -101,7 +106,8 @@ enum db_fail {
 	X(PS_PEER,       4, MSG_DOWN, PH_ANY, FD_NONE, ps_peer)          \
 	X(PS_MESSAGE,    5, MSG_BOTH, PH_ANY, FD_NONE, ps_message)       \
 	X(PS_SCORE,      6, MSG_UP,   PH_ANY, FD_NONE, ps_score)         \
-	X(PS_ROOT,       7, MSG_UP,   PH_ANY, FD_NONE, ps_root)
+	X(PS_ROOT,       7, MSG_UP,   PH_ANY, FD_NONE, ps_root)          \
+	X(PS_DRAINED,    8, MSG_DOWN, PH_ANY, FD_NONE, ps_drained)
 
 /* A kind's part of the settled database. */
 #define MSG_DB_KIND(F, T)                                                \
@@ -258,6 +264,7 @@ MSG_DECLARE(ps_peer, MSG_PS_PEER)
 MSG_DECLARE(ps_message, MSG_PS_MESSAGE)
 MSG_DECLARE(ps_score, MSG_PS_SCORE)
 MSG_DECLARE(ps_root, MSG_PS_ROOT)
+MSG_DECLARE(ps_drained, MSG_PS_DRAINED)
 MSG_DECLARE(db_kind, MSG_DB_KIND)
 MSG_DECLARE(db_region, MSG_DB_REGION)
 MSG_DECLARE(db_state, MSG_DB_STATE)

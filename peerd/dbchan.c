@@ -9,6 +9,8 @@
 #include "common/log.h"
 #include "peerd/peerd.h"
 
+#define DRAINED_BELOW (64u << 10)
+
 static struct ipc *store;
 
 bool
@@ -73,7 +75,8 @@ lane_of(const uint8_t *msg, size_t len)
 	case WIRE_ITEMS:
 	case WIRE_WANT:
 	case WIRE_RECS:
-	case WIRE_DONE:
+	case WIRE_END:
+	case WIRE_FULL:
 	case WIRE_SINCE:
 		return LANE_SYNC;
 	case WIRE_GETMAN:
@@ -98,6 +101,27 @@ on_message(struct ipc *ch, const struct ipc_msg *m)
 		return;
 	if (!traffic_send(c, lane, q->msg.p, q->msg.len))
 		peerd.n.sync_not_sent++; /* sessions begin anew by themselves */
+	c->from_store += (uint32_t)q->msg.len;
+	dbchan_drained(c);
+}
+
+/*
+ * The store gives no more than a window of bytes for a link: tell it what
+ * has left.  What could not be queued counts as well.
+ */
+void
+dbchan_drained(struct conn *c)
+{
+	struct msg_ps_drained d = { .link = c->serial,
+		.bytes = c->from_store };
+
+	if (c->from_store == 0 || store == NULL ||
+	    link_queued(&c->link, LANE_SYNC) +
+		    link_queued(&c->link, LANE_BULK) >
+		DRAINED_BELOW)
+		return;
+	c->from_store = 0;
+	(void)ipc_send(store, PS_DRAINED, 0, &d);
 }
 
 static void

@@ -122,6 +122,7 @@ struct conn {
 	bool bye;       /* nothing more to say */
 	bool announced; /* others were told that it is up */
 	uint8_t slot;   /* of the broadcast, or GOSSIP_NO_SLOT */
+	uint32_t from_store; /* bytes of its messages that have not left */
 	size_t held[LANE_N]; /* consumed, but not granted while the store is
 	    behind */
 };
@@ -290,6 +291,7 @@ void dbchan_open(int fd);
 bool dbchan_send_records(uint32_t id, const struct msg_ps_records *r);
 bool dbchan_message(const struct conn *c, const void *msg, size_t len);
 void dbchan_link(const struct conn *c, bool up);
+void dbchan_drained(struct conn *c); /* look whether it is */
 
 /* --- nodes.c --- */
 

@@ -216,6 +216,7 @@ traffic_write(struct conn *c)
 	if (c->state != CONN_UP)
 		return false;
 	take_back_empty(c);
+	dbchan_drained(c);
 	if (c->wbuf != NULL || link_wants_write(&c->link))
 		(void)event_add(c->ev_write, NULL);
 	return true;
@@ -343,15 +344,14 @@ on_message(struct conn *c, const struct link_msg *lm)
 		gossip_message(c, &m);
 		break;
 	case WIRE_RECS:
-		/* The session hears of it first, then of what is new in it. */
-		(void)dbchan_message(c, lm->p, lm->len);
 		on_recs(c, &m);
 		break;
 	case WIRE_ROOT:
 	case WIRE_RANGE:
 	case WIRE_ITEMS:
 	case WIRE_WANT:
-	case WIRE_DONE:
+	case WIRE_END:
+	case WIRE_FULL:
 	case WIRE_SINCE:
 	case WIRE_GETMAN:
 	case WIRE_MAN:

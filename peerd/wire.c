@@ -149,7 +149,7 @@ get_recs(struct rd *r, struct wire_msg *m)
 
 	mp_rd_arity(r, 3);
 	(void)mp_rd_uint(r, WIRE_RECS);
-	m->sid = (uint32_t)mp_rd_uint(r, UINT32_MAX);
+	m->sid = (uint16_t)mp_rd_uint(r, UINT16_MAX);
 	m->n_recs = (uint16_t)mp_rd_array(r, WIRE_RECS_MAX);
 	m->items = *r;
 	for (i = 0; i < m->n_recs; i++)
@@ -170,6 +170,27 @@ wire_put_root(struct wr *w, const struct wire_root *root)
 	mp_wr_uint(w, root->wall_ms < 0 ? 0 : (uint64_t)root->wall_ms);
 	mp_wr_uint(w, root->seq);
 	mp_wr_bin(w, root->dbid, 16);
+}
+
+void
+wire_put_since(struct wr *w, uint16_t sid, const uint8_t dbid[16],
+    uint64_t seq)
+{
+	mp_wr_array(w, 4);
+	mp_wr_uint(w, WIRE_SINCE);
+	mp_wr_uint(w, sid);
+	mp_wr_bin(w, dbid, 16);
+	mp_wr_uint(w, seq);
+}
+
+static void
+get_since(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 4);
+	(void)mp_rd_uint(r, WIRE_SINCE);
+	m->sid = (uint16_t)mp_rd_uint(r, UINT16_MAX);
+	mp_rd_bin_exact(r, m->dbid, 16);
+	m->seq = mp_rd_uint(r, UINT64_MAX);
 }
 
 static void
@@ -436,11 +457,14 @@ get_body(struct rd *r, struct wire_msg *m, size_t len)
 	case WIRE_ROOT:
 		get_root(r, m);
 		break;
+	case WIRE_SINCE:
+		get_since(r, m);
+		break;
 	case WIRE_RANGE:
 	case WIRE_ITEMS:
 	case WIRE_WANT:
-	case WIRE_DONE:
-	case WIRE_SINCE:
+	case WIRE_END:
+	case WIRE_FULL:
 	case WIRE_GETMAN:
 	case WIRE_MAN:
 	case WIRE_GET:

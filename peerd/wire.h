@@ -16,9 +16,10 @@
  *   [8 DISCONNECT, reason:u8]
  *   [9 SWAP, [id:bin(32), fam, ip:bin, port]]
  *   [16 ROOT, tick, R:bin(32), cnt, sum:int, wall_ms, seq, dbid:bin(16)]
- *   [17 RANGE ..] [18 ITEMS ..] [19 WANT ..] [21 DONE ..] [22 SINCE ..]
+ *   [17 RANGE ..] [18 ITEMS ..] [19 WANT ..] [21 END ..] [23 FULL ..]
  *                                               see recon.h
  *   [20 RECS, sid, [record:bin ..]]             1..256 records
+ *   [22 SINCE, sid, dbid:bin(16), seq]          answered by RECS of sid
  *   [32 GETMAN ..] [33 MAN ..] [34 GET ..] [35 CHUNK ..]   see fetch.h
  *   [64 CREDIT, lane, bytes]                    bytes >= 1
  *   [65 PING, token:u64, wall_ms]
@@ -66,8 +67,9 @@ enum lane { LANE_CONTROL, LANE_GOSSIP, LANE_SYNC, LANE_BULK, LANE_N };
 	X(18, ITEMS, LANE_SYNC)                                                \
 	X(19, WANT, LANE_SYNC)                                                 \
 	X(20, RECS, LANE_SYNC)                                                 \
-	X(21, DONE, LANE_SYNC)                                                 \
+	X(21, END, LANE_SYNC)                                                  \
 	X(22, SINCE, LANE_SYNC)                                                \
+	X(23, FULL, LANE_SYNC)                                                 \
 	X(32, GETMAN, LANE_BULK)                                               \
 	X(33, MAN, LANE_BULK)                                                  \
 	X(34, GET, LANE_BULK)                                                  \
@@ -152,7 +154,9 @@ struct wire_msg {
 	uint8_t n;      /* GETADDR: wanted; GOSSIP, ADDR: items that follow */
 	uint16_t n_ids; /* IHAVE, PULL */
 	uint16_t n_recs; /* RECS: records that follow */
-	uint32_t sid;    /* RECS */
+	uint16_t sid;    /* RECS, SINCE */
+	uint64_t seq;    /* SINCE */
+	uint8_t dbid[16]; /* SINCE */
 	struct wire_root root; /* ROOT */
 	uint32_t bytes; /* CREDIT */
 	uint32_t backoff_ms;   /* PRUNE */
@@ -197,6 +201,8 @@ void wire_put_neighbor(struct wr *w, enum wire_want want);
 void wire_put_disconnect(struct wr *w, enum wire_gone reason);
 void wire_put_swap(struct wr *w, const struct wire_addr *node);
 void wire_put_root(struct wr *w, const struct wire_root *root);
+void wire_put_since(struct wr *w, uint16_t sid, const uint8_t dbid[16],
+    uint64_t seq);
 void wire_put_credit(struct wr *w, enum lane lane, uint32_t bytes);
 void wire_put_ping(struct wr *w, uint64_t token, int64_t wall_ms);
 void wire_put_pong(struct wr *w, uint64_t token, int64_t wall_ms);
