@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Peers and their roots.
+ * Who is there, whether their root is ours, and what may be sent to whom.
  */
 #include "peerd/store/links.h"
 
 #include <string.h>
 
-#include "peerd/wire.h"
+#include "common/log.h"
+#include "peerd/score.h"
 
-static struct link_peer {
-	uint32_t link; /* 0: free */
-	uint8_t id[32];
-	bool outbound;
-	bool has_root;
-	uint64_t tick; /* of the last root it told */
-	uint8_t root[32];
-} peers[LINKS_MAX];
+static struct link_peer peers[LINKS_MAX];
 
-static struct link_peer *
-find(uint32_t link)
+struct link_peer *
+links_find(uint32_t link)
 {
 	size_t i;
 
@@ -28,75 +22,181 @@ find(uint32_t link)
 	return NULL;
 }
 
-void
-links_peer(const struct msg_ps_peer *p)
+struct link_peer *
+links_next(struct link_peer *after)
 {
-	struct link_peer *l = p->link == 0 ? NULL : find(p->link);
+	struct link_peer *p = after == NULL ? peers : after + 1;
 
-	if (!p->up) {
-		if (l != NULL)
-			memset(l, 0, sizeof(*l));
-		return;
-	}
-	if (l == NULL && (l = find(0)) == NULL)
-		return;
-	memset(l, 0, sizeof(*l));
-	l->link = p->link;
-	memcpy(l->id, p->id, 32);
-	l->outbound = p->outbound;
+	for (; p < peers + LINKS_MAX; p++)
+		if (p->link != 0)
+			return p;
+	return NULL;
 }
 
 static void
-on_root(struct link_peer *p, const struct wire_root *root)
+forget(struct link_peer *p)
 {
-	p->has_root = true;
-	p->tick = root->tick;
-	memcpy(p->root, root->root, 32);
+	sync_peer_gone(p);
+	since_peer_gone(p);
+	memset(p, 0, sizeof(*p));
 }
 
 void
-links_message(uint32_t link, const void *msg, size_t len)
+links_peer(const struct msg_ps_peer *q)
 {
-	struct link_peer *p = link == 0 ? NULL : find(link);
-	enum lane lane = wire_peek(msg, len) >= WIRE_GETMAN ? LANE_BULK
-							    : LANE_SYNC;
-	struct wire_msg m;
+	struct link_peer *p = q->link == 0 ? NULL : links_find(q->link);
 
-	if (p == NULL || wire_decode(&m, lane, msg, len) != WIRE_OK)
+	if (p != NULL)
+		forget(p);
+	if (!q->up || (p = links_find(0)) == NULL)
 		return;
-	if (m.type == WIRE_ROOT)
-		on_root(p, &m.root);
-}
-
-void
-links_drained(void)
-{
+	p->link = q->link;
+	memcpy(p->id, q->id, 32);
+	p->outbound = q->outbound;
 }
 
 void
 links_reset(void)
 {
-	memset(peers, 0, sizeof(peers));
+	struct link_peer *p = NULL;
+
+	while ((p = links_next(p)) != NULL)
+		forget(p);
+}
+
+/* --- sending --- */
+
+bool
+links_may_send(const struct link_peer *p)
+{
+	return p->in_flight < LINK_WINDOW;
+}
+
+bool
+links_send(struct link_peer *p, const void *msg, size_t len)
+{
+	if (!net_message(p->link, msg, len))
+		return false;
+	p->in_flight += (uint32_t)len;
+	return true;
+}
+
+void
+links_drained(const struct msg_ps_drained *d)
+{
+	struct link_peer *p = d->link == 0 ? NULL : links_find(d->link);
+
+	if (p == NULL)
+		return;
+	p->in_flight -= d->bytes < p->in_flight ? d->bytes : p->in_flight;
+	if (!links_may_send(p))
+		return;
+	since_go_on(p);
+	sync_go_on(p);
+}
+
+/* --- roots --- */
+
+/*
+ * Compare what a peer settled with what we settled for the same tick.  It may
+ * be a little ahead of us or behind, so both sides of it look.
+ */
+static void
+compare(struct link_peer *p)
+{
+	const struct recstore_root *ours =
+	    recstore_root(store.rs, p->root.tick);
+	bool equal;
+
+	if (!p->has_root || ours == NULL)
+		return;
+	equal = memcmp(ours->root, p->root.root, 32) == 0;
+	since_root(p, equal);
+	if (equal) {
+		p->odd = 0;
+	} else {
+		p->odd++;
+		/* One tick can differ for a record that came late. */
+		if (!p->compared || p->odd >= 2)
+			sync_wanted(p, !p->compared);
+	}
+	p->compared = true;
+}
+
+static void
+on_root(struct link_peer *p, const struct wire_root *root)
+{
+	if (p->has_root && root->tick <= p->root.tick)
+		return;
+	p->before = p->root;
+	p->root = *root;
+	p->has_root = true;
+	compare(p);
 }
 
 void
 links_tick(void)
 {
+	struct link_peer *p = NULL;
+	uint64_t tick = recstore_tick(store.rs);
+
+	while ((p = links_next(p)) != NULL)
+		if (p->has_root && p->root.tick == tick)
+			compare(p); /* it was ahead of us */
+}
+
+void
+links_message(uint32_t link, const void *msg, size_t len)
+{
+	struct link_peer *p = link == 0 ? NULL : links_find(link);
+	uint32_t type = wire_peek(msg, len);
+	struct wire_msg m;
+
+	if (p == NULL || store.rs == NULL)
+		return;
+	if (wire_decode(&m, type >= WIRE_GETMAN ? LANE_BULK : LANE_SYNC, msg,
+		len) != WIRE_OK) {
+		store.n.sync_messages_refused++;
+		return;
+	}
+	switch (m.type) {
+	case WIRE_ROOT:
+		on_root(p, &m.root);
+		break;
+	case WIRE_SINCE:
+		since_asked(p, &m);
+		break;
+	case WIRE_RANGE:
+	case WIRE_ITEMS:
+	case WIRE_WANT:
+	case WIRE_END:
+	case WIRE_FULL:
+		sync_message(p, msg, len);
+		break;
+	default:
+		break;
+	}
 }
 
 void
 links_state(struct msg_db_state *s)
 {
 	const struct recstore_root *r;
-	size_t i;
+	struct link_peer *p = NULL;
 
 	s->neighbours = s->neighbours_equal = 0;
-	for (i = 0; i < LINKS_MAX; i++) {
-		if (peers[i].link == 0 || !peers[i].has_root)
+	while ((p = links_next(p)) != NULL) {
+		if (!p->has_root)
 			continue;
 		s->neighbours++;
-		r = recstore_root(store.rs, peers[i].tick);
-		s->neighbours_equal += r != NULL &&
-		    memcmp(r->root, peers[i].root, 32) == 0;
+		/* Of the newest tick that both have settled. */
+		r = recstore_root(store.rs, p->root.tick);
+		if (r != NULL)
+			s->neighbours_equal +=
+			    memcmp(r->root, p->root.root, 32) == 0;
+		else if (p->before.tick != 0 &&
+		    (r = recstore_root(store.rs, p->before.tick)) != NULL)
+			s->neighbours_equal +=
+			    memcmp(r->root, p->before.root, 32) == 0;
 	}
 }

@@ -1,21 +1,65 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The peers of this node, as the store sees them: whose root is ours, with
- * whom a sync session runs, who is asked for block bodies.  Their messages
- * come through peerd, which has checked nothing but length and lane.
+ * The peers of this node, as the store sees them: whose root is ours, and
+ * how much may be sent to each.  Their messages come through peerd, which
+ * has checked length, lane and form, and nothing else.
+ *
+ *   links.c   who is there, roots, windows     sync.c    sessions (recon.h)
+ *   since.c   catching up by cursor            fetch.c   block bodies
  */
 #ifndef WARREN_STORE_LINKS_H
 #define WARREN_STORE_LINKS_H
 
 #include "peerd/store/store.h"
+#include "peerd/wire.h"
 
-#define LINKS_MAX 128
+#define LINKS_MAX    128
+#define LINK_WINDOW  (256u << 10) /* bytes given to peerd for one link */
+
+struct link_peer {
+	uint32_t link; /* 0: free */
+	uint8_t id[32];
+	bool outbound;
+	uint32_t in_flight; /* bytes with peerd */
+	/* Roots: the last it told, and the one before. */
+	bool has_root;
+	struct wire_root root, before;
+	unsigned odd; /* ticks in a row on which its root was not ours */
+	bool compared; /* once, since the link is up */
+};
 
 void links_peer(const struct msg_ps_peer *p);
 void links_message(uint32_t link, const void *msg, size_t len);
-void links_drained(void); /* the channel to peerd takes more again */
-void links_reset(void);   /* it is gone: so are all links */
-void links_tick(void);    /* a tick was settled */
+void links_drained(const struct msg_ps_drained *d);
+void links_reset(void); /* the channel to peerd is gone: so are all links */
+void links_tick(void);  /* a tick was settled */
 void links_state(struct msg_db_state *s);
+
+struct link_peer *links_find(uint32_t link);
+/* All of them: start with NULL, ends with NULL. */
+struct link_peer *links_next(struct link_peer *after);
+
+/* Room in the window?  Then links_send() gives it to peerd. */
+bool links_may_send(const struct link_peer *p);
+bool links_send(struct link_peer *p, const void *msg, size_t len);
+
+/* --- sync.c --- */
+
+void sync_start(void);
+void sync_peer_gone(const struct link_peer *p);
+/* Its root differs, on the first comparison or on two ticks. */
+void sync_wanted(struct link_peer *p, bool at_once);
+void sync_message(struct link_peer *p, const void *msg, size_t len);
+/* Records that a link brought are stored; look whether a session waits. */
+void sync_arrived(uint32_t link, const struct msg_db_raw *records, size_t n);
+void sync_go_on(struct link_peer *p); /* the window has room again */
+void sync_key_arrived(const uint8_t key[32], uint64_t hlc);
+
+/* --- since.c --- */
+
+void since_asked(struct link_peer *p, const struct wire_msg *m);
+void since_root(struct link_peer *p, bool equal);
+void since_peer_gone(const struct link_peer *p);
+void since_go_on(struct link_peer *p);
 
 #endif

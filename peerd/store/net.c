@@ -23,8 +23,10 @@ on_records(struct ipc *ch, const struct ipc_msg *m)
 {
 	const struct msg_ps_records *r = m->body;
 
-	if (r->origin == PS_SYNC)
+	if (r->origin == PS_SYNC) {
 		store.n.sync_records_in += r->n_records;
+		sync_arrived(r->link, r->records, r->n_records);
+	}
 	writes_take(WRITE_NET, ch, m->id, r->records, r->n_records, NULL);
 }
 
@@ -46,10 +48,10 @@ on_message(struct ipc *ch, const struct ipc_msg *m)
 }
 
 static void
-on_drained(struct ipc *ch)
+on_left(struct ipc *ch, const struct ipc_msg *m)
 {
 	(void)ch;
-	links_drained();
+	links_drained(m->body);
 }
 
 static void
@@ -69,6 +71,7 @@ static const struct ipc_handler handlers[] = {
 	{ PS_RECORDS, on_records },
 	{ PS_PEER, on_peer },
 	{ PS_MESSAGE, on_message },
+	{ PS_DRAINED, on_left },
 	{ 0, NULL },
 };
 
@@ -80,7 +83,6 @@ net_open(int fd)
 		.tables = tables,
 		.handlers = handlers,
 		.ended = on_ended,
-		.drained = on_drained,
 		.high = 1u << 20 };
 
 	tables[0] = msgs_peerd_store;

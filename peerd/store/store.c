@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "peerd/store/links.h"
 
 #define RETRY_MS 1000 /* a tick that the disk refused */
 
@@ -137,6 +138,7 @@ settled(enum sql_rc rc)
 	if (rc != SQL_OK)
 		return;
 	net_hold(!recstore_has_room(store.rs, DB_BATCH_MAX));
+	links_tick();
 	state_refresh();
 	own_tick();
 	net_root();
@@ -183,6 +185,7 @@ ready(void)
 	if (store.rs == NULL)
 		return;
 	own_start();
+	sync_start();
 	tick_timer = child_timer(on_tick_timer, NULL);
 	state_refresh();
 	tick_again(1);

@@ -9,6 +9,7 @@
 #include <sysexits.h>
 
 #include "common/log.h"
+#include "peerd/store/links.h"
 #include "peerd/store/store.h"
 
 /* One message that waits. */
@@ -197,6 +198,8 @@ put_all(struct write *w, const struct msg_db_raw *records,
 		    records[i].raw.len, now, if_rid, &put);
 		w->verdicts[i].verdict = put.verdict;
 		w->verdicts[i].hlc = put.hlc;
+		if (put.verdict == DB_NEW || put.verdict == DB_OLD)
+			sync_key_arrived(put.key, put.hlc);
 		memcpy(w->verdicts[i].key, put.key, 32);
 		memcpy(w->verdicts[i].rid, put.rid, 32);
 	}

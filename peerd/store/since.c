@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Catching up by cursor.  When the roots of a tick agreed, whatever the peer
+ * logged up to the tick before is here as well; should the link be lost, we
+ * ask for what it logged since then, instead of comparing trees.  A cursor
+ * names the database it belongs to, for a log that was begun anew counts
+ * from one again.
+ */
+#include <string.h>
+
+#include "common/log.h"
+#include "peerd/recon.h"
+#include "peerd/store/links.h"
+
+#define CURSORS_MAX  256
+#define SINCE_MAX    20000 /* entries told; more is the tree's business */
+#define SINCE_BATCH  100
+
+/* Where we stand in a peer's log. */
+static struct cursor {
+	uint8_t id[32], dbid[16];
+	uint64_t seq; /* 0: free */
+} cursors[CURSORS_MAX];
+static size_t next_cursor;
+
+/* A peer that is being told. */
+static struct telling {
+	uint32_t link; /* 0: free */
+	uint16_t sid;
+	uint64_t seq, left;
+} tellings[LINKS_MAX];
+
+static struct cursor *
+cursor_of(const uint8_t id[32])
+{
+	size_t i;
+
+	for (i = 0; i < CURSORS_MAX; i++)
+		if (cursors[i].seq != 0 && memcmp(cursors[i].id, id, 32) == 0)
+			return &cursors[i];
+	return NULL;
+}
+
+static void
+move(const struct link_peer *p)
+{
+	struct cursor *c = cursor_of(p->id);
+
+	if (p->before.seq == 0)
+		return;
+	if (c == NULL)
+		c = &cursors[next_cursor++ % CURSORS_MAX];
+	memcpy(c->id, p->id, 32);
+	memcpy(c->dbid, p->root.dbid, 16);
+	c->seq = p->before.seq;
+}
+
+/* On the first root of a link: does its log go on where we stood? */
+static void
+ask(struct link_peer *p)
+{
+	const struct cursor *c = cursor_of(p->id);
+	uint8_t buf[64];
+	struct wr w;
+
+	if (c == NULL || memcmp(c->dbid, p->root.dbid, 16) != 0 ||
+	    p->root.seq <= c->seq || p->root.seq - c->seq > SINCE_MAX)
+		return;
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_since(&w, 0, c->dbid, c->seq);
+	if (!w.bad)
+		(void)links_send(p, buf, w.len);
+}
+
+void
+since_root(struct link_peer *p, bool equal)
+{
+	if (equal && p->compared)
+		move(p);
+	else if (!equal && !p->compared)
+		ask(p);
+}
+
+void
+since_asked(struct link_peer *p, const struct wire_msg *m)
+{
+	struct telling *t, *slot = NULL;
+	uint64_t first, last;
+
+	if (memcmp(m->dbid, recstore_dbid(store.rs), 16) != 0 ||
+	    sql_log_bounds(recstore_sql(store.rs), &first, &last) != SQL_OK ||
+	    m->seq + 1 < first || m->seq >= last || last - m->seq > SINCE_MAX)
+		return; /* the tree will do */
+	for (t = tellings; t < tellings + LINKS_MAX; t++) {
+		if (t->link == p->link)
+			return; /* one at a time */
+		if (t->link == 0)
+			slot = t;
+	}
+	if (slot == NULL)
+		return;
+	slot->link = p->link;
+	slot->sid = m->sid;
+	slot->seq = m->seq;
+	slot->left = last - m->seq;
+	since_go_on(p);
+}
+
+/* One message of records; false when there are no more. */
+static bool
+tell(struct link_peer *p, struct telling *t)
+{
+	static uint8_t keys[SINCE_BATCH][32], buf[RECON_MSG_MAX];
+	static struct recstore_rec recs[SINCE_BATCH];
+	uint64_t seqs[SINCE_BATCH];
+	const uint8_t *raws[SINCE_BATCH];
+	size_t lens[SINCE_BATCH], n, i, got = 0, put, bytes = 0;
+	struct wr w;
+
+	if (t->left == 0 ||
+	    sql_log_after(recstore_sql(store.rs), t->seq, keys, seqs,
+		SINCE_BATCH, &n) != SQL_OK ||
+	    n == 0)
+		return false;
+	for (i = 0; i < n && bytes < RECON_MSG_MAX / 2; i++) {
+		t->seq = seqs[i];
+		t->left -= t->left > 0;
+		if (recstore_get(store.rs, keys[i], false, &recs[got]) !=
+			SQL_OK ||
+		    recs[got].raw_len == 0)
+			continue;
+		raws[got] = recs[got].raw;
+		lens[got] = recs[got].raw_len;
+		bytes += lens[got++];
+	}
+	if (got == 0)
+		return true;
+	wr_init(&w, buf, sizeof(buf));
+	put = recon_put_recs(&w, t->sid, raws, lens, got);
+	store.n.sync_records_out += put;
+	return !w.bad && links_send(p, buf, w.len);
+}
+
+void
+since_go_on(struct link_peer *p)
+{
+	struct telling *t;
+
+	for (t = tellings; t < tellings + LINKS_MAX; t++) {
+		if (t->link != p->link)
+			continue;
+		while (links_may_send(p))
+			if (!tell(p, t)) {
+				t->link = 0;
+				return;
+			}
+		return;
+	}
+}
+
+void
+since_peer_gone(const struct link_peer *p)
+{
+	struct telling *t;
+
+	for (t = tellings; t < tellings + LINKS_MAX; t++)
+		if (t->link == p->link)
+			t->link = 0;
+}

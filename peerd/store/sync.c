@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Sessions of anti-entropy: the shell of recon.h.  Which peer is next, when,
+ * and the records that a session pushes, sent as the window of its link
+ * allows.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "common/log.h"
+#include "peerd/recon.h"
+#include "peerd/score.h"
+#include "peerd/store/links.h"
+
+#define JITTER_MS   5000
+#define PUSHES_MAX  65536     /* keys waiting to be sent, of all sessions */
+#define RECS_BYTES  (48u << 10)
+#define RECS_RECORDS 200
+#define QUEUE_MAX   64        /* peers that wait for a session */
+
+/* A key to be sent to a peer. */
+struct push {
+	uint32_t link;
+	uint16_t sid;
+	uint8_t key[32];
+};
+
+static struct recon recon;
+static bool running;
+static struct event *timer;
+static struct push *pushes; /* a ring */
+static size_t push_first, n_pushes;
+static uint64_t pushes_dropped;
+static uint16_t next_sid;
+
+/* Peers whose root differs, first come first served. */
+static struct {
+	uint32_t link;
+	struct mono due;
+} queue[QUEUE_MAX];
+static size_t n_queue;
+
+/* --- pushing --- */
+
+/* Load as many as fit one message, of one peer and session. */
+static size_t
+load(const struct push *p, size_t max, uint8_t *buf, size_t cap, size_t *taken)
+{
+	static struct recstore_rec recs[RECS_RECORDS];
+	const uint8_t *raws[RECS_RECORDS];
+	size_t lens[RECS_RECORDS], n = 0, bytes = 0, i;
+	struct wr w;
+
+	for (i = 0; i < max && n < RECS_RECORDS && bytes < RECS_BYTES; i++) {
+		const struct push *q =
+		    &pushes[(push_first + i) % PUSHES_MAX];
+
+		if (q->link != p->link || q->sid != p->sid)
+			break;
+		if (recstore_get(store.rs, q->key, false, &recs[n]) !=
+			SQL_OK ||
+		    recs[n].raw_len == 0)
+			continue;
+		raws[n] = recs[n].raw;
+		lens[n] = recs[n].raw_len;
+		bytes += lens[n++];
+	}
+	*taken = i;
+	if (n == 0)
+		return 0;
+	wr_init(&w, buf, cap);
+	n = recon_put_recs(&w, p->sid, raws, lens, n);
+	store.n.sync_records_out += n;
+	return w.bad ? 0 : w.len;
+}
+
+/* Send what waits, in order, until a window is full. */
+static void
+flush(void)
+{
+	static uint8_t buf[RECON_MSG_MAX];
+	struct link_peer *p;
+	struct push first;
+	size_t len, taken;
+
+	while (n_pushes > 0) {
+		first = pushes[push_first];
+		p = links_find(first.link);
+		if (p != NULL && !links_may_send(p))
+			return; /* sync_go_on() comes when it has room */
+		len = load(&first, n_pushes, buf, sizeof(buf), &taken);
+		push_first = (push_first + taken) % PUSHES_MAX;
+		n_pushes -= taken;
+		if (p != NULL && len > 0 && !links_send(p, buf, len))
+			return;
+	}
+}
+
+static void
+op_push(void *arg, uint64_t peer, uint16_t sid, const uint8_t key[32])
+{
+	struct push *q;
+
+	(void)arg;
+	if (n_pushes == PUSHES_MAX) {
+		pushes_dropped++; /* the next session finds them */
+		return;
+	}
+	q = &pushes[(push_first + n_pushes++) % PUSHES_MAX];
+	q->link = (uint32_t)peer;
+	q->sid = sid;
+	memcpy(q->key, key, 32);
+}
+
+static void
+op_send(void *arg, uint64_t peer, const uint8_t *msg, size_t len)
+{
+	struct link_peer *p = links_find((uint32_t)peer);
+
+	(void)arg;
+	flush(); /* an END comes after what it closes, where there is room */
+	if (p != NULL)
+		(void)links_send(p, msg, len);
+}
+
+/* peerd takes records out of RECS itself, to verify them. */
+static void
+op_record(void *arg, uint64_t peer, const uint8_t *rec, size_t len)
+{
+	(void)arg;
+	(void)peer;
+	(void)rec;
+	(void)len;
+}
+
+/* --- which peer is next --- */
+
+static void
+want(uint32_t link, struct mono due)
+{
+	size_t i;
+
+	for (i = 0; i < n_queue; i++)
+		if (queue[i].link == link)
+			return;
+	if (n_queue == QUEUE_MAX)
+		return;
+	queue[n_queue].link = link;
+	queue[n_queue++].due = due;
+}
+
+static void
+unwant(size_t i)
+{
+	queue[i] = queue[--n_queue];
+}
+
+static struct mono
+next_due(void)
+{
+	struct mono due = recon_due(&recon);
+	size_t i;
+
+	for (i = 0; i < n_queue; i++)
+		due = mono_min(due, queue[i].due);
+	return due;
+}
+
+static void
+arm(void)
+{
+	struct mono now = mono_now();
+
+	child_timer_set(timer, next_due(), now);
+}
+
+/* The latest tick that both have and of which we still have the tree. */
+static bool
+common_tick(const struct link_peer *p, uint64_t *tick)
+{
+	enum mtree_ver ver;
+
+	*tick = recstore_tick(store.rs);
+	if (p->root.tick < *tick)
+		*tick = p->root.tick;
+	return mtree_find_tick(recstore_tree(store.rs), *tick, &ver);
+}
+
+static void
+begin(struct link_peer *p, struct mono now)
+{
+	uint8_t salt[8];
+	uint64_t tick;
+	enum recon_rc rc;
+
+	if (!common_tick(p, &tick))
+		return;
+	randombytes_buf(salt, sizeof(salt));
+	rc = recon_start(&recon, p->link, ++next_sid, tick, salt, now);
+	if (rc == RECON_OK) {
+		store.n.sync_sessions++;
+		log_debug("sync: session %u with link %u of tick %llu",
+		    next_sid, p->link, (unsigned long long)tick);
+	} else if (rc == RECON_BUSY) {
+		want(p->link, mono_add_ms(now, 1000));
+	}
+}
+
+static void
+begin_due(struct mono now)
+{
+	struct link_peer *p;
+	uint32_t link;
+	size_t i;
+
+	for (i = 0; i < n_queue; i++) {
+		if (!mono_reached(queue[i].due, now))
+			continue;
+		link = queue[i].link;
+		unwant(i);
+		if ((p = links_find(link)) != NULL)
+			begin(p, now);
+		return; /* one session at a time is ours */
+	}
+}
+
+static void
+op_end(void *arg, uint64_t peer, enum recon_how how, uint32_t retry_s)
+{
+	static const char *const names[] = { [RECON_DONE] = "done",
+		[RECON_PARTIAL] = "partial",
+		[RECON_REFUSED] = "refused",
+		[RECON_LOST] = "lost" };
+	struct mono now = mono_now();
+
+	(void)arg;
+	log_debug("sync: session with link %llu: %s",
+	    (unsigned long long)peer, names[how]);
+	if (how == RECON_REFUSED)
+		want((uint32_t)peer, mono_add_ms(now, (int64_t)retry_s * 1000));
+	else if (how != RECON_DONE)
+		want((uint32_t)peer, mono_add_ms(now, 1000));
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct mono now = mono_now();
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	recon_tick(&recon, now);
+	begin_due(now);
+	flush();
+	arm();
+}
+
+void
+sync_wanted(struct link_peer *p, bool at_once)
+{
+	struct mono now = mono_now();
+	int64_t wait =
+	    at_once ? 0 : (int64_t)randombytes_uniform(JITTER_MS);
+
+	if (!running)
+		return;
+	want(p->link, mono_add_ms(now, wait));
+	arm();
+}
+
+/* --- messages --- */
+
+void
+sync_message(struct link_peer *p, const void *msg, size_t len)
+{
+	if (!running)
+		return;
+	if (recon_input(&recon, p->link, msg, len, mono_now()) ==
+	    RECON_MALFORMED) {
+		store.n.sync_messages_refused++;
+		net_score(p->link, SCORE_MALFORMED);
+	}
+	flush();
+	arm();
+}
+
+void
+sync_arrived(uint32_t link, const struct msg_db_raw *records, size_t n)
+{
+	(void)records;
+	(void)n;
+	if (running)
+		recon_heard(&recon, link, mono_now());
+}
+
+void
+sync_key_arrived(const uint8_t key[32], uint64_t hlc)
+{
+	if (running)
+		recon_arrived(&recon, key, hlc);
+}
+
+void
+sync_go_on(struct link_peer *p)
+{
+	(void)p;
+	if (running)
+		flush();
+}
+
+void
+sync_peer_gone(const struct link_peer *p)
+{
+	size_t i;
+
+	if (!running)
+		return;
+	recon_forget_peer(&recon, p->link);
+	for (i = 0; i < n_queue; i++)
+		if (queue[i].link == p->link) {
+			unwant(i);
+			break;
+		}
+}
+
+/* --- its life --- */
+
+static void *
+table(size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	if (p == NULL)
+		fatalx(EX_OSERR, "no memory for sync");
+	return p;
+}
+
+void
+sync_start(void)
+{
+	struct recon_conf conf = { .tree = recstore_tree(store.rs),
+		.n_stack = RECON_STACK,
+		.n_wants = RECON_WANTS,
+		.ops = { .send = op_send,
+		    .push = op_push,
+		    .record = op_record,
+		    .end = op_end } };
+
+	memcpy(conf.netid, store.charter.netid, 32);
+	randombytes_buf(conf.key, sizeof(conf.key));
+	randombytes_buf(&next_sid, sizeof(next_sid));
+	conf.stack = table(RECON_STACK, sizeof(*conf.stack));
+	conf.wants = table(RECON_WANTS, sizeof(*conf.wants));
+	pushes = table(PUSHES_MAX, sizeof(*pushes));
+	recon_init(&recon, &conf, mono_now());
+	timer = child_timer(on_timer, NULL);
+	running = true;
+}
