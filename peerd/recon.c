@@ -516,3 +516,10 @@ recon_input(struct recon *rc, uint64_t peer, const void *msg, size_t len,
 		return RECON_MALFORMED;
 	}
 }
+
+void
+recon_heard(struct recon *rc, uint64_t peer, struct mono now)
+{
+	if (rc->own.on && rc->own.peer == peer)
+		rc->own.heard = now;
+}

@@ -231,6 +231,9 @@ struct mono recon_due(const struct recon *rc);
 /* The link is gone: so is a session on it, without a call of end(). */
 void recon_forget_peer(struct recon *rc, uint64_t peer);
 
+/* Records of RECS came from that peer by another way than recon_input(). */
+void recon_heard(struct recon *rc, uint64_t peer, struct mono now);
+
 /* A record of this key and stamp is here, whoever brought it. */
 void recon_arrived(struct recon *rc, const uint8_t key[32], uint64_t hlc);
 

@@ -25,6 +25,9 @@
 #define PENDING_MAX 64
 #define EACH_MAX    16 /* of them, for one client */
 
+#define SHOW_LEN_MAX  4096         /* a request on the restricted socket */
+#define WRITE_LEN_MAX (256u << 10) /* elsewhere: it may carry records */
+
 struct client {
 	struct ipc *ch; /* NULL: free */
 	bool restricted;
@@ -350,7 +353,7 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 		.other = on_request,
 		.ended = on_client_ended,
 		.drained = on_client_drained,
-		.len_max = 4096 };
+		.len_max = SHOW_LEN_MAX };
 	struct msg_ctl_hello hello = { .version = CTL_VERSION };
 	struct client *c;
 	size_t i;
@@ -371,6 +374,8 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 	c = &clients[i];
 	memset(c, 0, sizeof(*c));
 	c->restricted = *(const bool *)arg;
+	if (!c->restricted)
+		conf.len_max = WRITE_LEN_MAX;
 	conf.ctx = c;
 	if ((c->ch = ipc_new(warrend.base, cfd, &conf)) == NULL)
 		return;
