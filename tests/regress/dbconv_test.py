@@ -7,6 +7,7 @@ lack; the same tick has the same root everywhere.
 """
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from dbctl import Author, Ctl, Network, META, RATING, NEW, OLD  # noqa: E402
@@ -107,13 +108,15 @@ def main():
         os.kill(wait_for("the store is up", lambda: (
             lambda p: p["state"] == "up" and p["pid"])(
                 nodes[1].processes()["store"]), 10), 9)
-        for _ in range(40):
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
             raw, key, _, _ = authors[1].record(META, os.urandom(32))
             try:
                 if ctls[1].put([raw])[0] in (NEW, OLD):
                     acked.append(key)
             except OSError:
                 ctls[1].close()
+                time.sleep(0.01)
     wait_for("the store is back", lambda: ctls[1].db()["tick"], 10)
     lost = [k for k in acked if ctls[1].get(k) is None]
     check("10 kills of the store under writes, %d acknowledged, none lost" %
