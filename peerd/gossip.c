@@ -372,6 +372,17 @@ gossip_is_eager(const struct conn *c)
 	return c->slot != GOSSIP_NO_SLOT && bcast_is_eager(bcast, c->slot);
 }
 
+void
+gossip_flush(void)
+{
+	struct mono now = mono_now();
+	struct outbox *box;
+
+	for (box = boxes; box < boxes + BCAST_LINKS_MAX; box++)
+		if (box->c != NULL && box->n > 0)
+			(void)send_box(box, now);
+}
+
 /* --- records --- */
 
 bool
