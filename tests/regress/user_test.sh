@@ -372,8 +372,8 @@ test_ready() {
 		sub(/^ *[0-9]+ +[0-9]+ /, "")
 		print }' | sort > "$T/out"
 	check "ps tells the processes apart" "$(text "$T/out")" sh -c "
-	    [ \$(wc -l < '$T/out') = 7 ] && [ -z \"\$(uniq -d < '$T/out')\" ] &&
-	    [ \$(grep -c '^warrend: ' '$T/out') = 7 ]"
+	    [ \$(wc -l < '$T/out') = 8 ] && [ -z \"\$(uniq -d < '$T/out')\" ] &&
+	    [ \$(grep -c '^warrend: ' '$T/out') = 8 ]"
 	stop_node
 	rc=$?
 	check "TERM: stops with 0" "$rc" [ $rc = 0 ]
