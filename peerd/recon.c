@@ -27,7 +27,7 @@ recon_init(struct recon *rc, const struct recon_conf *conf, struct mono now)
 	rc->conf = *conf;
 	if (rc->conf.rate == 0)
 		rc->conf.rate = RECON_RATE;
-	memset(conf->wants, 0, conf->n_wants * sizeof(*conf->wants));
+	bytes_zero(conf->wants, conf->n_wants * sizeof(*conf->wants));
 	rc->own_flow.left = rc->reply_flow.left = rc->conf.rate;
 	rc->own_flow.last = rc->reply_flow.last = now;
 }
