@@ -480,7 +480,7 @@ on_recs(struct recon *rc, uint64_t peer, struct rd *r)
 	(void)mp_rd_array(r, RECON_MSG_MAX);
 	for (i = 0; i < n; i++) {
 		rec = mp_rd_bin(r, 1, REC_MAX, &len);
-		rc->conf.ops.record(rc->conf.ops.arg, peer, rec, len);
+		rc->conf.ops.got(rc->conf.ops.arg, peer, rec, len);
 	}
 	return RECON_OK;
 }

@@ -121,8 +121,7 @@ struct recon_ops {
 	void (*push)(void *arg, uint64_t peer, uint16_t sid,
 	    const uint8_t key[32]);
 	/* A record came; its bytes are lent. */
-	void (
-	    *record)(void *arg, uint64_t peer, const uint8_t *rec, size_t len);
+	void (*got)(void *arg, uint64_t peer, const uint8_t *rec, size_t len);
 	/* Our own session is over. */
 	void (*end)(void *arg, uint64_t peer, enum recon_how how,
 	    uint32_t retry_s);
