@@ -16,8 +16,12 @@
 /* Ranges taken from the stack before looking at the window again. */
 #define POP_MAX 256
 
-/* Somebody who goes on for so long beyond the rate is told to come back. */
-#define FLOW_DEBT_S 4
+/*
+ * Somebody who goes on for so long beyond the rate is told to come back; of
+ * what we asked for ourselves, more may arrive at once.
+ */
+#define FLOW_DEBT_S     4
+#define OWN_FLOW_DEBT_S 16
 
 void
 recon_init(struct recon *rc, const struct recon_conf *conf, struct mono now)
@@ -375,8 +379,7 @@ each_range(struct recon_step *st, enum recon_type type, struct rd *r)
 		return false;
 	for (i = 0; i < n / 3; i++) {
 		bin = recon_get_range(r, &range, RECON_MSG_MAX, &len);
-		if (r->bad || len > RECON_LIST_MAX * RECON_FULL_LEN ||
-		    !recon_on_range(st, type, &range, bin, len))
+		if (r->bad || !recon_on_range(st, type, &range, bin, len))
 			return false;
 	}
 	return rd_done(r);
@@ -420,8 +423,11 @@ on_answer(struct recon *rc, enum recon_type type, struct rd *r, struct mono now)
 	struct recon_step st;
 	bool ok;
 
+	if (rc->own.unanswered == 0)
+		return RECON_MALFORMED; /* an answer to nothing */
 	rc->own.heard = now;
-	if (!own_step(rc, &st, now)) {
+	if (!own_step(rc, &st, now) ||
+	    rc->own_flow.left < -OWN_FLOW_DEBT_S * (int64_t)rc->conf.rate) {
 		own_end(rc, RECON_LOST, 0);
 		return RECON_OK;
 	}
@@ -474,7 +480,7 @@ on_recs(struct recon *rc, uint64_t peer, struct rd *r)
 	(void)mp_rd_array(r, RECON_MSG_MAX);
 	for (i = 0; i < n; i++) {
 		rec = mp_rd_bin(r, 1, REC_MAX, &len);
-		rc->conf.ops.record(rc->conf.ops.arg, peer, rec, len);
+		rc->conf.ops.got(rc->conf.ops.arg, peer, rec, len);
 	}
 	return RECON_OK;
 }

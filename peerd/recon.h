@@ -77,6 +77,7 @@
 #define RECON_WINDOW     64 /* requests without END */
 #define RECON_WINDOW_MAX 96 /* one answer may make us send some more */
 #define RECON_REPLY_MAX  (4 * RECON_MSG_MAX) /* then ranges go back uncut */
+#define RECON_PUSH_MAX   (2 << 20) /* bytes of records, at a guess, likewise */
 
 #define RECON_RATE       (4 << 20) /* bytes a second of sessions, both ways */
 #define RECON_RESPONDING 2         /* sessions we answer at once */
@@ -120,8 +121,7 @@ struct recon_ops {
 	void (*push)(void *arg, uint64_t peer, uint16_t sid,
 	    const uint8_t key[32]);
 	/* A record came; its bytes are lent. */
-	void (
-	    *record)(void *arg, uint64_t peer, const uint8_t *rec, size_t len);
+	void (*got)(void *arg, uint64_t peer, const uint8_t *rec, size_t len);
 	/* Our own session is over. */
 	void (*end)(void *arg, uint64_t peer, enum recon_how how,
 	    uint32_t retry_s);

@@ -73,7 +73,7 @@ send_box(struct recon_step *st, enum recon_type type)
 	ASSERT(!w.bad);
 	at = box->b + HEAD_MAX - w.len;
 	memcpy(at, head, w.len);
-	st->out += w.len + box->len;
+	st->out += w.len;
 	st->rc->sent_bytes += w.len + box->len;
 	st->rc->conf.ops.send(st->rc->conf.ops.arg, st->peer, at,
 	    w.len + box->len);
@@ -98,6 +98,7 @@ recon_add(struct recon_step *st, enum recon_type type,
 	ASSERT(!w.bad);
 	box->len += w.len;
 	box->n++;
+	st->out += w.len;
 }
 
 void

@@ -13,6 +13,7 @@
 #include "tests/unit/guard.h"
 #include "tests/unit/recon_pair.h"
 #include "tests/unit/tree_model.h"
+#include "tests/unit/vec.h"
 
 static struct pair_node a, b;
 
@@ -407,6 +408,111 @@ test_limits_of_responder(void **state)
 	close_pair();
 }
 
+/* Messages that are nearly right, each malformed in one thing. */
+static void
+test_malformed(void **state)
+{
+	static const struct {
+		const char *name;
+		uint8_t len;
+		uint8_t b[64];
+	} bad[] = {
+		{ "empty", 0, { 0 } },
+		{ "no array", 1, { 0xc0 } },
+		{ "unknown type", 4, { 0x93, 24, 1, 0 } },
+		{ "root is not ours", 4, { 0x93, 16, 1, 0 } },
+		{ "arity 4", 5, { 0x94, 21, 1, 0, 0 } },
+		{ "end from nowhere", 4, { 0x95, 21, 1, 0 } },
+		{ "recs without any", 4, { 0x93, 20, 1, 0x90 } },
+		{ "rec of no bytes", 6, { 0x93, 20, 1, 0x91, 0xc4, 0 } },
+		{ "request without a list", 14,
+		    { 0x95, 18, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0 } },
+		{ "list of none", 15,
+		    { 0x95, 18, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0,
+			0x90 } },
+		{ "list of two", 18,
+		    { 0x95, 18, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0x92, 0,
+			0xc4, 0 } },
+		{ "prefix too long", 21,
+		    { 0x95, 18, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0x93, 0,
+			0xc4, 1, 0, 0xc4, 0 } },
+		{ "prefix beyond its bits", 21,
+		    { 0x95, 18, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0x93, 3,
+			0xc4, 1, 0x10, 0xc4, 0 } },
+		{ "half an item", 24,
+		    { 0x95, 18, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0x93, 0,
+			0xc4, 0, 0xc4, 4, 1, 2, 3, 4 } },
+		{ "no parts", 20,
+		    { 0x95, 17, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0x93, 0,
+			0xc4, 0, 0xc4, 0 } },
+		{ "half a part", 24,
+		    { 0x95, 17, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0x93, 0,
+			0xc4, 0, 0xc4, 4, 1, 0, 1, 1 } },
+		{ "part beyond its bits", 30,
+		    { 0x95, 17, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0x93, 0,
+			0xc4, 0, 0xc4, 10, 1, 0x40 } },
+		{ "parts that overlap", 40,
+		    { 0x95, 17, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0x93, 0,
+			0xc4, 0, 0xc4, 20, 1, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 2,
+			0xc0 } },
+		{ "wants nothing", 20,
+		    { 0x95, 19, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0x93, 0,
+			0xc4, 0, 0xc4, 0 } },
+	};
+	struct mono now = { 1 };
+	struct model all;
+	struct rng rng = { 1 };
+	struct flush fl;
+	size_t i;
+
+	(void)state;
+	open_pair(64, 64);
+	make_diff(&diffs[0], &rng, &all);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		flush_copy(&fl, bad[i].b, bad[i].len);
+		if (recon_input(&b.rc, 1, fl.at, bad[i].len, now) !=
+		    RECON_MALFORMED)
+			fail_msg("%s: taken", bad[i].name);
+		flush_free(&fl);
+	}
+	model_free(&all);
+	close_pair();
+}
+
+/*
+ * The dearest message found: the whole tree again and again, with one part
+ * deep within, so that all else of it is a gap.  Answered up to a bound.
+ */
+static void
+test_dear_message(void **state)
+{
+	static uint8_t msg[RECON_MSG_MAX];
+	static const uint8_t head[] = { 0x95, 17, 1, 10, 0xc4, 8, 0, 0, 0, 0, 0,
+		0, 0, 0, 0xdc, 0x17, 0x70 }; /* 2000 ranges of three items */
+	struct mono now = { 1 };
+	struct rng rng = { 1 };
+	struct model all;
+	struct wr w;
+	unsigned i;
+
+	(void)state;
+	open_pair(64, 64);
+	make_diff(&diffs[0], &rng, &all);
+	wr_init(&w, msg, sizeof(msg));
+	wr_bytes(&w, head, sizeof(head));
+	for (i = 0; i < 2000; i++) {
+		wr_bytes(&w, "\0\xc4\0\xc4\x0b\x10", 6);
+		wr_bytes(&w, all.e[i].key, 2);
+		wr_u64(&w, 0);
+	}
+	assert_false(w.bad);
+	assert_int_equal(recon_input(&b.rc, 1, msg, w.len, now), RECON_OK);
+	assert_true(b.rc.pushed > 0);
+	assert_true(b.meta_bytes + b.rc.pushed * 300 < 2 * RECON_REPLY_MAX);
+	model_free(&all);
+	close_pair();
+}
+
 /* Far beyond the rate, even a session under way is told to come back. */
 static void
 test_rate(void **state)
@@ -605,6 +711,8 @@ main(void)
 		cmocka_unit_test(test_tick_turns),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_limits_of_responder),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_dear_message),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_want_once),
 		cmocka_unit_test(test_full_lists),
