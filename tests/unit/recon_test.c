@@ -675,31 +675,6 @@ test_damage(void **state)
 	guard_close(&g);
 }
 
-static void
-test_root(void **state)
-{
-	struct recon_root r = { 5, { 1, 2 }, 1000000, -7, 1700000000000, 9,
-		UINT64_MAX },
-			  s;
-	uint8_t buf[RECON_ROOT_MAX];
-	struct wr w;
-	size_t i;
-
-	(void)state;
-	wr_init(&w, buf, sizeof(buf));
-	recon_put_root(&w, &r);
-	assert_false(w.bad);
-	assert_int_equal(recon_get_root(&s, buf, w.len), 0);
-	assert_memory_equal(&r, &s, sizeof(r));
-	for (i = 0; i < w.len; i++)
-		assert_int_equal(recon_get_root(&s, buf, i), -1);
-	r.tick = r.cnt = r.wall_ms = r.seq = UINT64_MAX;
-	r.sum = INT64_MIN;
-	wr_init(&w, buf, sizeof(buf));
-	recon_put_root(&w, &r);
-	assert_false(w.bad);
-}
-
 int
 main(void)
 {
@@ -717,7 +692,6 @@ main(void)
 		cmocka_unit_test(test_want_once),
 		cmocka_unit_test(test_full_lists),
 		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_root),
 	};
 
 	if (sodium_init() < 0)
