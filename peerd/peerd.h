@@ -291,7 +291,7 @@ void records_limits(limit_emit emit, void *arg);
 void dbchan_open(int fd);
 bool dbchan_send_records(uint32_t id, const struct msg_ps_records *r);
 bool dbchan_message(const struct conn *c, const void *msg, size_t len);
-void dbchan_link(const struct conn *c, bool up);
+void dbchan_link(struct conn *c, bool up);
 void dbchan_drained(struct conn *c); /* look whether it is */
 
 /* --- nodes.c --- */

@@ -19,6 +19,7 @@
 struct store store;
 
 static struct event *tick_timer;
+static uint64_t settle_us; /* the last tick took so long */
 
 void
 store_disk(enum sql_rc rc, const char *what)
@@ -148,6 +149,22 @@ settled(enum sql_rc rc)
 }
 
 static void
+settle(struct wall now)
+{
+	struct mono from = mono_now();
+	enum sql_rc rc = recstore_settle(store.rs, now);
+
+	if (rc == SQL_NONE)
+		return;
+	settle_us = (uint64_t)(mono_now().us - from.us);
+	log_debug("tick %llu settled in %llu us, %llu changes",
+	    (unsigned long long)recstore_tick(store.rs),
+	    (unsigned long long)settle_us,
+	    (unsigned long long)recstore_counts(store.rs)->settle_changes_last);
+	settled(rc);
+}
+
+static void
 on_undeferred(void *arg, const void *raw, size_t len)
 {
 	struct msg_db_raw one = { .raw = { raw, (uint32_t)len } };
@@ -167,7 +184,7 @@ on_tick_timer(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 	writes_commit();
 	if (recstore_due(store.rs, now).ms <= now.ms)
-		settled(recstore_settle(store.rs, now));
+		settle(now);
 	if (recstore_deferred(store.rs) > 0) {
 		/* XXX gossiped before its commit, which follows at once. */
 		(void)recstore_undefer(store.rs, now, on_undeferred, NULL);
@@ -240,6 +257,7 @@ stats(stat_emit emit, void *arg)
 	emit(arg, "db_evicted", c->evicted);
 	emit(arg, "db_equivocations", c->equivocations);
 	emit(arg, "db_damaged", c->damaged);
+	emit(arg, "db_settle_us", settle_us);
 	emit(arg, "db_commits", c->commits);
 	emit(arg, "db_commits_failed", c->failed_commits);
 }
