@@ -95,6 +95,8 @@ lane_of(const uint8_t *msg, size_t len)
 	case WIRE_RECS:
 	case WIRE_END:
 	case WIRE_FULL:
+	case WIRE_FETCH:
+	case WIRE_FETCHED:
 	case WIRE_SINCE:
 		return LANE_SYNC;
 	case WIRE_GETMAN:

@@ -352,6 +352,8 @@ on_message(struct conn *c, const struct link_msg *lm)
 	case WIRE_WANT:
 	case WIRE_END:
 	case WIRE_FULL:
+	case WIRE_FETCH:
+	case WIRE_FETCHED:
 	case WIRE_SINCE:
 	case WIRE_GETMAN:
 	case WIRE_MAN:

@@ -193,6 +193,59 @@ get_since(struct rd *r, struct wire_msg *m)
 	m->seq = mp_rd_uint(r, UINT64_MAX);
 }
 
+void
+wire_put_fetch(struct wr *w, uint16_t sid, const struct wire_range *range,
+    const uint8_t *after)
+{
+	mp_wr_array(w, 5);
+	mp_wr_uint(w, WIRE_FETCH);
+	mp_wr_uint(w, sid);
+	mp_wr_uint(w, range->bits);
+	mp_wr_bin(w, range->prefix, 32);
+	mp_wr_bin(w, after, after == NULL ? 0 : 32);
+}
+
+static void
+get_fetch(struct rd *r, struct wire_msg *m)
+{
+	const uint8_t *after;
+	size_t len;
+
+	mp_rd_arity(r, 5);
+	(void)mp_rd_uint(r, WIRE_FETCH);
+	m->sid = (uint16_t)mp_rd_uint(r, UINT16_MAX);
+	m->range.bits = (uint16_t)mp_rd_uint(r, 256);
+	mp_rd_bin_exact(r, m->range.prefix, 32);
+	after = mp_rd_bin(r, 0, 32, &len);
+	if (after != NULL && len == 32) {
+		m->has_after = true;
+		memcpy(m->after, after, 32);
+	} else if (len != 0) {
+		r->bad = true;
+	}
+}
+
+void
+wire_put_fetched(struct wr *w, uint16_t sid, bool more,
+    const uint8_t last[32])
+{
+	mp_wr_array(w, 4);
+	mp_wr_uint(w, WIRE_FETCHED);
+	mp_wr_uint(w, sid);
+	mp_wr_uint(w, more);
+	mp_wr_bin(w, last, 32);
+}
+
+static void
+get_fetched(struct rd *r, struct wire_msg *m)
+{
+	mp_rd_arity(r, 4);
+	(void)mp_rd_uint(r, WIRE_FETCHED);
+	m->sid = (uint16_t)mp_rd_uint(r, UINT16_MAX);
+	m->more = mp_rd_uint(r, 1) == 1;
+	mp_rd_bin_exact(r, m->after, 32);
+}
+
 static void
 get_root(struct rd *r, struct wire_msg *m)
 {
@@ -459,6 +512,12 @@ get_body(struct rd *r, struct wire_msg *m, size_t len)
 		break;
 	case WIRE_SINCE:
 		get_since(r, m);
+		break;
+	case WIRE_FETCH:
+		get_fetch(r, m);
+		break;
+	case WIRE_FETCHED:
+		get_fetched(r, m);
 		break;
 	case WIRE_RANGE:
 	case WIRE_ITEMS:

@@ -20,6 +20,9 @@
  *                                               see recon.h
  *   [20 RECS, sid, [record:bin ..]]             1..256 records
  *   [22 SINCE, sid, dbid:bin(16), seq]          answered by RECS of sid
+ *   [24 FETCH, sid, bits, prefix:bin(32), after:bin(0 or 32)]
+ *                                               answered by RECS of sid, then
+ *   [25 FETCHED, sid, more:0..1, last:bin(32)]
  *   [32 GETMAN ..] [33 MAN ..] [34 GET ..] [35 CHUNK ..]   see fetch.h
  *   [64 CREDIT, lane, bytes]                    bytes >= 1
  *   [65 PING, token:u64, wall_ms]
@@ -70,6 +73,8 @@ enum lane { LANE_CONTROL, LANE_GOSSIP, LANE_SYNC, LANE_BULK, LANE_N };
 	X(21, END, LANE_SYNC)                                                  \
 	X(22, SINCE, LANE_SYNC)                                                \
 	X(23, FULL, LANE_SYNC)                                                 \
+	X(24, FETCH, LANE_SYNC)                                                \
+	X(25, FETCHED, LANE_SYNC)                                              \
 	X(32, GETMAN, LANE_BULK)                                               \
 	X(33, MAN, LANE_BULK)                                                  \
 	X(34, GET, LANE_BULK)                                                  \
@@ -144,6 +149,12 @@ struct wire_root {
 	uint8_t dbid[16];
 };
 
+/* All keys that begin with these bits. */
+struct wire_range {
+	uint8_t prefix[32];
+	uint16_t bits; /* 0..256 */
+};
+
 struct wire_msg {
 	enum wire_type type;
 	uint8_t hops;   /* GOSSIP */
@@ -154,7 +165,11 @@ struct wire_msg {
 	uint8_t n;      /* GETADDR: wanted; GOSSIP, ADDR: items that follow */
 	uint16_t n_ids; /* IHAVE, PULL */
 	uint16_t n_recs; /* RECS: records that follow */
-	uint16_t sid;    /* RECS, SINCE */
+	uint16_t sid;    /* RECS, SINCE, FETCH, FETCHED */
+	struct wire_range range; /* FETCH */
+	bool has_after;          /* FETCH: only keys behind after */
+	bool more;               /* FETCHED */
+	uint8_t after[32];       /* FETCH, FETCHED */
 	uint64_t seq;    /* SINCE */
 	uint8_t dbid[16]; /* SINCE */
 	struct wire_root root; /* ROOT */
@@ -203,6 +218,11 @@ void wire_put_swap(struct wr *w, const struct wire_addr *node);
 void wire_put_root(struct wr *w, const struct wire_root *root);
 void wire_put_since(struct wr *w, uint16_t sid, const uint8_t dbid[16],
     uint64_t seq);
+/* after is NULL or 32 bytes. */
+void wire_put_fetch(struct wr *w, uint16_t sid, const struct wire_range *range,
+    const uint8_t *after);
+void wire_put_fetched(struct wr *w, uint16_t sid, bool more,
+    const uint8_t last[32]);
 void wire_put_credit(struct wr *w, enum lane lane, uint32_t bytes);
 void wire_put_ping(struct wr *w, uint64_t token, int64_t wall_ms);
 void wire_put_pong(struct wr *w, uint64_t token, int64_t wall_ms);

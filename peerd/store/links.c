@@ -38,6 +38,7 @@ forget(struct link_peer *p)
 {
 	sync_peer_gone(p);
 	since_peer_gone(p);
+	bootstrap_peer_gone(p);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -93,6 +94,7 @@ links_drained(const struct msg_ps_drained *d)
 		return;
 	since_go_on(p);
 	sync_go_on(p);
+	bootstrap_go_on(p);
 }
 
 /* --- roots --- */
@@ -108,8 +110,13 @@ compare(struct link_peer *p)
 	    recstore_root(store.rs, p->root.tick);
 	bool equal;
 
-	if (!p->has_root || ours == NULL)
+	if (!p->has_root)
 		return;
+	if (ours == NULL) {
+		/* Whoever has next to nothing need not wait for a tick. */
+		(void)bootstrap_wanted(p);
+		return;
+	}
 	equal = memcmp(ours->root, p->root.root, 32) == 0;
 	since_root(p, equal);
 	if (equal) {
@@ -117,7 +124,7 @@ compare(struct link_peer *p)
 	} else {
 		p->odd++;
 		/* One tick can differ for a record that came late. */
-		if (!p->compared || p->odd >= 2)
+		if (!bootstrap_wanted(p) && (!p->compared || p->odd >= 2))
 			sync_wanted(p, !p->compared);
 	}
 	p->compared = true;
@@ -165,6 +172,12 @@ links_message(uint32_t link, const void *msg, size_t len)
 		break;
 	case WIRE_SINCE:
 		since_asked(p, &m);
+		break;
+	case WIRE_FETCH:
+		bootstrap_serve(p, &m);
+		break;
+	case WIRE_FETCHED:
+		bootstrap_answer(p, &m);
 		break;
 	case WIRE_RANGE:
 	case WIRE_ITEMS:

@@ -5,7 +5,7 @@
  * has checked length, lane and form, and nothing else.
  *
  *   links.c   who is there, roots, windows     sync.c    sessions (recon.h)
- *   since.c   catching up by cursor            fetch.c   block bodies
+ *   since.c   catching up by cursor            bootstrap.c   everything
  */
 #ifndef WARREN_STORE_LINKS_H
 #define WARREN_STORE_LINKS_H
@@ -61,5 +61,17 @@ void since_asked(struct link_peer *p, const struct wire_msg *m);
 void since_root(struct link_peer *p, bool equal);
 void since_peer_gone(const struct link_peer *p);
 void since_go_on(struct link_peer *p);
+
+/* --- bootstrap.c --- */
+
+void bootstrap_start(void);
+/* Roots differ: is it a case for fetching everything, and begun? */
+bool bootstrap_wanted(struct link_peer *p);
+bool bootstrap_is_on(void);
+void bootstrap_serve(struct link_peer *p, const struct wire_msg *m);
+void bootstrap_answer(struct link_peer *p, const struct wire_msg *m);
+void bootstrap_go_on(struct link_peer *p);
+void bootstrap_heard(uint32_t link);
+void bootstrap_peer_gone(const struct link_peer *p);
 
 #endif

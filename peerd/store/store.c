@@ -205,6 +205,7 @@ ready(void)
 		return;
 	own_start();
 	sync_start();
+	bootstrap_start();
 	tick_timer = child_timer(on_tick_timer, NULL);
 	state_refresh();
 	tick_again(1);

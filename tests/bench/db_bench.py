@@ -19,9 +19,9 @@ from warren import Node, tmpdir, wait_for, B  # noqa: E402
 
 N = int(os.environ.get("RECORDS", "1000000"))
 CONF = """
-listen peer on 127.0.0.%d port 38080
-stun listen on 127.0.0.%d port 3478
-api http on 127.0.0.%d port 0 { workers 1 }
+listen peer on 127.0.7.%d port 38080
+stun listen on 127.0.7.%d port 3478
+api http on 127.0.7.%d port 0 { workers 1 }
 store { cache 8M }
 """
 
@@ -120,7 +120,7 @@ def main():
         (max(sizes), sum(sizes) / len(sizes)), "1500 B", max(sizes) <= 1500)
 
     b = Node("b", net.conf + CONF % (3, 3, 3) +
-             "bootstrap 127.0.0.2 port 38080 static\n")
+             "bootstrap 127.0.7.2 port 38080 static\n")
     t = time.monotonic()
     b.start()
     cb = Ctl(b.sock)

@@ -18,13 +18,13 @@ N = int(os.environ.get("RECORDS", "2000"))
 
 def conf(net, i):
     text = net.conf + """
-listen peer on 127.0.0.%d port 38080
-stun listen on 127.0.0.%d port 3478
-api http on 127.0.0.%d port 38081 { workers 1 }
+listen peer on 127.0.6.%d port 38080
+stun listen on 127.0.6.%d port 3478
+api http on 127.0.6.%d port 38081 { workers 1 }
 supervise restarts 100000 per 1m
 """ % (i, i, i)
     for j in range(2, i):
-        text += "bootstrap 127.0.0.%d port 38080\n" % j
+        text += "bootstrap 127.0.6.%d port 38080\n" % j
     return text
 
 
