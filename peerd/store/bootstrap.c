@@ -333,6 +333,16 @@ bootstrap_is_on(void)
 	return boot.on;
 }
 
+/* Will the peer ask us for everything?  Then we do not compare with it. */
+bool
+bootstrap_is_theirs(const struct link_peer *p)
+{
+	const struct recstore_root *r = recstore_root(store.rs, MSG_NULL64);
+
+	return r != NULL && r->top.cnt >= MANY &&
+	    r->top.cnt / MUCH_MORE >= p->root.cnt && p->odd < 6;
+}
+
 bool
 bootstrap_wanted(struct link_peer *p)
 {

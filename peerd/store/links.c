@@ -124,7 +124,8 @@ compare(struct link_peer *p)
 	} else {
 		p->odd++;
 		/* One tick can differ for a record that came late. */
-		if (!bootstrap_wanted(p) && (!p->compared || p->odd >= 2))
+		if (!bootstrap_wanted(p) && !bootstrap_is_theirs(p) &&
+		    (!p->compared || p->odd >= 2))
 			sync_wanted(p, !p->compared);
 	}
 	p->compared = true;
