@@ -129,7 +129,7 @@ size_tables(struct world_conf *c)
 {
 	uint16_t recent = 128;
 
-	while (recent < c->rate * 8 && recent < BCAST_RECENT_MAX)
+	while (recent < c->rate * 6 && recent < BCAST_RECENT_MAX)
 		recent = (uint16_t)(recent * 2);
 	c->lim = (struct bcast_limits){ .links = NODE_SLOTS,
 		.recent = recent,

@@ -10,6 +10,8 @@
 
 #define FIXED_LINKS   6
 #define UPDATES_SPARE 64
+#define LINKS         24 /* of a node */
+#define LINKS_BOOT    96 /* of one that all newcomers dial */
 
 struct world world;
 
@@ -76,6 +78,12 @@ on_timer(struct ev *ev)
 }
 
 /* --- what it has --- */
+
+static size_t
+has_size(void)
+{
+	return (world.cap_updates + 63) / 64 * sizeof(uint64_t);
+}
 
 bool
 node_has(const struct node *n, uint32_t update)
@@ -426,7 +434,7 @@ forget_all(struct node *n)
 	for (i = 0; i < world.n_updates; i++)
 		if (node_has(n, i))
 			world.updates[i].got--;
-	memset(n->has, 0, (world.cap_updates + 63) / 64 * sizeof(*n->has));
+	memset(n->has, 0, has_size());
 	n->sum = 0;
 }
 
@@ -466,16 +474,31 @@ node_crash(struct node *n, bool rst)
 	net_host_down(n->id, rst);
 }
 
+/* One block for what the cores of all nodes lie in. */
+static char *block;
+static size_t block_size, block_used;
+
+static void *
+take(size_t size)
+{
+	void *p = block + block_used;
+
+	block_used += (size + 63) & ~(size_t)63;
+	if (block_used > block_size)
+		sim_die("the block of nodes is too small");
+	return p;
+}
+
 static void
 make(struct node *n, uint32_t id)
 {
 	n->id = id;
-	n->n_links = id < NODE_BOOTS && world.conf.overlay ? 96 : 24;
-	n->links = sim_alloc(n->n_links, sizeof(*n->links));
-	n->bcast = sim_alloc(1, bcast_size(&world.conf.lim));
-	n->has = sim_alloc((world.cap_updates + 63) / 64, sizeof(*n->has));
+	n->n_links = id < NODE_BOOTS && world.conf.overlay ? LINKS_BOOT : LINKS;
+	n->links = take(n->n_links * sizeof(*n->links));
+	n->bcast = take(bcast_size(&world.conf.lim));
+	n->has = take(has_size());
 	if (world.conf.overlay)
-		view_init(n);
+		view_init(n, take(view_size()));
 }
 
 void
@@ -495,7 +518,13 @@ world_init(const struct world_conf *conf)
 	world.updates = sim_alloc(world.cap_updates, sizeof(*world.updates));
 	net_init(conf->nodes, &conf->net, conf->overlay ? &open : &fixed);
 	sim_handle(EV_TIMER, on_timer);
-	world.nodes = sim_alloc(conf->nodes, sizeof(*world.nodes));
+	block_used = 0;
+	block_size = SIM_BIG(conf->nodes *
+	    (sizeof(struct node) + LINKS * sizeof(struct node_link) +
+		bcast_size(&conf->lim) + has_size() + view_size() + 512) +
+	    NODE_BOOTS * LINKS_BOOT * 1024);
+	block = sim_big(block_size);
+	world.nodes = take(conf->nodes * sizeof(*world.nodes));
 	for (i = 0; i < conf->nodes; i++)
 		make(&world.nodes[i], i);
 }
@@ -503,16 +532,7 @@ world_init(const struct world_conf *conf)
 void
 world_fini(void)
 {
-	uint32_t i;
-
-	for (i = 0; i < world.conf.nodes; i++) {
-		if (world.conf.overlay)
-			view_free(&world.nodes[i]);
-		free(world.nodes[i].links);
-		free(world.nodes[i].bcast);
-		free(world.nodes[i].has);
-	}
-	free(world.nodes);
+	sim_big_free(block, block_size);
 	free(world.updates);
 	net_fini();
 }

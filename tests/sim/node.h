@@ -151,8 +151,8 @@ int node_link_to(const struct node *n, uint32_t peer);
 
 /* --- view.c: the overlay's shell --- */
 
-void view_init(struct node *n);
-void view_free(struct node *n);
+size_t view_size(void); /* bytes view_init() wants */
+void view_init(struct node *n, void *mem);
 void view_start(struct node *n);
 void view_message(struct node *n, unsigned link, struct ev *ev);
 void view_down(struct node *n, unsigned link);

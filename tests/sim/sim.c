@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define NIL UINT32_MAX
 
@@ -34,6 +35,37 @@ sim_die(const char *why)
 {
 	(void)fprintf(stderr, "sim: %s\n", why);
 	exit(70);
+}
+
+/*
+ * Thousands of nodes, each touched at random: with pages of 4 KiB the
+ * processor spends its time on looking up where they are.
+ */
+void *
+sim_big(size_t size)
+{
+	size_t huge = (size_t)2 << 20;
+	char *p = mmap(NULL, size + huge, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t skip;
+
+	if (p == MAP_FAILED)
+		sim_die("out of memory");
+	skip = (huge - (uintptr_t)p % huge) % huge;
+#ifdef MADV_HUGEPAGE
+	(void)madvise(p + skip, size, MADV_HUGEPAGE);
+#endif
+	if (skip > 0)
+		(void)munmap(p, skip);
+	if (skip < huge)
+		(void)munmap(p + skip + size, huge - skip);
+	return p + skip;
+}
+
+void
+sim_big_free(void *p, size_t size)
+{
+	(void)munmap(p, size);
 }
 
 void *
@@ -244,6 +276,8 @@ sim_run(int64_t until_us)
 		it = heap_pop();
 		/* The handler may add events, so it gets a copy. */
 		ev = sim.evs[it.ev];
+		if (sim.n > 0)
+			__builtin_prefetch(&sim.evs[sim.heap[0].ev]);
 		sim.evs[it.ev].a = sim.free;
 		sim.free = it.ev;
 		sim.now.us = it.at;
