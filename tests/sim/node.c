@@ -10,8 +10,6 @@
 
 #define FIXED_LINKS   6
 #define UPDATES_SPARE 64
-#define LINKS         24 /* of a node */
-#define LINKS_BOOT    96 /* of one that all newcomers dial */
 
 struct world world;
 
@@ -137,7 +135,7 @@ node_update(struct node *n)
 }
 
 void
-node_synced(struct node *n, unsigned link, uint32_t update)
+node_synced(struct node *n, unsigned link, uint32_t update, bool news)
 {
 	struct bcast_msg m = message_of(update);
 	unsigned slot = n->links[link].slot;
@@ -145,6 +143,8 @@ node_synced(struct node *n, unsigned link, uint32_t update)
 	if (node_has(n, update))
 		return;
 	keep(n, update);
+	if (!news)
+		return;
 	(void)bcast_synced(n->bcast, &m,
 	    slot < NODE_SLOTS ? slot : BCAST_LINKS_MAX, node_now(n));
 	node_arm(n);
@@ -493,7 +493,7 @@ static void
 make(struct node *n, uint32_t id)
 {
 	n->id = id;
-	n->n_links = id < NODE_BOOTS && world.conf.overlay ? LINKS_BOOT : LINKS;
+	n->n_links = id < NODE_BOOTS && world.conf.overlay ? LINKS_MAX : LINKS;
 	n->links = take(n->n_links * sizeof(*n->links));
 	n->bcast = take(bcast_size(&world.conf.lim));
 	n->has = take(has_size());
@@ -520,9 +520,9 @@ world_init(const struct world_conf *conf)
 	sim_handle(EV_TIMER, on_timer);
 	block_used = 0;
 	block_size = SIM_BIG(conf->nodes *
-	    (sizeof(struct node) + LINKS * sizeof(struct node_link) +
-		bcast_size(&conf->lim) + has_size() + view_size() + 512) +
-	    NODE_BOOTS * LINKS_BOOT * 1024);
+		(sizeof(struct node) + LINKS * sizeof(struct node_link) +
+		    bcast_size(&conf->lim) + has_size() + view_size() + 512) +
+	    NODE_BOOTS * LINKS_MAX * 1024);
 	block = sim_big(block_size);
 	world.nodes = take(conf->nodes * sizeof(*world.nodes));
 	for (i = 0; i < conf->nodes; i++)
@@ -604,4 +604,24 @@ world_load(int64_t until_us)
 {
 	load_until = (uint64_t)until_us;
 	load_one(0);
+}
+
+static void
+start_one(uint64_t node)
+{
+	node_start(&world.nodes[node]);
+}
+
+void
+world_join(double seconds)
+{
+	uint32_t i, n = world.conf.nodes;
+
+	for (i = 0; i < n; i++)
+		sim_call(sim_now().us +
+			(i < NODE_BOOTS ? 0
+					: (int64_t)(rng_real(&world.rng) *
+					      seconds * 1e6)),
+		    start_one, i);
+	sim_call(sim_now().us + 10 * SIM_S, view_roots, 1);
 }

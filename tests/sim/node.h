@@ -18,6 +18,8 @@
 #include "tests/sim/tally.h"
 
 #define NODE_SLOTS OVERLAY_SLOTS /* links that carry gossip */
+#define LINKS      24            /* of a node */
+#define LINKS_MAX  96            /* of one that all newcomers dial */
 #define NODE_BOOTS 3             /* the first nodes, for others to begin at */
 
 /*
@@ -86,6 +88,7 @@ struct world_conf {
 	double seconds;
 	bool overlay; /* joins and views, else fixed random links */
 	bool recon;   /* neighbours repair each other, see recon.c */
+	bool hidden;  /* links for syncs alone */
 	bool skew;    /* clocks are wrong by up to 90 s and 200 ppm */
 	struct net_conf net;
 	struct bcast_limits lim;
@@ -117,6 +120,9 @@ void world_fini(void);
 /* Every node up, linked to six others at random, each accepting six. */
 void world_wire(void);
 
+/* Every node starts within that time, knowing the bootstrap nodes alone. */
+void world_join(double seconds);
+
 /* Updates at the rate, from now until until_us, each at a random live node. */
 void world_load(int64_t until_us);
 
@@ -124,8 +130,11 @@ void node_start(struct node *n);
 void node_crash(struct node *n, bool rst);
 void node_update(struct node *n);
 
-/* The record of that number is here, from a sync with link's peer. */
-void node_synced(struct node *n, unsigned link, uint32_t update);
+/*
+ * The record of that number is here, from a sync with link's peer; announce
+ * it when it is news.
+ */
+void node_synced(struct node *n, unsigned link, uint32_t update, bool news);
 bool node_has(const struct node *n, uint32_t update);
 
 /* Its own idea of time. */
