@@ -150,7 +150,6 @@ bcast_link_up(struct bcast *b, unsigned link, const uint8_t key[16],
 	struct mono past = { 0 };
 
 	ASSERT(!l->up);
-	(void)now;
 	l->up = l->eager = true;
 	l->poor = l->owing = false;
 	l->class = lan ? LAN : WAN;
@@ -162,6 +161,7 @@ bcast_link_up(struct bcast *b, unsigned link, const uint8_t key[16],
 	bucket_init(&l->ids, rate);
 	recent_ids_init(&l->index, &b->recent, key);
 	forget_bits(b, link);
+	bcast_retell(b, link, now);
 }
 
 void
@@ -346,8 +346,10 @@ bcast_on_graft(struct bcast *b, unsigned link, struct mono now)
 		bcast_prune(b, link, BCAST_BACKOFF_MS, now);
 	else if (mono_before(now, l->refuse))
 		refuse_graft(b, link, now);
-	else
+	else {
 		make_eager(l);
+		bcast_retell(b, link, now);
+	}
 }
 
 /* --- records --- */

@@ -54,6 +54,7 @@
 #define BCAST_GRACE_MS    3000  /* a GRAFT that crossed our PRUNE is no sin */
 #define BCAST_ANSWER_MS   10000 /* a PULL not answered by then is one */
 
+#define BCAST_RETELL_MS    5000 /* a new or grafted link hears of so much */
 #define BCAST_FLUSH_WAN_MS 50
 #define BCAST_FLUSH_LAN_MS 10
 #define BCAST_AUTHOR_RATE  10 /* records a second, and how many at once */

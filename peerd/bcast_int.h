@@ -88,6 +88,12 @@ void bcast_announce(struct bcast *b, const struct recent_entry *e,
 void bcast_owe(struct bcast *b, struct recent_entry *e, unsigned link,
     struct mono now);
 
+/*
+ * Announce on that link what it missed lately: its tree was broken, or it
+ * had no link to us.
+ */
+void bcast_retell(struct bcast *b, unsigned link, struct mono now);
+
 void bcast_flush(struct bcast *b, unsigned class, struct mono now);
 void bcast_release(struct bcast *b, struct mono now);
 

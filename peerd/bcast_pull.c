@@ -47,15 +47,17 @@ drop_row(struct bcast *b, struct missing_row *row)
 /* --- announced --- */
 
 /*
- * Room for one more of that link?  A liar fills its own share, and where the
- * table is full it is the liar who waits.
+ * Room for one more of that link?  While half of the table is free a link may
+ * have more than its share, for a newcomer hears of much at once.  A liar
+ * fills that half at most.
  */
 static bool
 has_share(const struct bcast *b, const struct bcast_link *l)
 {
 	unsigned share = b->lim.pending / SHARE;
 
-	return l->n_missing < (share > SHARE_MIN ? share : SHARE_MIN);
+	return b->missing.n < b->lim.pending / 2 ||
+	    l->n_missing < (share > SHARE_MIN ? share : SHARE_MIN);
 }
 
 /* The nearer of two that announce at the same time is asked first. */

@@ -39,6 +39,23 @@ bcast_owe(struct bcast *b, struct recent_entry *e, unsigned link,
 		    l->class == LAN ? BCAST_FLUSH_LAN_MS : BCAST_FLUSH_WAN_MS);
 }
 
+void
+bcast_retell(struct bcast *b, unsigned link, struct mono now)
+{
+	struct mono since = mono_add_ms(now, -BCAST_RETELL_MS);
+	struct recent_entry *e;
+	uint32_t seq = b->recent.next;
+
+	while ((e = recent_at(&b->recent, --seq)) != NULL &&
+	    e->state != RECENT_FREE) {
+		if (e->state != RECENT_LIVE || (e->has & BIT(link)) != 0)
+			continue;
+		if (mono_before(e->at, since))
+			break;
+		bcast_owe(b, e, link, now);
+	}
+}
+
 /* Nobody is pushed what it pushed or announced itself. */
 static void
 push(struct bcast *b, struct recent_entry *e, struct mono now)
@@ -170,6 +187,7 @@ bcast_spread(struct bcast *b, struct recent_entry *e, const struct bcast_msg *m,
 {
 	e->state = RECENT_LIVE;
 	e->handle = m->handle;
+	e->at = now;
 	if (allow_author(b, m->author, now))
 		send_out(b, e, now);
 	else

@@ -133,7 +133,7 @@ size_tables(struct world_conf *c)
 		recent = (uint16_t)(recent * 2);
 	c->lim = (struct bcast_limits){ .links = NODE_SLOTS,
 		.recent = recent,
-		.pending = (uint16_t)(c->rate > 50 ? 512 : 128),
+		.pending = (uint16_t)(c->rate > 50 ? 1024 : 384),
 		.authors = 64,
 		.delayed = 16 };
 }

@@ -287,8 +287,9 @@ on_gossip(struct node *n, unsigned slot, struct ev *ev)
 
 	rc = bcast_receive(n->bcast, slot, u->rid, (enum bcast_how)ev->arg,
 	    &token, node_now(n));
-	tally_delivery(u->born_us, sim_now().us,
-	    rc == BCAST_NEW && !node_has(n, ev->b));
+	if (n->born_us < u->born_us) /* others learn it as old news */
+		tally_delivery(u->born_us, sim_now().us,
+		    rc == BCAST_NEW && !node_has(n, ev->b));
 	if (rc != BCAST_NEW)
 		return;
 	if (node_has(n, ev->b)) {

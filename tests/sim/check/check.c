@@ -181,6 +181,19 @@ check_begin(void)
 
 /* --- at the end --- */
 
+/* Or did all who had it die before they could say it? */
+static bool
+survived(uint32_t update)
+{
+	uint32_t k;
+
+	for (k = 0; k < world.conf.nodes; k++)
+		if (counts(&world.nodes[k]) &&
+		    node_has(&world.nodes[k], update))
+			return true;
+	return false;
+}
+
 void
 check_delivered(int64_t grace_us)
 {
@@ -192,15 +205,19 @@ check_delivered(int64_t grace_us)
 
 	for (i = 0; i < world.n_updates; i++) {
 		u = &world.updates[i];
-		if (u->born_us + grace_us > sim_now().us)
+		if (u->born_us + grace_us > sim_now().us || !survived(i))
 			continue;
 		for (k = 0; k < world.conf.nodes; k++) {
 			n = &world.nodes[k];
-			/* Its author died before it could say it. */
 			if (!counts(n) || n->born_us >= u->born_us ||
-			    u->got <= 1 || node_has(n, i))
+			    node_has(n, i))
 				continue;
 			misses++;
+			if (getenv("SIM_MISSES") != NULL)
+				(void)printf("miss: update %u at node %u, "
+					     "born %.3f s before it\n",
+				    i, k,
+				    (double)(u->born_us - n->born_us) / 1e6);
 			if ((t = tally_at(u->born_us)) != NULL)
 				t->unexplained++;
 		}
