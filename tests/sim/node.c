@@ -515,7 +515,7 @@ world_init(const struct world_conf *conf)
 	world.conf = *conf;
 	rng_init(&world.rng, sim_seed(), UINT64_C(1) << 41);
 	world.cap_updates =
-	    (uint32_t)(conf->rate * conf->seconds * 1.3) + UPDATES_SPARE;
+	    (uint32_t)(conf->rate * (conf->seconds + 30) * 1.2) + UPDATES_SPARE;
 	world.updates = sim_alloc(world.cap_updates, sizeof(*world.updates));
 	net_init(conf->nodes, &conf->net, conf->overlay ? &open : &fixed);
 	sim_handle(EV_TIMER, on_timer);
