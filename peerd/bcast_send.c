@@ -44,9 +44,10 @@ bcast_retell(struct bcast *b, unsigned link, struct mono now)
 {
 	struct mono since = mono_add_ms(now, -BCAST_RETELL_MS);
 	struct recent_entry *e;
-	uint32_t seq = b->recent.next;
+	uint32_t seq = b->recent.next, end = seq - b->recent.n / 2;
 
-	while ((e = recent_at(&b->recent, --seq)) != NULL &&
+	/* What is forgotten before it can be asked for is better not told. */
+	while (seq != end && (e = recent_at(&b->recent, --seq)) != NULL &&
 	    e->state != RECENT_FREE) {
 		if (e->state != RECENT_LIVE || (e->has & BIT(link)) != 0)
 			continue;

@@ -410,6 +410,7 @@ node_gossip_up(struct node *n, unsigned link, unsigned slot)
 	    mix64(sim_seed() ^ ((uint64_t)conn << 20) ^ net_conn(conn)->gen);
 	key[1] = mix64(key[0]);
 	n->links[link].slot = (uint8_t)slot;
+	n->links[link].since_us = sim_now().us;
 	n->slot[slot] = (uint16_t)link;
 	bcast_link_up(n->bcast, slot, (const uint8_t *)key,
 	    (uint32_t)(2 * net_conn(conn)->lat_us), world.conf.net.lan,

@@ -56,7 +56,7 @@ struct node_link {
 	uint32_t peer;
 	uint8_t slot; /* in the view, or NODE_SLOTS */
 	bool banned;
-	bool feeler;
+	int64_t since_us; /* in the view */
 	struct score score;
 };
 

@@ -11,6 +11,7 @@
 #include "tests/sim/node.h"
 
 #define SETTLE_US (10 * SIM_S) /* L2 */
+#define YOUNG_US  (3 * SIM_S)  /* a link about which words may travel */
 
 static struct {
 	bool failed, connected;
