@@ -47,12 +47,17 @@ node_due(const struct node *n)
 	return due;
 }
 
+static void judge(struct node *n);
+
 void
 node_arm(struct node *n)
 {
-	int64_t at = true_time(n, node_due(n));
 	struct ev *ev;
+	int64_t at;
 
+	if (n->judge)
+		judge(n);
+	at = true_time(n, node_due(n));
 	if (at >= n->armed_us)
 		return;
 	n->armed_us = at;
@@ -248,12 +253,35 @@ void
 node_score(struct node *n, unsigned link, enum score_event event)
 {
 	struct node_link *l = &n->links[link];
+	enum score_verdict v = score_add(&l->score, event, node_now(n));
 
-	if (l->banned || score_add(&l->score, event, node_now(n)) != SCORE_BAN)
+	n->judge = true; /* we are inside a core: act later */
+	l->poor = v != SCORE_FINE;
+	if (v != SCORE_BAN || l->banned)
 		return;
 	l->banned = true;
 	if (n->byz == HONEST && world.nodes[l->peer].byz == HONEST)
 		world.banned++;
+}
+
+static void
+judge(struct node *n)
+{
+	struct node_link *l;
+	unsigned i;
+
+	n->judge = false;
+	for (i = 0; i < n->n_links; i++) {
+		l = &n->links[i];
+		if (l->conn == NET_NIL)
+			continue;
+		if (l->banned && n->overlay != NULL)
+			view_ban(n, i);
+		else if (l->slot < NODE_SLOTS)
+			bcast_link_poor(n->bcast, l->slot,
+			    score_verdict(&l->score, node_now(n)) != SCORE_FINE,
+			    node_now(n));
+	}
 }
 
 static void
@@ -317,6 +345,8 @@ on_broadcast(struct node *n, unsigned link, struct ev *ev)
 		bcast_on_ihave(n->bcast, slot, ids, ev->n, node_now(n));
 		break;
 	case M_PULL:
+		if (n->byz == BYZ_LIAR)
+			break;
 		bcast_on_pull(n->bcast, slot, ids, ev->n, node_now(n));
 		break;
 	case M_GRAFT:

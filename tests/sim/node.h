@@ -55,7 +55,7 @@ struct node_link {
 	uint32_t conn; /* NET_NIL: free */
 	uint32_t peer;
 	uint8_t slot; /* in the view, or NODE_SLOTS */
-	bool banned;
+	bool banned, poor;
 	int64_t since_us; /* in the view */
 	struct score score;
 };
@@ -64,6 +64,7 @@ struct node {
 	uint32_t id;
 	uint32_t life; /* how often it was born; 0: never yet */
 	bool up;
+	bool judge;  /* a score changed: see who is poor or banned */
 	uint8_t byz; /* enum byz */
 	int64_t skew_us;
 	int32_t drift_ppm;
@@ -77,9 +78,8 @@ struct node {
 	struct node_link *links;
 	uint16_t slot[NODE_SLOTS]; /* link of a slot */
 	struct book *book;
-	uint64_t *has;  /* records, one bit each */
-	uint64_t sum;   /* of the records it has: stands for its root */
-	int64_t due_us; /* what a Byzantine node does next */
+	uint64_t *has; /* records, one bit each */
+	uint64_t sum;  /* of the records it has: stands for its root */
 };
 
 struct world_conf {
@@ -165,6 +165,7 @@ void view_init(struct node *n, void *mem);
 void view_start(struct node *n);
 void view_message(struct node *n, unsigned link, struct ev *ev);
 void view_down(struct node *n, unsigned link);
+void view_ban(struct node *n, unsigned link);
 int view_accept(uint32_t node, uint32_t from, uint32_t conn);
 void view_dialled(uint32_t node, uint32_t to, uint64_t tag, uint32_t conn);
 void view_roots(uint64_t tick);

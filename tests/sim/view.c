@@ -9,6 +9,7 @@
 #include "tests/sim/node.h"
 
 #define BOOK       64 /* addresses a simulated node remembers */
+#define BANS       16
 #define TRIES      12 /* places looked at for one candidate */
 #define RETRY_US   (10 * SIM_S)
 #define BOOT_US    (1 * SIM_S)
@@ -28,6 +29,8 @@ struct book {
 	int64_t boot_us[NODE_BOOTS];
 	uint8_t odd[LINKS_MAX]; /* ticks on which a neighbour's root differed */
 	uint64_t tick, root;
+	uint32_t bans[BANS]; /* whom it banned, plus one */
+	unsigned n_bans;
 };
 
 /* One allocation: the core, its links, the book. */
@@ -113,6 +116,17 @@ tried(struct node *n, uint32_t node, bool good)
 	p->due_us = sim_now().us + wait;
 }
 
+static bool
+is_banned(const struct node *n, uint32_t node)
+{
+	unsigned i;
+
+	for (i = 0; i < BANS; i++)
+		if (n->book->bans[i] == node + 1)
+			return true;
+	return false;
+}
+
 static void
 fill_cand(struct overlay_cand *c, uint32_t node)
 {
@@ -155,7 +169,7 @@ pick(void *ctx, enum overlay_pick kind, const uint64_t *groups, size_t n_groups,
 	for (i = 0; i < TRIES; i++) {
 		p = &n->book->places[rng_below(&n->rng, BOOK)];
 		if (!p->used || p->due_us > sim_now().us ||
-		    node_link_to(n, p->node) != -1)
+		    node_link_to(n, p->node) != -1 || is_banned(n, p->node))
 			continue;
 		fill_cand(c, p->node);
 		return true;
@@ -342,6 +356,14 @@ view_down(struct node *n, unsigned link)
 	node_link_free(n, link);
 }
 
+void
+view_ban(struct node *n, unsigned link)
+{
+	n->book->bans[n->book->n_bans++ % BANS] = n->links[link].peer + 1;
+	net_close(n->links[link].conn, net_side(n->links[link].conn, n->id));
+	view_down(n, link);
+}
+
 /* A link whose other end is gone, though nobody told us. */
 static bool
 is_stale(const struct node *n, unsigned link)
@@ -372,7 +394,7 @@ view_accept(uint32_t node, uint32_t from, uint32_t conn)
 	struct node *n = &world.nodes[node];
 	int link;
 
-	if (is_duplicate(n, from))
+	if (is_banned(n, from) || is_duplicate(n, from))
 		return -1;
 	link = node_link_new(n, conn, from);
 	if (link != -1) {
