@@ -81,6 +81,20 @@ init_links(struct bcast *b, uint16_t *ids)
 	}
 }
 
+/*
+ * What is announced must stay until others had the time to ask for it, so
+ * syncs may turn over the ring in four seconds, not faster.
+ */
+static struct rate
+sync_rate(const struct bcast_limits *lim)
+{
+	uint32_t n = lim->recent / 4;
+
+	if (n > BCAST_LINK_RATE)
+		n = BCAST_LINK_RATE;
+	return (struct rate){ n, n };
+}
+
 struct bcast *
 bcast_init(void *mem, const struct bcast_limits *lim, const uint8_t secret[16],
     const struct bcast_ops *ops, void *ctx)
@@ -108,8 +122,7 @@ bcast_init(void *mem, const struct bcast_limits *lim, const uint8_t secret[16],
 	for (i = 0; i < lim->authors; i++)
 		b->authors[i] = INT64_MIN;
 	b->delayed = (void *)(base + l.delayed);
-	bucket_init(&b->synced,
-	    (struct rate){ BCAST_LINK_RATE, BCAST_LINK_RATE });
+	bucket_init(&b->synced, sync_rate(lim));
 	b->flush[WAN] = b->flush[LAN] = MONO_NEVER;
 	b->release = b->ask = MONO_NEVER;
 	b->late_us[WAN] = 200000 / 3;
@@ -156,7 +169,7 @@ bcast_link_up(struct bcast *b, unsigned link, const uint8_t key[16],
 	l->dups = l->n_missing = 0;
 	l->rtt_us = rtt_us;
 	l->no_graft = l->refuse = l->pruned = past;
-	l->pulled[0] = l->pulled[1] = past;
+	l->pulled[0] = l->pulled[1] = l->blamed = past;
 	bucket_init(&l->pushes, rate);
 	bucket_init(&l->ids, rate);
 	recent_ids_init(&l->index, &b->recent, key);

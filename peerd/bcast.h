@@ -122,7 +122,7 @@ struct bcast_ops {
 	    size_t n_ids);
 	void (*send_graft)(void *ctx, unsigned link);
 	void (*send_prune)(void *ctx, unsigned link, uint32_t backoff_ms);
-	/* SCORE_NO_PULL or SCORE_REGRAFT. */
+	/* SCORE_NO_PULL, at most once a second and link, or SCORE_REGRAFT. */
 	void (*score)(void *ctx, unsigned link, enum score_event event);
 	/* The handle is not used any more.  May be NULL. */
 	void (*forget)(void *ctx, uint32_t handle);
@@ -193,8 +193,8 @@ void bcast_local(struct bcast *b, const struct bcast_msg *m, struct mono now);
 
 /*
  * A valid record we stored from a sync with the peer of that link, or of no
- * gossip link (from = BCAST_LINKS_MAX).  It is announced, at most 2000 a
- * second, and not pushed.  False when it will not even be announced; syncs
+ * gossip link (from = BCAST_LINKS_MAX).  It is announced, at most 2000 and a
+ * quarter of the recent ones a second, and not pushed.  False when it will not even be announced; syncs
  * carry it then.
  */
 bool bcast_synced(struct bcast *b, const struct bcast_msg *m, unsigned from,

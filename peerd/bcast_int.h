@@ -25,6 +25,7 @@ struct bcast_link {
 	struct mono no_graft;  /* we were pruned: until then */
 	struct mono refuse;    /* we pruned: GRAFTs are refused until then */
 	struct mono pruned;    /* when we did */
+	struct mono blamed;    /* last time for no answer */
 	struct mono pulled[2]; /* the last two questions; 0: none */
 	struct bucket pushes, ids; /* out, in */
 	struct recent_ids index;

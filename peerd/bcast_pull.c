@@ -11,7 +11,8 @@
 #define SHARE_MIN 8  /* rows */
 #define ASKS_MAX  64 /* questions in one go */
 #define LATE_GAIN 8  /* of the moving average */
-#define AGAIN_MAX 2  /* questions repeated because they announce it anew */
+#define BLAME_MS  1000
+#define AGAIN_MAX 2 /* questions repeated because they announce it anew */
 
 static const struct {
 	int64_t min_ms, max_ms;
@@ -315,6 +316,24 @@ ask_for(struct bcast *b, struct missing_row *row, struct asks *a,
 	maybe_graft(b, row->link, now);
 }
 
+/*
+ * Blamed once a second at most: one message may have asked for many, and an
+ * honest neighbour that just forgot a whole batch is no liar.
+ */
+static void
+no_answer(struct bcast *b, struct missing_row *row, struct mono now)
+{
+	struct bcast_link *l = &b->links[row->link];
+
+	b->stats.unanswered++;
+	if (l->blamed.us == 0 ||
+	    mono_reached(mono_add_ms(l->blamed, BLAME_MS), now)) {
+		l->blamed = now;
+		b->ops->score(b->ctx, row->link, SCORE_NO_PULL);
+	}
+	drop_row(b, row);
+}
+
 /* One due row; false when there is none. */
 static bool
 ask_one(struct bcast *b, struct asks *a, struct mono now)
@@ -335,9 +354,7 @@ ask_one(struct bcast *b, struct asks *a, struct mono now)
 	if (best == NULL)
 		return false;
 	if (best->state != MISSING_WAIT) {
-		b->stats.unanswered++;
-		b->ops->score(b->ctx, best->link, SCORE_NO_PULL);
-		drop_row(b, best);
+		no_answer(b, best, now);
 		return true;
 	}
 	wait = wait_ms(b, b->links[best->link].class);

@@ -87,7 +87,7 @@ number(const char *text)
 	char *end;
 	double v = strtod(text, &end);
 
-	if (end == text || *end != '\0' || !(v >= 0 && v < 1e9))
+	if (end == text || *end != '\0' || !(v >= 0 && v < 1e15))
 		usage();
 	return v;
 }

@@ -601,7 +601,7 @@ test_synced(void **state)
 		m = msg(1000 + i);
 		n += bcast_synced(b, &m, 2, now);
 	}
-	assert_true(n >= BCAST_LINK_RATE - 2 && n <= BCAST_LINK_RATE + 200);
+	assert_int_equal(n, 16 - 2); /* a quarter of the ring a second */
 }
 
 static void
@@ -734,7 +734,9 @@ test_liar(void **state)
 		announce(1, i);
 	assert_int_equal(bcast_pending(b), 40);
 	pass(12000);
-	assert_true(count(SCORE, 0) >= 32);
+	assert_int_equal(bcast_stats(b)->unanswered, 40);
+	assert_true(count(SCORE, 0) >= 1); /* not for each: see S10 */
+	assert_true(count(SCORE, 0) < 8);
 	assert_int_equal(bcast_pending(b), 0);
 }
 
