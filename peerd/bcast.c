@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/assert.h"
+#include "common/b2.h"
 #include "peerd/bcast_int.h"
 
 #define PRUNE_MIN_MS  1000 /* between two prunes of ours ... */
@@ -131,6 +132,15 @@ bcast_init(void *mem, const struct bcast_limits *lim, const uint8_t secret[16],
 }
 
 /* --- links --- */
+
+void
+bcast_link_key(uint8_t key[16], const void *hash, size_t len)
+{
+	uint8_t out[B2_LEN];
+
+	b2_256(out, "WarrenIds1", hash, len);
+	memcpy(key, out, 16);
+}
 
 static struct bcast_link *
 link_of(struct bcast *b, unsigned link)

@@ -172,6 +172,12 @@ struct bcast *bcast_init(void *mem, const struct bcast_limits *lim,
     const uint8_t secret[16], const struct bcast_ops *ops, void *ctx);
 
 /*
+ * The key of a link's short ids: the first 16 bytes of BLAKE2b-256, person
+ * "WarrenIds1", of the Noise handshake hash, which only its two ends know.
+ */
+void bcast_link_key(uint8_t key[16], const void *hash, size_t len);
+
+/*
  * A gossip link begins, in a slot that is free.  It starts eager, on both
  * sides.  key: both sides have it and nobody else, from the handshake.  lan:
  * the timing of a local network (round trip below 2 ms).

@@ -766,6 +766,19 @@ test_poor(void **state)
 	assert_true(bcast_is_eager(b, 0));
 }
 
+static void
+test_key(void **state)
+{
+	uint8_t a[16], c[16];
+
+	(void)state;
+	bcast_link_key(a, "handshake", 9);
+	bcast_link_key(c, "handshakf", 9);
+	assert_memory_not_equal(a, c, 16);
+	/* The same record, other links: other ids. */
+	assert_true(id_of(0, 1) != id_of(1, 1));
+}
+
 int
 main(void)
 {
@@ -796,6 +809,7 @@ main(void)
 		T(test_liar),
 		T(test_id_rate),
 		T(test_poor),
+		T(test_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
