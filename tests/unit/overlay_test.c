@@ -657,6 +657,10 @@ test_lag(void **state)
 	now = mono_add_ms(now, 6500);
 	(void)overlay_tick(&ov, now);
 	assert_int_equal(overlay_active(&ov), 6);
+	/* Nor after a suspend, beyond all patience. */
+	now = mono_add_ms(now, 600000);
+	(void)overlay_tick(&ov, now);
+	assert_int_equal(overlay_active(&ov), 6);
 }
 
 static size_t
@@ -703,6 +707,28 @@ test_island(void **state)
 	(void)overlay_on_neighbor(&ov, 12, WIRE_WANT_YES, now);
 	assert_int_equal(overlay_state(&ov, 12), OVERLAY_ACTIVE);
 	assert_int_equal(overlay_active(&ov), 12);
+}
+
+/* Whoever goes for the other island, it is no anchor. */
+static void
+test_island_anchors(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 30; i++) {
+		begin(false);
+		settle();
+		connect_at(feeler(), 12);
+		seed = i;
+		overlay_own_root(&ov, 7, 1, now);
+		overlay_on_root(&ov, 12, 7, 2, now);
+		neighbours_say(8, 1);
+		overlay_own_root(&ov, 8, 1, now);
+		overlay_on_root(&ov, 12, 8, 2, now);
+		assert_int_equal(was[last(DISCONNECT)].v, WIRE_GONE_ISLAND);
+		assert_true(was[last(DISCONNECT)].link >= OVERLAY_ANCHORS);
+	}
 }
 
 static void
@@ -842,6 +868,7 @@ main(void)
 		T(test_silence_far),
 		T(test_lag),
 		T(test_island),
+		T(test_island_anchors),
 		T(test_no_island),
 		T(test_mesh),
 		T(test_groups),
