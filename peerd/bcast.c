@@ -124,6 +124,8 @@ bcast_init(void *mem, const struct bcast_limits *lim, const uint8_t secret[16],
 		b->authors[i] = INT64_MIN;
 	b->delayed = (void *)(base + l.delayed);
 	bucket_init(&b->synced, sync_rate(lim));
+	bucket_init(&b->own,
+	    (struct rate){ BCAST_AUTHOR_RATE, BCAST_AUTHOR_BURST });
 	b->flush[WAN] = b->flush[LAN] = MONO_NEVER;
 	b->release = b->ask = MONO_NEVER;
 	b->late_us[WAN] = 200000 / 3;
@@ -441,6 +443,7 @@ bcast_local(struct bcast *b, const struct bcast_msg *m, struct mono now)
 			b->ops->forget(b->ctx, m->handle);
 		return;
 	}
+	b->self = m->author;
 	bcast_spread(b, bcast_remember(b, m->rid), m, now);
 }
 

@@ -69,7 +69,7 @@ struct bcast_limits {
 	uint16_t links;   /* 1..BCAST_LINKS_MAX; links are 0..links - 1 */
 	uint16_t recent;  /* records remembered, a power of two, at least 16 */
 	uint16_t pending; /* announced and not here, at least links */
-	uint16_t authors; /* rates kept */
+	uint16_t authors; /* rates kept, shared among more authors */
 	uint16_t delayed; /* records of authors above their rate */
 };
 
@@ -194,7 +194,10 @@ void bcast_link_rtt(struct bcast *b, unsigned link, uint32_t rtt_us);
 void bcast_link_poor(struct bcast *b, unsigned link, bool poor,
     struct mono now);
 
-/* A record we made ourselves, valid and stored: push and announce it. */
+/*
+ * A record we made ourselves, valid and stored: push and announce it.  Its
+ * author is us, and always the same.
+ */
 void bcast_local(struct bcast *b, const struct bcast_msg *m, struct mono now);
 
 /*

@@ -54,7 +54,8 @@ struct bcast {
 	int64_t *authors; /* when their buckets are full, see ratelimit.h */
 	struct bcast_delayed *delayed;
 	uint32_t n_delayed;
-	struct bucket synced;
+	struct bucket synced, own;
+	uint64_t self;            /* author of our own records */
 	int64_t late_us[CLASSES]; /* how long pushes lag behind announcements */
 	struct mono flush[CLASSES];
 	struct mono release; /* look at what is delayed */

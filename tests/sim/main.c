@@ -46,6 +46,7 @@ scen_end(void)
 	check_delivered(10 * SIM_S);
 	check_symmetric();
 	check_bans();
+	world_print();
 }
 
 static void

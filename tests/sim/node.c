@@ -5,6 +5,7 @@
  */
 #include "tests/sim/node.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,8 +114,8 @@ message_of(uint32_t update)
 	return (struct bcast_msg){ u->rid, update, u->author, update };
 }
 
-void
-node_update(struct node *n)
+static void
+update(struct node *n, bool spam)
 {
 	uint32_t i = world.n_updates++;
 	struct update *u = &world.updates[i];
@@ -131,12 +132,25 @@ node_update(struct node *n)
 	}
 	u->author = n->id;
 	u->born_us = sim_now().us;
-	if ((t = tally_at(u->born_us)) != NULL)
+	u->spam = spam;
+	if (!spam && (t = tally_at(u->born_us)) != NULL)
 		t->updates++;
 	keep(n, i);
 	m = message_of(i);
 	bcast_local(n->bcast, &m, node_now(n));
 	node_arm(n);
+}
+
+void
+node_update(struct node *n)
+{
+	update(n, false);
+}
+
+void
+node_spam(struct node *n)
+{
+	update(n, true);
 }
 
 void
@@ -315,7 +329,7 @@ on_gossip(struct node *n, unsigned slot, struct ev *ev)
 
 	rc = bcast_receive(n->bcast, slot, u->rid, (enum bcast_how)ev->arg,
 	    &token, node_now(n));
-	if (n->born_us < u->born_us) /* others learn it as old news */
+	if (n->born_us < u->born_us && !u->spam) /* else it is old news */
 		tally_delivery(u->born_us, sim_now().us,
 		    rc == BCAST_NEW && !node_has(n, ev->b));
 	if (rc != BCAST_NEW)
@@ -546,7 +560,8 @@ world_init(const struct world_conf *conf)
 	world.conf = *conf;
 	rng_init(&world.rng, sim_seed(), UINT64_C(1) << 41);
 	world.cap_updates =
-	    (uint32_t)(conf->rate * (conf->seconds + 30) * 1.2) + UPDATES_SPARE;
+	    (uint32_t)(conf->rate * (conf->seconds + 30) * 1.2) +
+	    UPDATES_SPARE + conf->spare;
 	world.updates = sim_alloc(world.cap_updates, sizeof(*world.updates));
 	net_init(conf->nodes, &conf->net, conf->overlay ? &open : &fixed);
 	sim_handle(EV_TIMER, on_timer);
@@ -604,6 +619,31 @@ world_wire(void)
 				break;
 			}
 	free(taken);
+}
+
+/* --- figures --- */
+
+void
+world_print(void)
+{
+	static const char *const names[] = { "firsts", "dups", "pushed",
+		"answered", "ids_out", "ids_in", "pulls", "grafts", "prunes",
+		"kept", "refused", "unanswered", "delayed", "conflated",
+		"dropped" };
+	uint64_t sum[sizeof(struct bcast_stats) / sizeof(uint64_t)] = { 0 };
+	uint64_t one[sizeof(sum) / sizeof(sum[0])];
+	size_t k, n = sizeof(sum) / sizeof(sum[0]);
+	uint32_t i;
+
+	for (i = 0; i < world.conf.nodes; i++) {
+		memcpy(one, bcast_stats(world.nodes[i].bcast), sizeof(one));
+		for (k = 0; k < n; k++)
+			sum[k] += one[k];
+	}
+	(void)printf("core:");
+	for (k = 0; k < n; k++)
+		(void)printf(" %s %llu", names[k], (unsigned long long)sum[k]);
+	(void)printf("\n");
 }
 
 /* --- load --- */

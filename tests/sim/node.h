@@ -49,7 +49,7 @@ enum node_msg {
 };
 
 /* What a node may be that is not honest; see scen/byz.c. */
-enum byz { HONEST, BYZ_LIAR, BYZ_FLAPPER, BYZ_HOG, BYZ_N };
+enum byz { HONEST, BYZ_LIAR, BYZ_FLAPPER, BYZ_HOG, BYZ_SPAMMER };
 
 struct node_link {
 	uint32_t conn; /* NET_NIL: free */
@@ -84,7 +84,8 @@ struct node {
 
 struct world_conf {
 	uint32_t nodes;
-	double rate; /* updates a second, from random sources */
+	uint32_t spare; /* updates beside those of the load */
+	double rate;    /* updates a second, from random sources */
 	double seconds;
 	bool overlay; /* joins and views, else fixed random links */
 	bool recon;   /* neighbours repair each other, see recon.c */
@@ -100,6 +101,7 @@ struct update {
 	uint32_t author;
 	int64_t born_us;
 	uint32_t got; /* nodes that have it */
+	bool spam;    /* of an author above its rate: may wait for a sync */
 };
 
 struct world {
@@ -123,12 +125,16 @@ void world_wire(void);
 /* Every node starts within that time, knowing the bootstrap nodes alone. */
 void world_join(double seconds);
 
+/* What all cores counted, as one line. */
+void world_print(void);
+
 /* Updates at the rate, from now until until_us, each at a random live node. */
 void world_load(int64_t until_us);
 
 void node_start(struct node *n);
 void node_crash(struct node *n, bool rst);
 void node_update(struct node *n);
+void node_spam(struct node *n); /* likewise, and nobody counts it */
 
 /*
  * The record of that number is here, from a sync with link's peer; announce

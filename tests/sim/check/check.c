@@ -206,7 +206,8 @@ check_delivered(int64_t grace_us)
 
 	for (i = 0; i < world.n_updates; i++) {
 		u = &world.updates[i];
-		if (u->born_us + grace_us > sim_now().us || !survived(i))
+		if (u->spam || u->born_us + grace_us > sim_now().us ||
+		    !survived(i))
 			continue;
 		for (k = 0; k < world.conf.nodes; k++) {
 			n = &world.nodes[k];

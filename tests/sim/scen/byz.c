@@ -20,6 +20,7 @@
 #define CALM_S  30.0
 #define WARM_S  15.0
 #define PERCENT 1
+#define KINDS   3   /* liar, flapper, hog */
 #define SLOWER  1.5 /* row 19 */
 
 void
@@ -106,9 +107,9 @@ turn(uint64_t arg)
 	uint32_t i, each = world.conf.nodes * PERCENT / 100, k;
 
 	(void)arg;
-	for (i = 0; i < (BYZ_N - 1) * each; i++) {
+	for (i = 0; i < KINDS * each; i++) {
 		k = NODE_BOOTS + i;
-		world.nodes[k].byz = (uint8_t)(1 + i % (BYZ_N - 1));
+		world.nodes[k].byz = (uint8_t)(1 + i % KINDS);
 		act(k);
 	}
 }
