@@ -329,7 +329,8 @@ on_gossip(struct node *n, unsigned slot, struct ev *ev)
 
 	rc = bcast_receive(n->bcast, slot, u->rid, (enum bcast_how)ev->arg,
 	    &token, node_now(n));
-	if (n->born_us < u->born_us && !u->spam) /* else it is old news */
+	/* What was said before it had a link is old news to it. */
+	if (n->joined_us <= u->born_us && !u->spam)
 		tally_delivery(u->born_us, sim_now().us,
 		    rc == BCAST_NEW && !node_has(n, ev->b));
 	if (rc != BCAST_NEW)
@@ -455,6 +456,8 @@ node_gossip_up(struct node *n, unsigned link, unsigned slot)
 	key[1] = mix64(key[0]);
 	n->links[link].slot = (uint8_t)slot;
 	n->links[link].since_us = sim_now().us;
+	if (n->joined_us == INT64_MAX)
+		n->joined_us = sim_now().us;
 	n->slot[slot] = (uint16_t)link;
 	bcast_link_up(n->bcast, slot, (const uint8_t *)key,
 	    (uint32_t)(2 * net_conn(conn)->lat_us), world.conf.net.lan,
@@ -494,6 +497,7 @@ node_start(struct node *n)
 	n->up = true;
 	n->armed_us = INT64_MAX;
 	n->born_us = sim_now().us;
+	n->joined_us = INT64_MAX;
 	n->alone_us = sim_now().us;
 	rng_init(&n->rng, sim_seed(), ((uint64_t)n->life << 24) + n->id);
 	if (world.conf.skew) {
@@ -661,7 +665,8 @@ load_one(uint64_t arg)
 		return;
 	for (tries = 0; tries < 100; tries++) {
 		i = rng_below(&world.rng, world.conf.nodes);
-		if (world.nodes[i].up && world.nodes[i].byz == HONEST) {
+		if (world.nodes[i].up && world.nodes[i].byz == HONEST &&
+		    world.nodes[i].joined_us <= sim_now().us) {
 			node_update(&world.nodes[i]);
 			break;
 		}

@@ -70,7 +70,8 @@ struct node {
 	int32_t drift_ppm;
 	int64_t armed_us; /* its timer event, or INT64_MAX */
 	int64_t born_us;
-	int64_t alone_us; /* since when it has no active link, or INT64_MAX */
+	int64_t joined_us; /* its first link; INT64_MAX while there was none */
+	int64_t alone_us;  /* since when it has no active link, or INT64_MAX */
 	struct rng rng;
 	struct bcast *bcast;
 	struct overlay *overlay; /* NULL: links are fixed */
