@@ -18,6 +18,7 @@ static struct {
 	int64_t split_us; /* since when there are islands, or INT64_MAX */
 	int64_t alone_us; /* longest without a link */
 	uint32_t *root;
+	uint8_t *seen;
 } check;
 
 void
@@ -76,8 +77,10 @@ check_components(void)
 	struct node *a;
 	unsigned k;
 
-	if (check.root == NULL)
+	if (check.root == NULL) {
 		check.root = sim_alloc(n, sizeof(*check.root));
+		check.seen = sim_alloc(n, 1);
+	}
 	for (i = 0; i < n; i++)
 		check.root[i] = i;
 	for (i = 0; i < n; i++) {
@@ -89,10 +92,14 @@ check_components(void)
 			    is_mutual(a, k))
 				check.root[find(i)] = find(a->links[k].peer);
 	}
+	/* A part of newcomers alone does not count yet. */
+	memset(check.seen, 0, n);
 	for (i = 0; i < n; i++)
-		if (counts(&world.nodes[i]) && find(i) == i &&
-		    sim_now().us - world.nodes[i].born_us > SETTLE_US)
+		if (counts(&world.nodes[i]) && !check.seen[find(i)] &&
+		    sim_now().us - world.nodes[i].born_us > SETTLE_US) {
+			check.seen[find(i)] = 1;
 			parts++;
+		}
 	return parts;
 }
 
@@ -175,6 +182,7 @@ void
 check_begin(void)
 {
 	free(check.root);
+	free(check.seen);
 	memset(&check, 0, sizeof(check));
 	check.split_us = INT64_MAX;
 	look(0);
