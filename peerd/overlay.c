@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The overlay, as promised in overlay.h: links, the view and what neighbours
- * say.  Whom to dial and when is in overlay_dial.c.  Pure.
+ * The overlay, as promised in overlay.h: links, the view and islands.  What
+ * neighbours say is in overlay_talk.c, whom to dial and when in
+ * overlay_dial.c.  Pure.
  */
 #include "peerd/overlay.h"
 
@@ -10,11 +11,8 @@
 #include "common/assert.h"
 #include "peerd/overlay_int.h"
 
-#define WALKS_PER_S 5 /* JOINs of one link, and how many at once */
-#define WALKS_BURST 30
-#define CHURN_MS    500 /* at most one forced change in so long */
-#define GOING_MS    2000
-#define WALKERS     3 /* links a newcomer's JOIN walks on over */
+#define CHURN_MS 500 /* at most one forced change in so long */
+#define GOING_MS 2000
 
 /* --- small things --- */
 
@@ -32,12 +30,6 @@ overlay_link(struct overlay *ov, unsigned link)
 {
 	ASSERT(link < ov->n_links);
 	return &ov->links[link];
-}
-
-static bool
-is_self(const struct overlay *ov, const struct wire_addr *node)
-{
-	return memcmp(node->id, ov->self.id, 32) == 0;
 }
 
 int
@@ -81,8 +73,8 @@ overlay_is_mesh(const struct overlay *ov)
 	return ov->n_nodes < OVERLAY_MESH;
 }
 
-static bool
-has_room(const struct overlay *ov)
+bool
+overlay_has_room(const struct overlay *ov)
 {
 	return count(ov, 0) <
 	    (overlay_is_mesh(ov) ? OVERLAY_MESH : OVERLAY_ACCEPTED);
@@ -110,8 +102,8 @@ overlay_stats(const struct overlay *ov)
 /* --- anchors --- */
 
 /* Of our dialled links, is it one of the two that are up for longest? */
-static bool
-is_anchor(const struct overlay *ov, unsigned link)
+bool
+overlay_is_anchor(const struct overlay *ov, unsigned link)
 {
 	const struct overlay_link *l = &ov->links[link], *k;
 	unsigned i, older = 0;
@@ -136,7 +128,7 @@ overlay_anchors(const struct overlay *ov,
 	size_t n = 0;
 
 	for (i = 0; i < ov->n_links && n < OVERLAY_ANCHORS; i++)
-		if (is_anchor(ov, i))
+		if (overlay_is_anchor(ov, i))
 			anchors[n++] = ov->links[i].node;
 	return n;
 }
@@ -210,8 +202,8 @@ overlay_close(struct overlay *ov, unsigned link, struct mono now)
 }
 
 /* Say why, leave the other side the time to read it, then close. */
-static void
-send_away(struct overlay *ov, unsigned link, enum wire_gone why,
+void
+overlay_send_away(struct overlay *ov, unsigned link, enum wire_gone why,
     struct mono now)
 {
 	struct overlay_link *l = overlay_link(ov, link);
@@ -225,8 +217,8 @@ send_away(struct overlay *ov, unsigned link, enum wire_gone why,
 }
 
 /* A link of the view that may go for another, at random; -1: none. */
-static int
-victim(struct overlay *ov, bool accepted_only, unsigned except)
+int
+overlay_victim(struct overlay *ov, bool accepted_only, unsigned except)
 {
 	uint64_t rnd = ov->ops->rnd(ov->ctx);
 	const struct overlay_link *l;
@@ -236,7 +228,7 @@ victim(struct overlay *ov, bool accepted_only, unsigned except)
 	for (i = 0; i < ov->n_links; i++) {
 		l = &ov->links[i];
 		if (l->state != OVERLAY_ACTIVE || i == except || l->pinned ||
-		    (accepted_only && l->ours) || is_anchor(ov, i))
+		    (accepted_only && l->ours) || overlay_is_anchor(ov, i))
 			continue;
 		n++;
 		rnd = rnd * UINT64_C(6364136223846793005) + 1;
@@ -247,8 +239,8 @@ victim(struct overlay *ov, bool accepted_only, unsigned except)
 }
 
 /* Changes that others force on us come slowly, whoever asks. */
-static bool
-may_churn(struct overlay *ov, struct mono now)
+bool
+overlay_may_churn(struct overlay *ov, struct mono now)
 {
 	if (mono_before(now, ov->churned)) {
 		ov->stats.limited++;
@@ -281,24 +273,6 @@ overlay_is_held(const struct overlay *ov, const uint8_t id[32], struct mono now)
 		    mono_before(now, ov->holds[i].until))
 			return true;
 	return false;
-}
-
-/* Has this key used up its one HIGH?  If not, it has now. */
-static bool
-use_high(struct overlay *ov, const uint8_t id[32], struct mono now)
-{
-	uint64_t who = overlay_who(id);
-	struct overlay_hold *h;
-	size_t i;
-
-	for (i = 0; i < OVERLAY_HOLDS; i++)
-		if (ov->highs[i].who == who &&
-		    mono_before(now, ov->highs[i].until))
-			return false;
-	h = &ov->highs[ov->high_at++ % OVERLAY_HOLDS];
-	h->who = who;
-	h->until = mono_add_ms(now, OVERLAY_HIGH_MS);
-	return true;
 }
 
 /* --- links --- */
@@ -355,7 +329,7 @@ overlay_link_up(struct overlay *ov, unsigned link, enum overlay_why why,
 	l->has_addr = naddr_ip_len(&node->addr) != 0;
 	l->group = group;
 	l->since = l->heard = l->walked = l->pinged = now;
-	l->milli = WALKS_BURST * 1000;
+	l->milli = OVERLAY_WALKS * 1000;
 	l->due = MONO_NEVER;
 	overlay_wake(ov, now);
 	if (!l->ours || !overlay_take_dial(ov, tag, &d))
@@ -389,244 +363,6 @@ overlay_link_rtt(struct overlay *ov, unsigned link, uint32_t rtt_us)
 	overlay_link(ov, link)->rtt_us = rtt_us;
 }
 
-/* --- JOIN --- */
-
-static bool
-may_walk(struct overlay *ov, struct overlay_link *l, struct mono now)
-{
-	int64_t more = mono_ms_between(l->walked, now) * WALKS_PER_S;
-
-	if (more > 0) {
-		l->milli = more > WALKS_BURST * 1000 - (int64_t)l->milli
-		    ? WALKS_BURST * 1000
-		    : l->milli + (uint32_t)more;
-		l->walked = now;
-	}
-	if (l->milli < 1000) {
-		ov->stats.limited++;
-		return false;
-	}
-	l->milli -= 1000;
-	return true;
-}
-
-/* On to n links at random, neither back nor to the newcomer itself. */
-static unsigned
-walk_on(struct overlay *ov, unsigned from, unsigned n, unsigned ttl,
-    const struct wire_addr *node)
-{
-	unsigned i, at, sent = 0;
-	unsigned first = (unsigned)(ov->ops->rnd(ov->ctx) % ov->n_links);
-
-	for (i = 0; i < ov->n_links && sent < n; i++) {
-		at = (first + i) % ov->n_links;
-		if (ov->links[at].state != OVERLAY_ACTIVE || at == from ||
-		    memcmp(ov->links[at].node.id, node->id, 32) == 0)
-			continue;
-		ov->ops->send_join(ov->ctx, at, ttl, node);
-		ov->stats.walks++;
-		sent++;
-	}
-	return sent;
-}
-
-/* A newcomer's first word to us. */
-static bool
-greet(struct overlay *ov, unsigned link, const struct wire_addr *node,
-    struct mono now)
-{
-	struct overlay_link *l = overlay_link(ov, link);
-
-	if (memcmp(l->node.id, node->id, 32) != 0)
-		return false;
-	(void)walk_on(ov, link, WALKERS, OVERLAY_TTL - 1, node);
-	if (has_room(ov) && overlay_enter(ov, link, now)) {
-		ov->ops->send_neighbor(ov->ctx, link, WIRE_WANT_YES);
-		ov->ops->give(ov->ctx, link);
-		return true;
-	}
-	ov->ops->give(ov->ctx, link);
-	ov->stats.refused++;
-	send_away(ov, link, WIRE_GONE_FULL, now);
-	return true;
-}
-
-bool
-overlay_on_join(struct overlay *ov, unsigned link, unsigned ttl,
-    const struct wire_addr *node, struct mono now)
-{
-	struct overlay_link *l = overlay_link(ov, link);
-
-	if (l->state == OVERLAY_CONTACT && !l->ours)
-		return greet(ov, link, node, now);
-	if (l->state != OVERLAY_ACTIVE || !may_walk(ov, l, now) ||
-	    is_self(ov, node))
-		return true;
-	ov->ops->heard_of(ov->ctx, link, node);
-	if (ttl > OVERLAY_TTL)
-		ttl = OVERLAY_TTL;
-	if (overlay_wants(ov)) {
-		overlay_offer(ov, node, now);
-		return true;
-	}
-	if (ttl > 0 && walk_on(ov, link, 1, ttl - 1, node) == 1)
-		return true;
-	/* The walk ends here, and nobody had a place: make one. */
-	if (may_churn(ov, now))
-		overlay_dial_for_swap(ov, node, now);
-	return true;
-}
-
-/* --- NEIGHBOR --- */
-
-/*
- * The node at the end of a walk dialled the newcomer, who let it in.  Now
- * one of our own dialled links goes, and the newcomer takes the place that
- * becomes free at its other end: A-B is A-new-B.
- */
-static void
-make_place(struct overlay *ov, unsigned link, struct mono now)
-{
-	int v = -1;
-	unsigned i, first = (unsigned)(ov->ops->rnd(ov->ctx) % ov->n_links);
-
-	for (i = 0; i < ov->n_links && v == -1; i++) {
-		unsigned at = (first + i) % ov->n_links;
-		const struct overlay_link *l = &ov->links[at];
-
-		if (l->state == OVERLAY_ACTIVE && l->ours && at != link &&
-		    l->has_addr && !l->pinned && !is_anchor(ov, at))
-			v = (int)at;
-	}
-	if (v == -1 || overlay_dialled(ov) <= OVERLAY_DIALLED)
-		return;
-	ov->stats.swaps++;
-	ov->ops->send_swap(ov->ctx, link, &ov->links[v].node);
-	send_away(ov, (unsigned)v, WIRE_GONE_SWAPPED, now);
-}
-
-static void
-on_yes(struct overlay *ov, unsigned link, struct mono now)
-{
-	struct overlay_link *l = overlay_link(ov, link);
-
-	if (l->state != OVERLAY_ASKED)
-		return; /* late: we gave up meanwhile */
-	if (!overlay_enter(ov, link, now)) {
-		send_away(ov, link, WIRE_GONE_FULL, now);
-		return;
-	}
-	ov->wait_ms = 0;
-	if (l->swapping)
-		make_place(ov, link, now);
-}
-
-/* No room, and it has fewer than two links: somebody else goes. */
-static bool
-evict_for(struct overlay *ov, unsigned link, struct mono now)
-{
-	int v;
-
-	if (!use_high(ov, ov->links[link].node.id, now) || !may_churn(ov, now))
-		return false;
-	v = victim(ov, true, link);
-	if (v == -1)
-		return false;
-	ov->stats.evicted++;
-	send_away(ov, (unsigned)v, WIRE_GONE_EVICTED, now);
-	return true;
-}
-
-bool
-overlay_on_neighbor(struct overlay *ov, unsigned link, unsigned want,
-    struct mono now)
-{
-	struct overlay_link *l = overlay_link(ov, link);
-
-	if (want == WIRE_WANT_YES) {
-		on_yes(ov, link, now);
-		return true;
-	}
-	if (l->state == OVERLAY_ACTIVE) { /* we both asked: both have it */
-		ov->ops->send_neighbor(ov->ctx, link, WIRE_WANT_YES);
-		return true;
-	}
-	if (l->state != OVERLAY_CONTACT && l->state != OVERLAY_ASKED &&
-	    l->state != OVERLAY_FEELING)
-		return true;
-	if ((has_room(ov) ||
-		(want == WIRE_WANT_HIGH && evict_for(ov, link, now))) &&
-	    overlay_enter(ov, link, now)) {
-		ov->ops->send_neighbor(ov->ctx, link, WIRE_WANT_YES);
-		return true;
-	}
-	ov->stats.refused++;
-	ov->ops->give(ov->ctx, link);
-	send_away(ov, link, WIRE_GONE_FULL, now);
-	return true;
-}
-
-/* --- DISCONNECT and SWAP --- */
-
-bool
-overlay_on_disconnect(struct overlay *ov, unsigned link, unsigned why,
-    struct mono now)
-{
-	struct overlay_link *l = overlay_link(ov, link);
-
-	if (l->state == OVERLAY_ASKED)
-		overlay_refused(ov, now);
-	if (l->state == OVERLAY_ACTIVE)
-		overlay_hold(ov, l->node.id, OVERLAY_HOLD_MS, now);
-	else if (why == WIRE_GONE_FULL)
-		overlay_hold(ov, l->node.id, OVERLAY_ANSWER_MS, now);
-	if (l->state == OVERLAY_SECRET)
-		return true; /* never was in a view */
-	overlay_close(ov, link, now);
-	return true;
-}
-
-/* A stuck node wants to stand between us and somebody who dialled us. */
-static void
-swap_in(struct overlay *ov, unsigned link, const struct wire_addr *node,
-    struct mono now)
-{
-	int v = has_room(ov) ? -1 : victim(ov, true, link);
-
-	if (!has_room(ov) && (v == -1 || !may_churn(ov, now))) {
-		ov->stats.refused++;
-		ov->ops->give(ov->ctx, link);
-		send_away(ov, link, WIRE_GONE_FULL, now);
-		return;
-	}
-	if (v != -1) {
-		ov->stats.swaps++;
-		ov->ops->send_swap(ov->ctx, (unsigned)v, node);
-		send_away(ov, (unsigned)v, WIRE_GONE_SWAPPED, now);
-	}
-	if (overlay_enter(ov, link, now))
-		ov->ops->send_neighbor(ov->ctx, link, WIRE_WANT_YES);
-}
-
-bool
-overlay_on_swap(struct overlay *ov, unsigned link, const struct wire_addr *node,
-    struct mono now)
-{
-	struct overlay_link *l = overlay_link(ov, link);
-
-	if (l->state == OVERLAY_ACTIVE) {
-		if (may_walk(ov, l, now) && !is_self(ov, node))
-			overlay_offer(ov, node, now);
-		return true;
-	}
-	if (l->state != OVERLAY_CONTACT || l->ours)
-		return true;
-	if (memcmp(l->node.id, node->id, 32) != 0)
-		return false;
-	swap_in(ov, link, node, now);
-	return true;
-}
-
 /* --- islands --- */
 
 /* Do most neighbours say what we say, for this tick? */
@@ -649,12 +385,13 @@ static void
 heal(struct overlay *ov, unsigned link, struct mono now)
 {
 	struct overlay_link *l = overlay_link(ov, link);
-	int v =
-	    overlay_active(ov) < OVERLAY_DIALLED ? -1 : victim(ov, false, link);
+	int v = overlay_active(ov) < OVERLAY_DIALLED
+	    ? -1
+	    : overlay_victim(ov, false, link);
 
 	ov->stats.healed++;
 	if (v != -1)
-		send_away(ov, (unsigned)v, WIRE_GONE_ISLAND, now);
+		overlay_send_away(ov, (unsigned)v, WIRE_GONE_ISLAND, now);
 	l->state = OVERLAY_ASKED;
 	l->due = mono_add_ms(now, OVERLAY_ANSWER_MS);
 	ov->ops->send_neighbor(ov->ctx, link, WIRE_WANT_HIGH);
@@ -710,5 +447,5 @@ overlay_stop(struct overlay *ov, struct mono now)
 	ov->started = false;
 	for (i = 0; i < ov->n_links; i++)
 		if (ov->links[i].state == OVERLAY_ACTIVE)
-			send_away(ov, i, WIRE_GONE_LEAVING, now);
+			overlay_send_away(ov, i, WIRE_GONE_LEAVING, now);
 }
