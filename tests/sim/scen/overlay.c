@@ -22,6 +22,7 @@ print_views(void)
 {
 	uint64_t links = 0, six = 0, dialled = 0, up = 0;
 	unsigned least = 99, k;
+	int64_t wait, sum = 0, longest = 0;
 	uint32_t i;
 
 	for (i = 0; i < world.conf.nodes; i++) {
@@ -33,12 +34,19 @@ print_views(void)
 		six += k >= OVERLAY_DIALLED;
 		dialled += overlay_dialled(world.nodes[i].overlay);
 		least = k < least ? k : least;
+		wait = world.nodes[i].joined_us - world.nodes[i].born_us;
+		if (k == 0)
+			continue;
+		sum += wait;
+		longest = wait > longest ? wait : longest;
 	}
 	(void)printf("views: %llu nodes, %.2f links (%.2f dialled), least %u, "
 		     "%.2f %% with six or more\n",
 	    (unsigned long long)up, (double)links / (double)up,
 	    (double)dialled / (double)up, least,
 	    100.0 * (double)six / (double)up);
+	(void)printf("first link after %.0f ms on average, %.0f at most\n",
+	    (double)sum / 1000.0 / (double)up, (double)longest / 1000.0);
 }
 
 static void
