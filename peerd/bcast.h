@@ -62,7 +62,7 @@
 #define BCAST_LINK_RATE    2000 /* records, and announced ids, a second */
 
 /*
- * Sizes of the tables.  Memory is about 60 bytes for each recent record and
+ * Sizes of the tables.  Memory is about 70 bytes for each recent record and
  * 4 more for each of its links.
  */
 struct bcast_limits {
@@ -73,7 +73,7 @@ struct bcast_limits {
 	uint16_t delayed; /* records of authors above their rate */
 };
 
-/* What peerd uses: 8192 ids a link, about 1.5 MB. */
+/* What peerd uses: 8192 ids a link, 1.8 MB. */
 #define BCAST_LIMITS_DEFAULT                                                   \
 	((struct bcast_limits){ 32, 8192, 2048, 1024, 1024 })
 
