@@ -28,13 +28,16 @@ heads_for(uint32_t n)
 	return heads;
 }
 
-/* Where the parts of the block lie: each call takes the next n bytes. */
+/*
+ * Where the parts of the block lie: each call takes the next n bytes, from a
+ * new cache line on, for an entry fills one.
+ */
 static size_t
 part(size_t *at, size_t n)
 {
 	size_t here = *at;
 
-	*at += (n + 15) & ~(size_t)15;
+	*at += (n + 63) & ~(size_t)63;
 	return here;
 }
 

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define NIL UINT32_MAX
+#define NIL        UINT32_MAX
+#define EVENTS_MAX ((size_t)1 << 23) /* at a time; untouched room is free */
 
 struct item {
 	int64_t at;
@@ -20,9 +21,9 @@ struct item {
 
 static struct {
 	struct item *heap;
-	size_t n, cap;
+	size_t n;
 	struct ev *evs;
-	uint32_t n_evs, cap_evs, free;
+	uint32_t n_evs, free;
 	uint32_t seq;
 	struct mono now;
 	uint64_t hash, events, seed;
@@ -180,12 +181,8 @@ heap_push(struct item it)
 {
 	size_t i, up;
 
-	if (sim.n == sim.cap) {
-		sim.cap = sim.cap == 0 ? 4096 : sim.cap * 2;
-		sim.heap = realloc(sim.heap, sim.cap * sizeof(*sim.heap));
-		if (sim.heap == NULL)
-			sim_die("out of memory");
-	}
+	if (sim.n == EVENTS_MAX)
+		sim_die("too many events at a time");
 	for (i = sim.n++; i > 0; i = up) {
 		up = (i - 1) / 4;
 		if (!before(&it, &sim.heap[up]))
@@ -226,12 +223,6 @@ ev_new(void)
 	if (i != NIL) {
 		sim.free = sim.evs[i].a;
 		return i;
-	}
-	if (sim.n_evs == sim.cap_evs) {
-		sim.cap_evs = sim.cap_evs == 0 ? 4096 : sim.cap_evs * 2;
-		sim.evs = realloc(sim.evs, sim.cap_evs * sizeof(*sim.evs));
-		if (sim.evs == NULL)
-			sim_die("out of memory");
 	}
 	return sim.n_evs++;
 }
@@ -296,6 +287,8 @@ void
 sim_init(uint64_t seed)
 {
 	memset(&sim, 0, sizeof(sim));
+	sim.heap = sim_big(SIM_BIG(EVENTS_MAX * sizeof(*sim.heap)));
+	sim.evs = sim_big(SIM_BIG(EVENTS_MAX * sizeof(*sim.evs)));
 	sim.free = NIL;
 	sim.now.us = SIM_START_US;
 	sim.seed = seed;
@@ -313,8 +306,8 @@ sim_fini(void)
 			memcpy(&next, p, sizeof(void *));
 			free(p);
 		}
-	free(sim.heap);
-	free(sim.evs);
+	sim_big_free(sim.heap, SIM_BIG(EVENTS_MAX * sizeof(*sim.heap)));
+	sim_big_free(sim.evs, SIM_BIG(EVENTS_MAX * sizeof(*sim.evs)));
 }
 
 void
