@@ -158,6 +158,25 @@ bcast_on_pull(struct bcast *b, unsigned link, const uint8_t *ids, size_t n,
 /* --- arrived --- */
 
 /*
+ * The third question to one neighbour within a minute that brought what the
+ * tree did not: it becomes part of the tree.  Questions that a push overtook
+ * do not count, or at 200 records a second each link would be grafted by
+ * chance.
+ */
+static void
+maybe_graft(struct bcast *b, unsigned link, struct mono now)
+{
+	struct bcast_link *l = &b->links[link];
+	bool third = l->pulled[1].us != 0 &&
+	    mono_before(now, mono_add_ms(l->pulled[1], BCAST_GRAFT_MS));
+
+	l->pulled[1] = l->pulled[0];
+	l->pulled[0] = now;
+	if (third)
+		(void)bcast_graft(b, link, now);
+}
+
+/*
  * Every link with rows has its own id for the record.  Whoever announced it
  * has it.  The time by which a push lags behind the first announcement sets
  * how long we wait; an answer to our own question says nothing about that.
@@ -192,6 +211,8 @@ bcast_arrived(struct bcast *b, struct recent_entry *e, unsigned link,
 	if (answers != 0) {
 		missing_uncover(&b->missing, answers, now);
 		b->ask = now;
+		if (how == BCAST_PULL)
+			maybe_graft(b, link, now);
 	}
 	if (how != BCAST_PUSH || first.us == MONO_NEVER.us)
 		return;
@@ -262,23 +283,6 @@ bcast_drop_missing(struct bcast *b, unsigned link, struct mono now)
 
 /* --- asking --- */
 
-/*
- * The third question to one neighbour within a minute: it brings what the
- * tree does not, so it becomes part of the tree.
- */
-static void
-maybe_graft(struct bcast *b, unsigned link, struct mono now)
-{
-	struct bcast_link *l = &b->links[link];
-	bool third = l->pulled[1].us != 0 &&
-	    mono_before(now, mono_add_ms(l->pulled[1], BCAST_GRAFT_MS));
-
-	l->pulled[1] = l->pulled[0];
-	l->pulled[0] = now;
-	if (third)
-		(void)bcast_graft(b, link, now);
-}
-
 struct asks {
 	struct {
 		uint64_t id;
@@ -313,7 +317,6 @@ ask_for(struct bcast *b, struct missing_row *row, struct asks *a,
 	a->v[a->n].id = row->id;
 	a->v[a->n++].link = row->link;
 	b->stats.pulls++;
-	maybe_graft(b, row->link, now);
 }
 
 /*
