@@ -6,6 +6,7 @@
 #   make run        one node, in the foreground make pure     prove the cores pure
 #   make demo       three nodes that meet       make bench    ratios against peers
 #   make install    DESTDIR= PREFIX=            make fuzz     FUZZ_S= seconds each
+#   make sim        many cores, virtual time    make sim-bench   at full size
 #   make uninstall  make dist  make clean
 
 VERSION = 0.1.0
@@ -63,6 +64,16 @@ bench:
 	@$(BUILD) programs tools
 	@sh tests/bench/bench.sh $(B)
 
+sim:
+	@sh ./configure $(B)
+	@$(BUILD) $(B)/tests/sim/sim
+	@sh tests/sim/sim.sh $(B)
+
+sim-bench:
+	@sh ./configure $(B)
+	@$(BUILD) $(B)/tests/sim/sim
+	@sh tests/sim/bench.sh $(B)
+
 fuzz:
 	@CC=clang SANITIZE=yes FUZZ=yes sh ./configure build-fuzz
 	@$(MAKE) -f mk/build.mk B=build-fuzz fuzzers
@@ -83,5 +94,5 @@ dist:
 clean:
 	rm -rf build build-* build.log warren-$(VERSION).tar.gz
 
-.PHONY: all deps run demo check unit lint pure bench fuzz install uninstall \
+.PHONY: all deps run demo check unit lint pure bench sim sim-bench fuzz install uninstall \
 	dist clean

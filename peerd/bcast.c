@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/assert.h"
+#include "common/b2.h"
 #include "peerd/bcast_int.h"
 
 #define PRUNE_MIN_MS  1000 /* between two prunes of ours ... */
@@ -27,13 +28,16 @@ heads_for(uint32_t n)
 	return heads;
 }
 
-/* Where the parts of the block lie: each call takes the next n bytes. */
+/*
+ * Where the parts of the block lie: each call takes the next n bytes, from a
+ * new cache line on, for an entry fills one.
+ */
 static size_t
 part(size_t *at, size_t n)
 {
 	size_t here = *at;
 
-	*at += (n + 15) & ~(size_t)15;
+	*at += (n + 63) & ~(size_t)63;
 	return here;
 }
 
@@ -81,6 +85,20 @@ init_links(struct bcast *b, uint16_t *ids)
 	}
 }
 
+/*
+ * What is announced must stay until others had the time to ask for it, so
+ * syncs may turn over the ring in four seconds, not faster.
+ */
+static struct rate
+sync_rate(const struct bcast_limits *lim)
+{
+	uint32_t n = lim->recent / 4;
+
+	if (n > BCAST_LINK_RATE)
+		n = BCAST_LINK_RATE;
+	return (struct rate){ n, n };
+}
+
 struct bcast *
 bcast_init(void *mem, const struct bcast_limits *lim, const uint8_t secret[16],
     const struct bcast_ops *ops, void *ctx)
@@ -108,8 +126,9 @@ bcast_init(void *mem, const struct bcast_limits *lim, const uint8_t secret[16],
 	for (i = 0; i < lim->authors; i++)
 		b->authors[i] = INT64_MIN;
 	b->delayed = (void *)(base + l.delayed);
-	bucket_init(&b->synced,
-	    (struct rate){ BCAST_LINK_RATE, BCAST_LINK_RATE });
+	bucket_init(&b->synced, sync_rate(lim));
+	bucket_init(&b->own,
+	    (struct rate){ BCAST_AUTHOR_RATE, BCAST_AUTHOR_BURST });
 	b->flush[WAN] = b->flush[LAN] = MONO_NEVER;
 	b->release = b->ask = MONO_NEVER;
 	b->late_us[WAN] = 200000 / 3;
@@ -118,6 +137,15 @@ bcast_init(void *mem, const struct bcast_limits *lim, const uint8_t secret[16],
 }
 
 /* --- links --- */
+
+void
+bcast_link_key(uint8_t key[16], const void *hash, size_t len)
+{
+	uint8_t out[B2_LEN];
+
+	b2_256(out, "WarrenIds1", hash, len);
+	memcpy(key, out, 16);
+}
 
 static struct bcast_link *
 link_of(struct bcast *b, unsigned link)
@@ -150,18 +178,18 @@ bcast_link_up(struct bcast *b, unsigned link, const uint8_t key[16],
 	struct mono past = { 0 };
 
 	ASSERT(!l->up);
-	(void)now;
 	l->up = l->eager = true;
 	l->poor = l->owing = false;
 	l->class = lan ? LAN : WAN;
 	l->dups = l->n_missing = 0;
 	l->rtt_us = rtt_us;
 	l->no_graft = l->refuse = l->pruned = past;
-	l->pulled[0] = l->pulled[1] = past;
+	l->pulled[0] = l->pulled[1] = l->blamed = past;
 	bucket_init(&l->pushes, rate);
 	bucket_init(&l->ids, rate);
 	recent_ids_init(&l->index, &b->recent, key);
 	forget_bits(b, link);
+	bcast_retell(b, link, now);
 }
 
 void
@@ -346,8 +374,10 @@ bcast_on_graft(struct bcast *b, unsigned link, struct mono now)
 		bcast_prune(b, link, BCAST_BACKOFF_MS, now);
 	else if (mono_before(now, l->refuse))
 		refuse_graft(b, link, now);
-	else
+	else {
 		make_eager(l);
+		bcast_retell(b, link, now);
+	}
 }
 
 /* --- records --- */
@@ -416,6 +446,7 @@ bcast_local(struct bcast *b, const struct bcast_msg *m, struct mono now)
 			b->ops->forget(b->ctx, m->handle);
 		return;
 	}
+	b->self = m->author;
 	bcast_spread(b, bcast_remember(b, m->rid), m, now);
 }
 

@@ -54,6 +54,7 @@
 #define BCAST_GRACE_MS    3000  /* a GRAFT that crossed our PRUNE is no sin */
 #define BCAST_ANSWER_MS   10000 /* a PULL not answered by then is one */
 
+#define BCAST_RETELL_MS    5000 /* a new or grafted link hears of so much */
 #define BCAST_FLUSH_WAN_MS 50
 #define BCAST_FLUSH_LAN_MS 10
 #define BCAST_AUTHOR_RATE  10 /* records a second, and how many at once */
@@ -61,18 +62,18 @@
 #define BCAST_LINK_RATE    2000 /* records, and announced ids, a second */
 
 /*
- * Sizes of the tables.  Memory is about 60 bytes for each recent record and
+ * Sizes of the tables.  Memory is about 70 bytes for each recent record and
  * 4 more for each of its links.
  */
 struct bcast_limits {
 	uint16_t links;   /* 1..BCAST_LINKS_MAX; links are 0..links - 1 */
 	uint16_t recent;  /* records remembered, a power of two, at least 16 */
 	uint16_t pending; /* announced and not here, at least links */
-	uint16_t authors; /* rates kept */
+	uint16_t authors; /* rates kept, shared among more authors */
 	uint16_t delayed; /* records of authors above their rate */
 };
 
-/* What peerd uses: 8192 ids a link, about 1.5 MB. */
+/* What peerd uses: 8192 ids a link, 1.8 MB. */
 #define BCAST_LIMITS_DEFAULT                                                   \
 	((struct bcast_limits){ 32, 8192, 2048, 1024, 1024 })
 
@@ -121,7 +122,7 @@ struct bcast_ops {
 	    size_t n_ids);
 	void (*send_graft)(void *ctx, unsigned link);
 	void (*send_prune)(void *ctx, unsigned link, uint32_t backoff_ms);
-	/* SCORE_NO_PULL or SCORE_REGRAFT. */
+	/* SCORE_NO_PULL, at most once a second and link, or SCORE_REGRAFT. */
 	void (*score)(void *ctx, unsigned link, enum score_event event);
 	/* The handle is not used any more.  May be NULL. */
 	void (*forget)(void *ctx, uint32_t handle);
@@ -171,6 +172,12 @@ struct bcast *bcast_init(void *mem, const struct bcast_limits *lim,
     const uint8_t secret[16], const struct bcast_ops *ops, void *ctx);
 
 /*
+ * The key of a link's short ids: the first 16 bytes of BLAKE2b-256, person
+ * "WarrenIds1", of the Noise handshake hash, which only its two ends know.
+ */
+void bcast_link_key(uint8_t key[16], const void *hash, size_t len);
+
+/*
  * A gossip link begins, in a slot that is free.  It starts eager, on both
  * sides.  key: both sides have it and nobody else, from the handshake.  lan:
  * the timing of a local network (round trip below 2 ms).
@@ -187,13 +194,16 @@ void bcast_link_rtt(struct bcast *b, unsigned link, uint32_t rtt_us);
 void bcast_link_poor(struct bcast *b, unsigned link, bool poor,
     struct mono now);
 
-/* A record we made ourselves, valid and stored: push and announce it. */
+/*
+ * A record we made ourselves, valid and stored: push and announce it.  Its
+ * author is us, and always the same.
+ */
 void bcast_local(struct bcast *b, const struct bcast_msg *m, struct mono now);
 
 /*
  * A valid record we stored from a sync with the peer of that link, or of no
- * gossip link (from = BCAST_LINKS_MAX).  It is announced, at most 2000 a
- * second, and not pushed.  False when it will not even be announced; syncs
+ * gossip link (from = BCAST_LINKS_MAX).  It is announced, at most 2000 and a
+ * quarter of the recent ones a second, and not pushed.  False when it will not even be announced; syncs
  * carry it then.
  */
 bool bcast_synced(struct bcast *b, const struct bcast_msg *m, unsigned from,

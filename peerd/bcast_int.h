@@ -25,6 +25,7 @@ struct bcast_link {
 	struct mono no_graft;  /* we were pruned: until then */
 	struct mono refuse;    /* we pruned: GRAFTs are refused until then */
 	struct mono pruned;    /* when we did */
+	struct mono blamed;    /* last time for no answer */
 	struct mono pulled[2]; /* the last two questions; 0: none */
 	struct bucket pushes, ids; /* out, in */
 	struct recent_ids index;
@@ -53,7 +54,8 @@ struct bcast {
 	int64_t *authors; /* when their buckets are full, see ratelimit.h */
 	struct bcast_delayed *delayed;
 	uint32_t n_delayed;
-	struct bucket synced;
+	struct bucket synced, own;
+	uint64_t self;            /* author of our own records */
 	int64_t late_us[CLASSES]; /* how long pushes lag behind announcements */
 	struct mono flush[CLASSES];
 	struct mono release; /* look at what is delayed */
@@ -87,6 +89,12 @@ void bcast_announce(struct bcast *b, const struct recent_entry *e,
 /* What a push or an answer could not carry is announced instead. */
 void bcast_owe(struct bcast *b, struct recent_entry *e, unsigned link,
     struct mono now);
+
+/*
+ * Announce on that link what it missed lately: its tree was broken, or it
+ * had no link to us.
+ */
+void bcast_retell(struct bcast *b, unsigned link, struct mono now);
 
 void bcast_flush(struct bcast *b, unsigned class, struct mono now);
 void bcast_release(struct bcast *b, struct mono now);

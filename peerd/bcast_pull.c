@@ -11,7 +11,8 @@
 #define SHARE_MIN 8  /* rows */
 #define ASKS_MAX  64 /* questions in one go */
 #define LATE_GAIN 8  /* of the moving average */
-#define AGAIN_MAX 2  /* questions repeated because they announce it anew */
+#define BLAME_MS  1000
+#define AGAIN_MAX 2 /* questions repeated because they announce it anew */
 
 static const struct {
 	int64_t min_ms, max_ms;
@@ -47,15 +48,17 @@ drop_row(struct bcast *b, struct missing_row *row)
 /* --- announced --- */
 
 /*
- * Room for one more of that link?  A liar fills its own share, and where the
- * table is full it is the liar who waits.
+ * Room for one more of that link?  While half of the table is free a link may
+ * have more than its share, for a newcomer hears of much at once.  A liar
+ * fills that half at most.
  */
 static bool
 has_share(const struct bcast *b, const struct bcast_link *l)
 {
 	unsigned share = b->lim.pending / SHARE;
 
-	return l->n_missing < (share > SHARE_MIN ? share : SHARE_MIN);
+	return b->missing.n < b->lim.pending / 2 ||
+	    l->n_missing < (share > SHARE_MIN ? share : SHARE_MIN);
 }
 
 /* The nearer of two that announce at the same time is asked first. */
@@ -155,6 +158,25 @@ bcast_on_pull(struct bcast *b, unsigned link, const uint8_t *ids, size_t n,
 /* --- arrived --- */
 
 /*
+ * The third question to one neighbour within a minute that brought what the
+ * tree did not: it becomes part of the tree.  Questions that a push overtook
+ * do not count, or at 200 records a second each link would be grafted by
+ * chance.
+ */
+static void
+maybe_graft(struct bcast *b, unsigned link, struct mono now)
+{
+	struct bcast_link *l = &b->links[link];
+	bool third = l->pulled[1].us != 0 &&
+	    mono_before(now, mono_add_ms(l->pulled[1], BCAST_GRAFT_MS));
+
+	l->pulled[1] = l->pulled[0];
+	l->pulled[0] = now;
+	if (third)
+		(void)bcast_graft(b, link, now);
+}
+
+/*
  * Every link with rows has its own id for the record.  Whoever announced it
  * has it.  The time by which a push lags behind the first announcement sets
  * how long we wait; an answer to our own question says nothing about that.
@@ -189,6 +211,8 @@ bcast_arrived(struct bcast *b, struct recent_entry *e, unsigned link,
 	if (answers != 0) {
 		missing_uncover(&b->missing, answers, now);
 		b->ask = now;
+		if (how == BCAST_PULL)
+			maybe_graft(b, link, now);
 	}
 	if (how != BCAST_PUSH || first.us == MONO_NEVER.us)
 		return;
@@ -259,23 +283,6 @@ bcast_drop_missing(struct bcast *b, unsigned link, struct mono now)
 
 /* --- asking --- */
 
-/*
- * The third question to one neighbour within a minute: it brings what the
- * tree does not, so it becomes part of the tree.
- */
-static void
-maybe_graft(struct bcast *b, unsigned link, struct mono now)
-{
-	struct bcast_link *l = &b->links[link];
-	bool third = l->pulled[1].us != 0 &&
-	    mono_before(now, mono_add_ms(l->pulled[1], BCAST_GRAFT_MS));
-
-	l->pulled[1] = l->pulled[0];
-	l->pulled[0] = now;
-	if (third)
-		(void)bcast_graft(b, link, now);
-}
-
 struct asks {
 	struct {
 		uint64_t id;
@@ -310,7 +317,24 @@ ask_for(struct bcast *b, struct missing_row *row, struct asks *a,
 	a->v[a->n].id = row->id;
 	a->v[a->n++].link = row->link;
 	b->stats.pulls++;
-	maybe_graft(b, row->link, now);
+}
+
+/*
+ * Blamed once a second at most: one message may have asked for many, and an
+ * honest neighbour that just forgot a whole batch is no liar.
+ */
+static void
+no_answer(struct bcast *b, struct missing_row *row, struct mono now)
+{
+	struct bcast_link *l = &b->links[row->link];
+
+	b->stats.unanswered++;
+	if (l->blamed.us == 0 ||
+	    mono_reached(mono_add_ms(l->blamed, BLAME_MS), now)) {
+		l->blamed = now;
+		b->ops->score(b->ctx, row->link, SCORE_NO_PULL);
+	}
+	drop_row(b, row);
 }
 
 /* One due row; false when there is none. */
@@ -333,9 +357,7 @@ ask_one(struct bcast *b, struct asks *a, struct mono now)
 	if (best == NULL)
 		return false;
 	if (best->state != MISSING_WAIT) {
-		b->stats.unanswered++;
-		b->ops->score(b->ctx, best->link, SCORE_NO_PULL);
-		drop_row(b, best);
+		no_answer(b, best, now);
 		return true;
 	}
 	wait = wait_ms(b, b->links[best->link].class);

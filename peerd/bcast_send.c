@@ -12,7 +12,6 @@
 
 #define BATCH      64  /* ids of one IHAVE: small, for it lies on the stack */
 #define RELEASE_MS 100 /* between looks at what is delayed */
-#define NS_PER_S   1000000000
 
 struct recent_entry *
 bcast_remember(struct bcast *b, const uint8_t rid[32])
@@ -37,6 +36,24 @@ bcast_owe(struct bcast *b, struct recent_entry *e, unsigned link,
 	if (b->flush[l->class].us == MONO_NEVER.us)
 		b->flush[l->class] = mono_add_ms(now,
 		    l->class == LAN ? BCAST_FLUSH_LAN_MS : BCAST_FLUSH_WAN_MS);
+}
+
+void
+bcast_retell(struct bcast *b, unsigned link, struct mono now)
+{
+	struct mono since = mono_add_ms(now, -BCAST_RETELL_MS);
+	struct recent_entry *e;
+	uint32_t seq = b->recent.next, end = seq - b->recent.n / 2;
+
+	/* What is forgotten before it can be asked for is better not told. */
+	while (seq != end && (e = recent_at(&b->recent, --seq)) != NULL &&
+	    e->state != RECENT_FREE) {
+		if (e->state != RECENT_LIVE || (e->has & BIT(link)) != 0)
+			continue;
+		if (mono_before(e->at, since))
+			break;
+		bcast_owe(b, e, link, now);
+	}
 }
 
 /* Nobody is pushed what it pushed or announced itself. */
@@ -86,26 +103,48 @@ bcast_announce(struct bcast *b, const struct recent_entry *e, struct mono now)
 
 /* --- authors above their rate --- */
 
+/* One place holds the moment at which its bucket is full again. */
+static bool
+take(struct bcast *b, uint32_t place, struct mono now)
+{
+	struct bucket k;
+	bool ok;
+
+	bucket_init(&k, (struct rate){ BCAST_AUTHOR_RATE, BCAST_AUTHOR_BURST });
+	k.full_ns = b->authors[place];
+	ok = bucket_allow(&k, now);
+	b->authors[place] = k.full_ns;
+	return ok;
+}
+
 /*
- * Authors that share a place share its rate; which do is our secret.  The
- * place holds the moment its bucket is full again.
+ * An author has two places, which ones is our secret, and is held up when
+ * both are empty.  It takes from both, so two give it no more than one; but
+ * who shares one with a spammer has the other.
  */
 static bool
 allow_author(struct bcast *b, uint64_t author, struct mono now)
 {
 	uint8_t out[crypto_shorthash_BYTES];
-	struct bucket k;
-	uint64_t h;
-	bool ok;
+	uint32_t h[2], n = b->lim.authors;
+	bool first, second;
 
 	(void)crypto_shorthash(out, (const uint8_t *)&author, sizeof(author),
 	    b->recent.secret);
-	memcpy(&h, out, sizeof(h));
-	bucket_init(&k, (struct rate){ BCAST_AUTHOR_RATE, BCAST_AUTHOR_BURST });
-	k.full_ns = b->authors[h % b->lim.authors];
-	ok = bucket_allow(&k, now);
-	b->authors[h % b->lim.authors] = k.full_ns;
-	return ok;
+	memcpy(h, out, sizeof(h));
+	first = take(b, h[0] % n, now);
+	if (h[0] % n == h[1] % n)
+		return first;
+	second = take(b, h[1] % n, now);
+	return first || second;
+}
+
+/* What we author ourselves shares its rate with nobody. */
+static bool
+may_send(struct bcast *b, uint64_t author, struct mono now)
+{
+	return author == b->self ? bucket_allow(&b->own, now)
+				 : allow_author(b, author, now);
 }
 
 /*
@@ -155,7 +194,7 @@ bcast_release(struct bcast *b, struct mono now)
 		e = recent_at(&b->recent, b->delayed[i].seq);
 		if (e == NULL || e->state != RECENT_LIVE)
 			continue; /* forgotten meanwhile */
-		if (allow_author(b, b->delayed[i].author, now))
+		if (may_send(b, b->delayed[i].author, now))
 			send_out(b, e, now);
 		else
 			b->delayed[left++] = b->delayed[i];
@@ -170,7 +209,8 @@ bcast_spread(struct bcast *b, struct recent_entry *e, const struct bcast_msg *m,
 {
 	e->state = RECENT_LIVE;
 	e->handle = m->handle;
-	if (allow_author(b, m->author, now))
+	e->at = now;
+	if (may_send(b, m->author, now))
 		send_out(b, e, now);
 	else
 		delay(b, e, m, now);

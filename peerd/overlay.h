@@ -144,6 +144,7 @@ struct overlay_link {
 	struct wire_addr node;
 	uint64_t group;
 	uint64_t tick, root; /* what it said last */
+	uint64_t judged;     /* tick on which it was compared */
 	struct mono since, heard, pinged, due;
 	uint32_t rtt_us;
 	uint32_t milli; /* walks it may send, in thousandths */
@@ -253,7 +254,7 @@ bool overlay_on_swap(struct overlay *ov, unsigned link,
     const struct wire_addr *node, struct mono now);
 
 /*
- * Roots, once per settled tick: the first eight bytes, as a number.  A
+ * Roots, once per settled tick (from 1 on): the first eight bytes, as a number.  A
  * feeler whose root differs on two ticks while our neighbours agree with us
  * leads to another island, and takes the place of an active link.
  */

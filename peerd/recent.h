@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/mono.h"
+
 enum recent_state {
 	RECENT_FREE,
 	RECENT_HELD,  /* being verified */
@@ -27,13 +29,14 @@ enum recent_state {
 struct recent_entry {
 	uint8_t rid[32];
 	uint32_t handle;
-	uint32_t has;  /* links that have it, one bit each */
-	uint32_t gave; /* links whose PULL was answered */
-	uint32_t owes; /* links that must hear of it: a push found no room */
-	uint16_t prev; /* in its chain */
-	uint8_t state; /* enum recent_state */
-	uint8_t from;  /* link it came over */
-	bool old;      /* from a sync */
+	uint32_t has;   /* links that have it, one bit each */
+	uint32_t gave;  /* links whose PULL was answered */
+	uint32_t owes;  /* links that must hear of it: a push found no room */
+	uint16_t prev;  /* in its chain */
+	uint8_t state;  /* enum recent_state */
+	uint8_t from;   /* link it came over */
+	bool old;       /* from a sync */
+	struct mono at; /* since when it may be passed on */
 };
 
 struct recent {

@@ -97,6 +97,7 @@ one "build: gcc, no warnings" sh -c "
 units build unit
 corpora build fuzz
 one "pure: cores touch nothing" sh tests/pure.sh build
+many "sim" sh tests/sim/sim.sh build
 one "lint" sh tests/lint.sh build
 one "build: bmake reads the same Makefile" sh -c "
 	command -v bmake >/dev/null && bmake -s B=build all"

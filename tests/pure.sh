@@ -4,7 +4,8 @@
 # Prove the cores pure: print every undefined symbol of theirs that is neither
 # memcpy and its kin, nor the compiler's guards, nor libsodium's pure
 # functions, nor our assert, nor another core.  Prints nothing when all is
-# well.  What counts as a core says so: "Pure" in the header of its file.
+# well.  What counts as a core says so: "Pure" in the header of its file, or
+# at the top of the file itself where one header has several.
 #   usage: pure.sh BUILDDIR
 set -eu
 B=$1
@@ -24,6 +25,10 @@ for h in common/*.h stund/*.h peerd/*.h apid/*.h cmd/warrend/*.h; do
 			cores="$cores $B/${more%.c}.o"
 		fi
 	done
+done
+for c in common/*.c stund/*.c peerd/*.c apid/*.c; do
+	case " $cores " in *" $B/${c%.c}.o "*) continue ;; esac
+	sed -n '1,10p' "$c" | grep -Eq '(^| )Pure[ .;:,]' && cores="$cores $B/${c%.c}.o"
 done
 [ -n "$cores" ] || { echo "pure: no core found"; exit 1; }
 

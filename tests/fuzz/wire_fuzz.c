@@ -19,6 +19,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (wire_decode(&m, (enum lane)data[0], data + 1, size - 1) != WIRE_OK)
 		return 0;
 	ASSERT(wire_type_name(m.type) != NULL);
+	if (m.type == WIRE_IHAVE || m.type == WIRE_PULL)
+		ASSERT(m.n_ids >= 1 && m.n_ids <= WIRE_IDS_MAX &&
+		    m.ids >= data && m.ids + m.n_ids * WIRE_ID <= data + size);
+	if (m.type == WIRE_JOIN || m.type == WIRE_SWAP)
+		ASSERT(m.ttl <= WIRE_TTL_MAX && m.node.addr.port != 0);
 	n = m.n;
 	while (wire_next_record(&m, &record)) {
 		ASSERT(record.p >= data && record.len <= size);

@@ -46,6 +46,7 @@ scen_end(void)
 	check_delivered(10 * SIM_S);
 	check_symmetric();
 	check_bans();
+	world_print();
 }
 
 static void
@@ -87,7 +88,7 @@ number(const char *text)
 	char *end;
 	double v = strtod(text, &end);
 
-	if (end == text || *end != '\0' || !(v >= 0 && v < 1e9))
+	if (end == text || *end != '\0' || !(v >= 0 && v < 1e15))
 		usage();
 	return v;
 }
@@ -129,11 +130,11 @@ size_tables(struct world_conf *c)
 {
 	uint16_t recent = 128;
 
-	while (recent < c->rate * 8 && recent < BCAST_RECENT_MAX)
+	while (recent < c->rate * 6 && recent < BCAST_RECENT_MAX)
 		recent = (uint16_t)(recent * 2);
 	c->lim = (struct bcast_limits){ .links = NODE_SLOTS,
 		.recent = recent,
-		.pending = (uint16_t)(c->rate > 50 ? 512 : 128),
+		.pending = (uint16_t)(c->rate > 50 ? 1024 : 384),
 		.authors = 64,
 		.delayed = 16 };
 }

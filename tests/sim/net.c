@@ -12,6 +12,7 @@
 #define DETOUR       1.3   /* cables are not great circles */
 #define LAST_MIN_US  1000
 #define LAST_MAX_US  9000
+#define CONNS_EACH   64 /* for each host; untouched room is free */
 #define LAN_US       150
 #define RTO_MIN_US   200000
 #define DIAL_FAIL_US 3000000 /* nobody answers */
@@ -97,6 +98,8 @@ net_init(uint32_t n, const struct net_conf *conf, const struct net_ops *ops)
 	net.n = n;
 	net.free = NET_NIL;
 	net.hosts = sim_alloc(n, sizeof(*net.hosts));
+	net.cap = n * CONNS_EACH;
+	net.conns = sim_big(SIM_BIG(net.cap * sizeof(*net.conns)));
 	rng_init(&net.rng, sim_seed(), UINT64_C(1) << 40);
 	measure();
 	for (i = 0; i < n; i++) {
@@ -113,7 +116,7 @@ void
 net_fini(void)
 {
 	free(net.hosts);
-	free(net.conns);
+	sim_big_free(net.conns, SIM_BIG(net.cap * sizeof(*net.conns)));
 }
 
 struct net_conf *
@@ -185,12 +188,8 @@ conn_new(void)
 		net.free = net.conns[i].next_free;
 		return i;
 	}
-	if (net.n_conns == net.cap) {
-		net.cap = net.cap == 0 ? 1024 : net.cap * 2;
-		net.conns = realloc(net.conns, net.cap * sizeof(*net.conns));
-		if (net.conns == NULL)
-			sim_die("out of memory");
-	}
+	if (net.n_conns == net.cap)
+		sim_die("too many connections at a time");
 	memset(&net.conns[net.n_conns], 0, sizeof(*net.conns));
 	return net.n_conns++;
 }

@@ -5,6 +5,7 @@
  */
 #include "tests/sim/node.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,12 +48,17 @@ node_due(const struct node *n)
 	return due;
 }
 
+static void judge(struct node *n);
+
 void
 node_arm(struct node *n)
 {
-	int64_t at = true_time(n, node_due(n));
 	struct ev *ev;
+	int64_t at;
 
+	if (n->judge)
+		judge(n);
+	at = true_time(n, node_due(n));
 	if (at >= n->armed_us)
 		return;
 	n->armed_us = at;
@@ -76,6 +82,12 @@ on_timer(struct ev *ev)
 }
 
 /* --- what it has --- */
+
+static size_t
+has_size(void)
+{
+	return (world.cap_updates + 63) / 64 * sizeof(uint64_t);
+}
 
 bool
 node_has(const struct node *n, uint32_t update)
@@ -102,8 +114,8 @@ message_of(uint32_t update)
 	return (struct bcast_msg){ u->rid, update, u->author, update };
 }
 
-void
-node_update(struct node *n)
+static void
+update(struct node *n, bool spam)
 {
 	uint32_t i = world.n_updates++;
 	struct update *u = &world.updates[i];
@@ -120,7 +132,8 @@ node_update(struct node *n)
 	}
 	u->author = n->id;
 	u->born_us = sim_now().us;
-	if ((t = tally_at(u->born_us)) != NULL)
+	u->spam = spam;
+	if (!spam && (t = tally_at(u->born_us)) != NULL)
 		t->updates++;
 	keep(n, i);
 	m = message_of(i);
@@ -129,7 +142,19 @@ node_update(struct node *n)
 }
 
 void
-node_synced(struct node *n, unsigned link, uint32_t update)
+node_update(struct node *n)
+{
+	update(n, false);
+}
+
+void
+node_spam(struct node *n)
+{
+	update(n, true);
+}
+
+void
+node_synced(struct node *n, unsigned link, uint32_t update, bool news)
 {
 	struct bcast_msg m = message_of(update);
 	unsigned slot = n->links[link].slot;
@@ -137,6 +162,8 @@ node_synced(struct node *n, unsigned link, uint32_t update)
 	if (node_has(n, update))
 		return;
 	keep(n, update);
+	if (!news)
+		return;
 	(void)bcast_synced(n->bcast, &m,
 	    slot < NODE_SLOTS ? slot : BCAST_LINKS_MAX, node_now(n));
 	node_arm(n);
@@ -240,12 +267,35 @@ void
 node_score(struct node *n, unsigned link, enum score_event event)
 {
 	struct node_link *l = &n->links[link];
+	enum score_verdict v = score_add(&l->score, event, node_now(n));
 
-	if (l->banned || score_add(&l->score, event, node_now(n)) != SCORE_BAN)
+	n->judge = true; /* we are inside a core: act later */
+	l->poor = v != SCORE_FINE;
+	if (v != SCORE_BAN || l->banned)
 		return;
 	l->banned = true;
 	if (n->byz == HONEST && world.nodes[l->peer].byz == HONEST)
 		world.banned++;
+}
+
+static void
+judge(struct node *n)
+{
+	struct node_link *l;
+	unsigned i;
+
+	n->judge = false;
+	for (i = 0; i < n->n_links; i++) {
+		l = &n->links[i];
+		if (l->conn == NET_NIL)
+			continue;
+		if (l->banned && n->overlay != NULL)
+			view_ban(n, i);
+		else if (l->slot < NODE_SLOTS)
+			bcast_link_poor(n->bcast, l->slot,
+			    score_verdict(&l->score, node_now(n)) != SCORE_FINE,
+			    node_now(n));
+	}
 }
 
 static void
@@ -279,8 +329,10 @@ on_gossip(struct node *n, unsigned slot, struct ev *ev)
 
 	rc = bcast_receive(n->bcast, slot, u->rid, (enum bcast_how)ev->arg,
 	    &token, node_now(n));
-	tally_delivery(u->born_us, sim_now().us,
-	    rc == BCAST_NEW && !node_has(n, ev->b));
+	/* What was said before it had a link is old news to it. */
+	if (n->joined_us <= u->born_us && !u->spam)
+		tally_delivery(u->born_us, sim_now().us,
+		    rc == BCAST_NEW && !node_has(n, ev->b));
 	if (rc != BCAST_NEW)
 		return;
 	if (node_has(n, ev->b)) {
@@ -308,6 +360,8 @@ on_broadcast(struct node *n, unsigned link, struct ev *ev)
 		bcast_on_ihave(n->bcast, slot, ids, ev->n, node_now(n));
 		break;
 	case M_PULL:
+		if (n->byz == BYZ_LIAR)
+			break;
 		bcast_on_pull(n->bcast, slot, ids, ev->n, node_now(n));
 		break;
 	case M_GRAFT:
@@ -401,6 +455,9 @@ node_gossip_up(struct node *n, unsigned link, unsigned slot)
 	    mix64(sim_seed() ^ ((uint64_t)conn << 20) ^ net_conn(conn)->gen);
 	key[1] = mix64(key[0]);
 	n->links[link].slot = (uint8_t)slot;
+	n->links[link].since_us = sim_now().us;
+	if (n->joined_us == INT64_MAX)
+		n->joined_us = sim_now().us;
 	n->slot[slot] = (uint16_t)link;
 	bcast_link_up(n->bcast, slot, (const uint8_t *)key,
 	    (uint32_t)(2 * net_conn(conn)->lat_us), world.conf.net.lan,
@@ -426,7 +483,7 @@ forget_all(struct node *n)
 	for (i = 0; i < world.n_updates; i++)
 		if (node_has(n, i))
 			world.updates[i].got--;
-	memset(n->has, 0, (world.cap_updates + 63) / 64 * sizeof(*n->has));
+	memset(n->has, 0, has_size());
 	n->sum = 0;
 }
 
@@ -440,6 +497,7 @@ node_start(struct node *n)
 	n->up = true;
 	n->armed_us = INT64_MAX;
 	n->born_us = sim_now().us;
+	n->joined_us = INT64_MAX;
 	n->alone_us = sim_now().us;
 	rng_init(&n->rng, sim_seed(), ((uint64_t)n->life << 24) + n->id);
 	if (world.conf.skew) {
@@ -466,16 +524,31 @@ node_crash(struct node *n, bool rst)
 	net_host_down(n->id, rst);
 }
 
+/* One block for what the cores of all nodes lie in. */
+static char *block;
+static size_t block_size, block_used;
+
+static void *
+take(size_t size)
+{
+	void *p = block + block_used;
+
+	block_used += (size + 63) & ~(size_t)63;
+	if (block_used > block_size)
+		sim_die("the block of nodes is too small");
+	return p;
+}
+
 static void
 make(struct node *n, uint32_t id)
 {
 	n->id = id;
-	n->n_links = id < NODE_BOOTS && world.conf.overlay ? 96 : 24;
-	n->links = sim_alloc(n->n_links, sizeof(*n->links));
-	n->bcast = sim_alloc(1, bcast_size(&world.conf.lim));
-	n->has = sim_alloc((world.cap_updates + 63) / 64, sizeof(*n->has));
+	n->n_links = id < NODE_BOOTS && world.conf.overlay ? LINKS_MAX : LINKS;
+	n->links = take(n->n_links * sizeof(*n->links));
+	n->bcast = take(bcast_size(&world.conf.lim));
+	n->has = take(has_size());
 	if (world.conf.overlay)
-		view_init(n);
+		view_init(n, take(view_size()));
 }
 
 void
@@ -491,11 +564,18 @@ world_init(const struct world_conf *conf)
 	world.conf = *conf;
 	rng_init(&world.rng, sim_seed(), UINT64_C(1) << 41);
 	world.cap_updates =
-	    (uint32_t)(conf->rate * conf->seconds * 1.3) + UPDATES_SPARE;
+	    (uint32_t)(conf->rate * (conf->seconds + 30) * 1.2) +
+	    UPDATES_SPARE + conf->spare;
 	world.updates = sim_alloc(world.cap_updates, sizeof(*world.updates));
 	net_init(conf->nodes, &conf->net, conf->overlay ? &open : &fixed);
 	sim_handle(EV_TIMER, on_timer);
-	world.nodes = sim_alloc(conf->nodes, sizeof(*world.nodes));
+	block_used = 0;
+	block_size = SIM_BIG(conf->nodes *
+		(sizeof(struct node) + LINKS * sizeof(struct node_link) +
+		    bcast_size(&conf->lim) + has_size() + view_size() + 512) +
+	    NODE_BOOTS * LINKS_MAX * 1024);
+	block = sim_big(block_size);
+	world.nodes = take(conf->nodes * sizeof(*world.nodes));
 	for (i = 0; i < conf->nodes; i++)
 		make(&world.nodes[i], i);
 }
@@ -503,16 +583,7 @@ world_init(const struct world_conf *conf)
 void
 world_fini(void)
 {
-	uint32_t i;
-
-	for (i = 0; i < world.conf.nodes; i++) {
-		if (world.conf.overlay)
-			view_free(&world.nodes[i]);
-		free(world.nodes[i].links);
-		free(world.nodes[i].bcast);
-		free(world.nodes[i].has);
-	}
-	free(world.nodes);
+	sim_big_free(block, block_size);
 	free(world.updates);
 	net_fini();
 }
@@ -554,6 +625,31 @@ world_wire(void)
 	free(taken);
 }
 
+/* --- figures --- */
+
+void
+world_print(void)
+{
+	static const char *const names[] = { "firsts", "dups", "pushed",
+		"answered", "ids_out", "ids_in", "pulls", "grafts", "prunes",
+		"kept", "refused", "unanswered", "delayed", "conflated",
+		"dropped" };
+	uint64_t sum[sizeof(struct bcast_stats) / sizeof(uint64_t)] = { 0 };
+	uint64_t one[sizeof(sum) / sizeof(sum[0])];
+	size_t k, n = sizeof(sum) / sizeof(sum[0]);
+	uint32_t i;
+
+	for (i = 0; i < world.conf.nodes; i++) {
+		memcpy(one, bcast_stats(world.nodes[i].bcast), sizeof(one));
+		for (k = 0; k < n; k++)
+			sum[k] += one[k];
+	}
+	(void)printf("core:");
+	for (k = 0; k < n; k++)
+		(void)printf(" %s %llu", names[k], (unsigned long long)sum[k]);
+	(void)printf("\n");
+}
+
 /* --- load --- */
 
 static uint64_t load_until;
@@ -569,7 +665,8 @@ load_one(uint64_t arg)
 		return;
 	for (tries = 0; tries < 100; tries++) {
 		i = rng_below(&world.rng, world.conf.nodes);
-		if (world.nodes[i].up && world.nodes[i].byz == HONEST) {
+		if (world.nodes[i].up && world.nodes[i].byz == HONEST &&
+		    world.nodes[i].joined_us <= sim_now().us) {
 			node_update(&world.nodes[i]);
 			break;
 		}
@@ -584,4 +681,24 @@ world_load(int64_t until_us)
 {
 	load_until = (uint64_t)until_us;
 	load_one(0);
+}
+
+static void
+start_one(uint64_t node)
+{
+	node_start(&world.nodes[node]);
+}
+
+void
+world_join(double seconds)
+{
+	uint32_t i, n = world.conf.nodes;
+
+	for (i = 0; i < n; i++)
+		sim_call(sim_now().us +
+			(i < NODE_BOOTS ? 0
+					: (int64_t)(rng_real(&world.rng) *
+					      seconds * 1e6)),
+		    start_one, i);
+	sim_call(sim_now().us + 10 * SIM_S, view_roots, 1);
 }

@@ -18,6 +18,8 @@
 #include "tests/sim/tally.h"
 
 #define NODE_SLOTS OVERLAY_SLOTS /* links that carry gossip */
+#define LINKS      24            /* of a node */
+#define LINKS_MAX  96            /* of one that all newcomers dial */
 #define NODE_BOOTS 3             /* the first nodes, for others to begin at */
 
 /*
@@ -47,14 +49,14 @@ enum node_msg {
 };
 
 /* What a node may be that is not honest; see scen/byz.c. */
-enum byz { HONEST, BYZ_LIAR, BYZ_FLAPPER, BYZ_HOG, BYZ_N };
+enum byz { HONEST, BYZ_LIAR, BYZ_FLAPPER, BYZ_HOG, BYZ_SPAMMER };
 
 struct node_link {
 	uint32_t conn; /* NET_NIL: free */
 	uint32_t peer;
 	uint8_t slot; /* in the view, or NODE_SLOTS */
-	bool banned;
-	bool feeler;
+	bool banned, poor;
+	int64_t since_us; /* in the view */
 	struct score score;
 };
 
@@ -62,12 +64,14 @@ struct node {
 	uint32_t id;
 	uint32_t life; /* how often it was born; 0: never yet */
 	bool up;
+	bool judge;  /* a score changed: see who is poor or banned */
 	uint8_t byz; /* enum byz */
 	int64_t skew_us;
 	int32_t drift_ppm;
 	int64_t armed_us; /* its timer event, or INT64_MAX */
 	int64_t born_us;
-	int64_t alone_us; /* since when it has no active link, or INT64_MAX */
+	int64_t joined_us; /* its first link; INT64_MAX while there was none */
+	int64_t alone_us;  /* since when it has no active link, or INT64_MAX */
 	struct rng rng;
 	struct bcast *bcast;
 	struct overlay *overlay; /* NULL: links are fixed */
@@ -75,17 +79,18 @@ struct node {
 	struct node_link *links;
 	uint16_t slot[NODE_SLOTS]; /* link of a slot */
 	struct book *book;
-	uint64_t *has;  /* records, one bit each */
-	uint64_t sum;   /* of the records it has: stands for its root */
-	int64_t due_us; /* what a Byzantine node does next */
+	uint64_t *has; /* records, one bit each */
+	uint64_t sum;  /* of the records it has: stands for its root */
 };
 
 struct world_conf {
 	uint32_t nodes;
-	double rate; /* updates a second, from random sources */
+	uint32_t spare; /* updates beside those of the load */
+	double rate;    /* updates a second, from random sources */
 	double seconds;
 	bool overlay; /* joins and views, else fixed random links */
 	bool recon;   /* neighbours repair each other, see recon.c */
+	bool hidden;  /* links for syncs alone */
 	bool skew;    /* clocks are wrong by up to 90 s and 200 ppm */
 	struct net_conf net;
 	struct bcast_limits lim;
@@ -97,6 +102,7 @@ struct update {
 	uint32_t author;
 	int64_t born_us;
 	uint32_t got; /* nodes that have it */
+	bool spam;    /* of an author above its rate: may wait for a sync */
 };
 
 struct world {
@@ -117,15 +123,25 @@ void world_fini(void);
 /* Every node up, linked to six others at random, each accepting six. */
 void world_wire(void);
 
+/* Every node starts within that time, knowing the bootstrap nodes alone. */
+void world_join(double seconds);
+
+/* What all cores counted, as one line. */
+void world_print(void);
+
 /* Updates at the rate, from now until until_us, each at a random live node. */
 void world_load(int64_t until_us);
 
 void node_start(struct node *n);
 void node_crash(struct node *n, bool rst);
 void node_update(struct node *n);
+void node_spam(struct node *n); /* likewise, and nobody counts it */
 
-/* The record of that number is here, from a sync with link's peer. */
-void node_synced(struct node *n, unsigned link, uint32_t update);
+/*
+ * The record of that number is here, from a sync with link's peer; announce
+ * it when it is news.
+ */
+void node_synced(struct node *n, unsigned link, uint32_t update, bool news);
 bool node_has(const struct node *n, uint32_t update);
 
 /* Its own idea of time. */
@@ -151,11 +167,12 @@ int node_link_to(const struct node *n, uint32_t peer);
 
 /* --- view.c: the overlay's shell --- */
 
-void view_init(struct node *n);
-void view_free(struct node *n);
+size_t view_size(void); /* bytes view_init() wants */
+void view_init(struct node *n, void *mem);
 void view_start(struct node *n);
 void view_message(struct node *n, unsigned link, struct ev *ev);
 void view_down(struct node *n, unsigned link);
+void view_ban(struct node *n, unsigned link);
 int view_accept(uint32_t node, uint32_t from, uint32_t conn);
 void view_dialled(uint32_t node, uint32_t to, uint64_t tag, uint32_t conn);
 void view_roots(uint64_t tick);

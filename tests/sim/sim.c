@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define NIL UINT32_MAX
+#define NIL        UINT32_MAX
+#define EVENTS_MAX ((size_t)1 << 23) /* at a time; untouched room is free */
 
 struct item {
 	int64_t at;
@@ -19,9 +21,9 @@ struct item {
 
 static struct {
 	struct item *heap;
-	size_t n, cap;
+	size_t n;
 	struct ev *evs;
-	uint32_t n_evs, cap_evs, free;
+	uint32_t n_evs, free;
 	uint32_t seq;
 	struct mono now;
 	uint64_t hash, events, seed;
@@ -34,6 +36,37 @@ sim_die(const char *why)
 {
 	(void)fprintf(stderr, "sim: %s\n", why);
 	exit(70);
+}
+
+/*
+ * Thousands of nodes, each touched at random: with pages of 4 KiB the
+ * processor spends its time on looking up where they are.
+ */
+void *
+sim_big(size_t size)
+{
+	size_t huge = (size_t)2 << 20;
+	char *p = mmap(NULL, size + huge, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t skip;
+
+	if (p == MAP_FAILED)
+		sim_die("out of memory");
+	skip = (huge - (uintptr_t)p % huge) % huge;
+#ifdef MADV_HUGEPAGE
+	(void)madvise(p + skip, size, MADV_HUGEPAGE);
+#endif
+	if (skip > 0)
+		(void)munmap(p, skip);
+	if (skip < huge)
+		(void)munmap(p + skip + size, huge - skip);
+	return p + skip;
+}
+
+void
+sim_big_free(void *p, size_t size)
+{
+	(void)munmap(p, size);
 }
 
 void *
@@ -148,12 +181,8 @@ heap_push(struct item it)
 {
 	size_t i, up;
 
-	if (sim.n == sim.cap) {
-		sim.cap = sim.cap == 0 ? 4096 : sim.cap * 2;
-		sim.heap = realloc(sim.heap, sim.cap * sizeof(*sim.heap));
-		if (sim.heap == NULL)
-			sim_die("out of memory");
-	}
+	if (sim.n == EVENTS_MAX)
+		sim_die("too many events at a time");
 	for (i = sim.n++; i > 0; i = up) {
 		up = (i - 1) / 4;
 		if (!before(&it, &sim.heap[up]))
@@ -194,12 +223,6 @@ ev_new(void)
 	if (i != NIL) {
 		sim.free = sim.evs[i].a;
 		return i;
-	}
-	if (sim.n_evs == sim.cap_evs) {
-		sim.cap_evs = sim.cap_evs == 0 ? 4096 : sim.cap_evs * 2;
-		sim.evs = realloc(sim.evs, sim.cap_evs * sizeof(*sim.evs));
-		if (sim.evs == NULL)
-			sim_die("out of memory");
 	}
 	return sim.n_evs++;
 }
@@ -244,6 +267,8 @@ sim_run(int64_t until_us)
 		it = heap_pop();
 		/* The handler may add events, so it gets a copy. */
 		ev = sim.evs[it.ev];
+		if (sim.n > 0)
+			__builtin_prefetch(&sim.evs[sim.heap[0].ev]);
 		sim.evs[it.ev].a = sim.free;
 		sim.free = it.ev;
 		sim.now.us = it.at;
@@ -262,6 +287,8 @@ void
 sim_init(uint64_t seed)
 {
 	memset(&sim, 0, sizeof(sim));
+	sim.heap = sim_big(SIM_BIG(EVENTS_MAX * sizeof(*sim.heap)));
+	sim.evs = sim_big(SIM_BIG(EVENTS_MAX * sizeof(*sim.evs)));
 	sim.free = NIL;
 	sim.now.us = SIM_START_US;
 	sim.seed = seed;
@@ -279,8 +306,8 @@ sim_fini(void)
 			memcpy(&next, p, sizeof(void *));
 			free(p);
 		}
-	free(sim.heap);
-	free(sim.evs);
+	sim_big_free(sim.heap, SIM_BIG(EVENTS_MAX * sizeof(*sim.heap)));
+	sim_big_free(sim.evs, SIM_BIG(EVENTS_MAX * sizeof(*sim.evs)));
 }
 
 void

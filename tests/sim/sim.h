@@ -83,4 +83,9 @@ void sim_blob_free(void *p, size_t len);
 _Noreturn void sim_die(const char *why);
 void *sim_alloc(size_t n, size_t size);
 
+/* Zeroed memory in large pages; size a multiple of 2 MiB. */
+#define SIM_BIG(size) (((size) | (((size_t)2 << 20) - 1)) + 1)
+void *sim_big(size_t size);
+void sim_big_free(void *p, size_t size);
+
 #endif

@@ -1,70 +1,570 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * The shell of the overlay core: a small address book, dials, messages and
+ * roots.  A sync is done in one stroke here; see recon below.
+ */
+#include <string.h>
+
+#include "peerd/abook.h"
 #include "tests/sim/node.h"
-void
-view_init(struct node *n)
+
+#define BOOK       64 /* addresses a simulated node remembers */
+#define BANS       16
+#define TRIES      12 /* places looked at for one candidate */
+#define RETRY_US   (10 * SIM_S)
+#define BOOT_US    (1 * SIM_S)
+#define TICK_S     10
+#define SETTLE_US  (10 * SIM_S)
+#define NEWCOMER_S 30 /* what it learns from syncs then is news to nobody */
+
+struct place {
+	uint32_t node;
+	bool used;
+	uint8_t fails;
+	int64_t due_us;
+};
+
+struct book {
+	struct place places[BOOK];
+	int64_t boot_us[NODE_BOOTS];
+	uint8_t odd[LINKS_MAX]; /* ticks on which a neighbour's root differed */
+	uint64_t tick, root;
+	uint32_t bans[BANS]; /* whom it banned, plus one */
+	unsigned n_bans;
+};
+
+/* One allocation: the core, its links, the book. */
+struct view {
+	struct overlay overlay;
+	struct book book;
+	struct overlay_link links[LINKS_MAX];
+};
+
+/* --- who is who --- */
+
+static struct wire_addr
+addr_of(uint32_t node)
 {
-	(void)n;
+	uint64_t h = mix64(node + UINT64_C(0x5eed));
+	struct wire_addr a;
+
+	memset(&a, 0, sizeof(a));
+	memcpy(a.id, &h, 8);
+	memcpy(a.id + 8, &node, 4);
+	a.addr.fam = NADDR_V4;
+	a.addr.port = 38080;
+	a.addr.ip[0] = (uint8_t)(11 + h % 80); /* public, in many groups */
+	a.addr.ip[1] = (uint8_t)(h >> 8);
+	a.addr.ip[2] = (uint8_t)(node >> 8);
+	a.addr.ip[3] = (uint8_t)node;
+	return a;
 }
-void
-view_free(struct node *n)
+
+static uint32_t
+node_of(const struct wire_addr *a)
 {
-	(void)n;
+	uint32_t node;
+
+	memcpy(&node, a->id + 8, 4);
+	return node;
 }
+
+/* --- the book --- */
+
+static void
+learn(struct node *n, uint32_t node)
+{
+	struct book *bk = n->book;
+	struct place *p;
+	unsigned i;
+
+	if (node == n->id || node >= world.conf.nodes)
+		return;
+	for (i = 0; i < BOOK; i++)
+		if (bk->places[i].used && bk->places[i].node == node)
+			return;
+	p = &bk->places[rng_below(&n->rng, BOOK)];
+	for (i = 0; i < BOOK && p->used; i++)
+		if (!bk->places[i].used)
+			p = &bk->places[i];
+	memset(p, 0, sizeof(*p));
+	p->node = node;
+	p->used = true;
+}
+
+static struct place *
+place_of(struct node *n, uint32_t node)
+{
+	unsigned i;
+
+	for (i = 0; i < BOOK; i++)
+		if (n->book->places[i].used && n->book->places[i].node == node)
+			return &n->book->places[i];
+	return NULL;
+}
+
+static void
+tried(struct node *n, uint32_t node, bool good)
+{
+	struct place *p = place_of(n, node);
+	int64_t wait = RETRY_US;
+
+	if (p == NULL)
+		return;
+	p->fails = good ? 0 : (uint8_t)(p->fails < 6 ? p->fails + 1 : 6);
+	wait <<= p->fails;
+	p->due_us = sim_now().us + wait;
+}
+
+static bool
+is_banned(const struct node *n, uint32_t node)
+{
+	unsigned i;
+
+	for (i = 0; i < BANS; i++)
+		if (n->book->bans[i] == node + 1)
+			return true;
+	return false;
+}
+
+static void
+fill_cand(struct overlay_cand *c, uint32_t node)
+{
+	c->at = addr_of(node);
+	c->has_id = true;
+	c->group = abook_group(&c->at.addr);
+}
+
+static bool
+pick_boot(struct node *n, struct overlay_cand *c)
+{
+	unsigned i, at, first = rng_below(&n->rng, NODE_BOOTS);
+
+	for (i = 0; i < NODE_BOOTS; i++) {
+		at = (first + i) % NODE_BOOTS;
+		if (at == n->id || n->book->boot_us[at] > sim_now().us ||
+		    node_link_to(n, at) != -1)
+			continue;
+		n->book->boot_us[at] = sim_now().us + BOOT_US;
+		fill_cand(c, at);
+		return true;
+	}
+	return false;
+}
+
+static bool
+pick(void *ctx, enum overlay_pick kind, const uint64_t *groups, size_t n_groups,
+    struct overlay_cand *c)
+{
+	struct node *n = ctx;
+	struct place *p;
+	unsigned i;
+
+	(void)groups;
+	(void)n_groups;
+	if (kind == OVERLAY_PICK_BOOT)
+		return pick_boot(n, c);
+	if (kind == OVERLAY_PICK_PINNED || kind == OVERLAY_PICK_ANCHOR)
+		return false;
+	for (i = 0; i < TRIES; i++) {
+		p = &n->book->places[rng_below(&n->rng, BOOK)];
+		if (!p->used || p->due_us > sim_now().us ||
+		    node_link_to(n, p->node) != -1 || is_banned(n, p->node))
+			continue;
+		fill_cand(c, p->node);
+		return true;
+	}
+	return false;
+}
+
+/* --- what the core asks for --- */
+
+static void
+dial(void *ctx, uint32_t tag, enum overlay_why why,
+    const struct overlay_cand *cand)
+{
+	struct node *n = ctx;
+	uint32_t to = node_of(&cand->at);
+
+	tried(n, to, true);
+	net_dial(n->id, to,
+	    (uint64_t)(n->life & 0xffff) << 40 | (uint64_t)why << 32 | tag);
+}
+
+static void
+close_link(void *ctx, unsigned link)
+{
+	struct node *n = ctx;
+	uint32_t conn = n->links[link].conn;
+
+	net_close(conn, net_side(conn, n->id));
+	node_link_free(n, link);
+}
+
+static void
+send_number(void *ctx, unsigned link, enum node_msg type, uint32_t b,
+    uint64_t arg)
+{
+	struct ev *ev = node_send(ctx, link, type);
+
+	if (ev == NULL)
+		return;
+	ev->b = b;
+	ev->arg = arg;
+}
+
+static void
+send_join(void *ctx, unsigned link, unsigned ttl, const struct wire_addr *node)
+{
+	send_number(ctx, link, M_JOIN, node_of(node), ttl);
+}
+
+static void
+send_neighbor(void *ctx, unsigned link, enum wire_want want)
+{
+	send_number(ctx, link, M_NEIGHBOR, (uint32_t)want, 0);
+}
+
+static void
+send_disconnect(void *ctx, unsigned link, enum wire_gone why)
+{
+	send_number(ctx, link, M_DISCONNECT, (uint32_t)why, 0);
+}
+
+static void
+send_swap(void *ctx, unsigned link, const struct wire_addr *node)
+{
+	send_number(ctx, link, M_SWAP, node_of(node), 0);
+}
+
+static void
+ping(void *ctx, unsigned link)
+{
+	send_number(ctx, link, M_PING, 0, 0);
+}
+
+/* Its neighbours, then what the book has. */
+static void
+give(void *ctx, unsigned link)
+{
+	struct node *n = ctx;
+	uint32_t nodes[OVERLAY_GIVE];
+	struct ev *ev;
+	size_t k = 0;
+	unsigned i;
+
+	for (i = 0; i < n->n_links && k < OVERLAY_GIVE / 2; i++)
+		if (n->links[i].conn != NET_NIL &&
+		    n->links[i].slot < NODE_SLOTS)
+			nodes[k++] = n->links[i].peer;
+	for (i = 0; i < OVERLAY_GIVE * 2 && k < OVERLAY_GIVE; i++) {
+		const struct place *p =
+		    &n->book->places[rng_below(&n->rng, BOOK)];
+
+		if (p->used)
+			nodes[k++] = p->node;
+	}
+	while (k < OVERLAY_GIVE)
+		nodes[k++] = n->id;
+	ev = node_send(n, link, M_ADDR);
+	if (ev == NULL)
+		return;
+	ev->n = OVERLAY_GIVE / 2;
+	ev->u.p = sim_blob(sizeof(nodes));
+	memcpy(ev->u.p, nodes, sizeof(nodes));
+}
+
+static void
+view_up(void *ctx, unsigned link, unsigned slot)
+{
+	node_gossip_up(ctx, link, slot);
+}
+
+static void
+view_gone(void *ctx, unsigned link, unsigned slot)
+{
+	node_gossip_down(ctx, link, slot);
+}
+
+static void
+heard_of(void *ctx, unsigned link, const struct wire_addr *node)
+{
+	(void)link;
+	learn(ctx, node_of(node));
+}
+
+static uint64_t
+rnd(void *ctx)
+{
+	return rng_next(&((struct node *)ctx)->rng);
+}
+
+static const struct overlay_ops ops = { pick, dial, close_link, send_join,
+	send_neighbor, send_disconnect, send_swap, give, ping, view_up,
+	view_gone, heard_of, rnd };
+
+/* --- life --- */
+
+size_t
+view_size(void)
+{
+	return sizeof(struct view);
+}
+
+void
+view_init(struct node *n, void *mem)
+{
+	struct view *v = mem;
+
+	n->overlay = &v->overlay;
+	n->book = &v->book;
+}
+
 void
 view_start(struct node *n)
 {
-	(void)n;
+	struct view *v = (struct view *)(void *)n->overlay;
+	struct wire_addr self = addr_of(n->id);
+
+	memset(&v->book, 0, sizeof(v->book));
+	overlay_init(&v->overlay, v->links, n->n_links, &self, true,
+	    world.conf.hidden, &ops, n);
+	overlay_set_nodes(&v->overlay, world.conf.nodes, node_now(n));
+	overlay_start(&v->overlay, node_now(n));
 }
-void
-view_message(struct node *n, unsigned link, struct ev *ev)
+
+static void
+link_is_up(struct node *n, unsigned link, enum overlay_why why, uint32_t tag)
 {
-	(void)n;
-	(void)link;
-	(void)ev;
+	uint32_t peer = n->links[link].peer;
+	struct wire_addr a = addr_of(peer);
+
+	n->book->odd[link] = 0;
+	learn(n, peer);
+	overlay_link_up(n->overlay, link, why, tag, &a, abook_group(&a.addr),
+	    node_now(n));
+	if (overlay_state(n->overlay, link) != OVERLAY_NONE)
+		overlay_link_rtt(n->overlay, link,
+		    (uint32_t)(2 * net_conn(n->links[link].conn)->lat_us));
+	node_arm(n);
 }
+
 void
 view_down(struct node *n, unsigned link)
 {
-	(void)n;
-	(void)link;
+	overlay_link_down(n->overlay, link, node_now(n));
+	node_link_free(n, link);
 }
+
+void
+view_ban(struct node *n, unsigned link)
+{
+	n->book->bans[n->book->n_bans++ % BANS] = n->links[link].peer + 1;
+	net_close(n->links[link].conn, net_side(n->links[link].conn, n->id));
+	view_down(n, link);
+}
+
+/* A link whose other end is gone, though nobody told us. */
+static bool
+is_stale(const struct node *n, unsigned link)
+{
+	const struct net_conn *c = net_conn(n->links[link].conn);
+
+	return c->broken ||
+	    !c->end[1 - net_side(n->links[link].conn, n->id)].open;
+}
+
+static bool
+is_duplicate(struct node *n, uint32_t peer)
+{
+	int link = node_link_to(n, peer);
+
+	if (link == -1)
+		return false;
+	if (!is_stale(n, (unsigned)link))
+		return true;
+	net_close(n->links[link].conn, net_side(n->links[link].conn, n->id));
+	view_down(n, (unsigned)link);
+	return false;
+}
+
 int
 view_accept(uint32_t node, uint32_t from, uint32_t conn)
 {
-	(void)node;
-	(void)from;
-	(void)conn;
-	return -1;
+	struct node *n = &world.nodes[node];
+	int link;
+
+	if (is_banned(n, from) || is_duplicate(n, from))
+		return -1;
+	link = node_link_new(n, conn, from);
+	if (link != -1) {
+		net_conn(conn)->end[1].link = (uint16_t)link;
+		link_is_up(n, (unsigned)link, OVERLAY_THEIRS, 0);
+	}
+	return link;
 }
+
 void
 view_dialled(uint32_t node, uint32_t to, uint64_t tag, uint32_t conn)
 {
-	(void)node;
-	(void)to;
-	(void)tag;
-	(void)conn;
+	struct node *n = &world.nodes[node];
+	int link = -1;
+
+	if (!n->up || (n->life & 0xffff) != (tag >> 40 & 0xffff)) {
+		if (conn != NET_NIL)
+			net_close(conn, 0);
+		return;
+	}
+	if (conn != NET_NIL && !is_duplicate(n, to))
+		link = node_link_new(n, conn, to);
+	if (link == -1) {
+		tried(n, to, conn != NET_NIL);
+		if (conn != NET_NIL)
+			net_close(conn, 0);
+		overlay_dial_failed(n->overlay, (uint32_t)tag, node_now(n));
+		node_arm(n);
+		return;
+	}
+	net_conn(conn)->end[0].link = (uint16_t)link;
+	link_is_up(n, (unsigned)link, (enum overlay_why)(tag >> 32 & 0xff),
+	    (uint32_t)tag);
 }
+
+/* --- roots, and a sync in one stroke --- */
+
+/*
+ * Stands for the tree's root at a tick: the sum of what the node has and was
+ * born before the tick's records settled.
+ */
+static uint64_t
+root_of(const struct node *n)
+{
+	int64_t settled = sim_now().us - SETTLE_US;
+	uint64_t sum = n->sum, word;
+	uint32_t i = world.n_updates;
+
+	while (i > 0 && world.updates[i - 1].born_us > settled) {
+		i--;
+		if (!node_has(n, i))
+			continue;
+		memcpy(&word, world.updates[i].rid, sizeof(word));
+		sum -= word;
+	}
+	return sum;
+}
+
+static void
+say_root(struct node *n, unsigned link)
+{
+	struct ev *ev = node_send(n, link, M_ROOT);
+
+	if (ev == NULL)
+		return;
+	ev->n = 2;
+	ev->u.q[0] = n->book->tick;
+	ev->u.q[1] = n->book->root;
+}
+
 void
 view_roots(uint64_t tick)
 {
-	(void)tick;
+	struct node *n;
+	unsigned k;
+	uint32_t i;
+
+	for (i = 0; i < world.conf.nodes; i++) {
+		n = &world.nodes[i];
+		if (!n->up)
+			continue;
+		n->book->tick = tick;
+		n->book->root = root_of(n);
+		for (k = 0; k < n->n_links; k++)
+			if (n->links[k].conn != NET_NIL)
+				say_root(n, k);
+		overlay_own_root(n->overlay, tick, n->book->root, node_now(n));
+		node_arm(n);
+	}
+	sim_call(sim_now().us + TICK_S * SIM_S, view_roots, tick + 1);
 }
-unsigned
-overlay_active(const struct overlay *ov)
+
+/*
+ * What a session does, without its bytes: after two ticks on which the
+ * neighbour's root differed, all it has and we lack is here.
+ */
+static void
+recon(struct node *n, unsigned link, struct ev *ev)
 {
-	(void)ov;
-	return 0;
+	const struct node *peer = &world.nodes[n->links[link].peer];
+	bool news = sim_now().us - n->born_us > NEWCOMER_S * SIM_S;
+	uint32_t i;
+
+	if (ev->u.q[0] != n->book->tick || ev->u.q[1] == n->book->root) {
+		n->book->odd[link] = 0;
+		return;
+	}
+	if (++n->book->odd[link] < 2)
+		return;
+	n->book->odd[link] = 0;
+	for (i = 0; i < world.n_updates; i++)
+		if (node_has(peer, i) && !node_has(n, i))
+			node_synced(n, link, i, news);
 }
-struct mono
-overlay_due(const struct overlay *ov)
+
+static void
+on_root(struct node *n, unsigned link, struct ev *ev)
 {
-	(void)ov;
-	return MONO_NEVER;
+	bool active = n->links[link].slot < NODE_SLOTS;
+
+	overlay_on_root(n->overlay, link, ev->u.q[0], ev->u.q[1], node_now(n));
+	if (world.conf.recon && active && n->links[link].conn != NET_NIL)
+		recon(n, link, ev);
 }
-struct mono
-overlay_tick(struct overlay *ov, struct mono now)
+
+/* --- messages --- */
+
+static void
+on_addr(struct node *n, const struct ev *ev)
 {
-	(void)ov;
-	(void)now;
-	return MONO_NEVER;
+	const uint32_t *nodes = ev->u.p;
+	unsigned i;
+
+	for (i = 0; i < OVERLAY_GIVE; i++)
+		learn(n, nodes[i]);
+}
+
+void
+view_message(struct node *n, unsigned link, struct ev *ev)
+{
+	struct mono now = node_now(n);
+	struct wire_addr a;
+
+	overlay_heard(n->overlay, link, now);
+	switch (ev->type) {
+	case M_JOIN:
+		a = addr_of(ev->b);
+		(void)overlay_on_join(n->overlay, link, (unsigned)ev->arg, &a,
+		    now);
+		break;
+	case M_NEIGHBOR:
+		(void)overlay_on_neighbor(n->overlay, link, ev->b, now);
+		break;
+	case M_DISCONNECT:
+		(void)overlay_on_disconnect(n->overlay, link, ev->b, now);
+		break;
+	case M_SWAP:
+		a = addr_of(ev->b);
+		(void)overlay_on_swap(n->overlay, link, &a, now);
+		break;
+	case M_PING:
+		(void)node_send(n, link, M_PONG);
+		break;
+	case M_ADDR:
+		on_addr(n, ev);
+		break;
+	case M_ROOT:
+		on_root(n, link, ev);
+		break;
+	default:
+		break;
+	}
 }

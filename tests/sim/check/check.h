@@ -22,7 +22,10 @@ void check_connected(bool on);
  */
 void check_delivered(int64_t grace_us);
 
-/* S11: both ends of a gossip link call it eager, or neither does. */
+/*
+ * S11: both ends of a gossip link call it eager, or neither does.  Lets time
+ * pass where they do not.
+ */
 void check_symmetric(void);
 
 /* S10: no honest node was banned by an honest one. */

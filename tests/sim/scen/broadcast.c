@@ -94,3 +94,50 @@ scen_run_stall(void)
 		goal_max("3", "p99.9 with stalls, ms",
 		    tally_percentile(t, 0.999), 1200);
 }
+
+/* --- one author above its rate --- */
+
+#define SPAM_RATE 1000.0 /* a second: a hundred times BCAST_AUTHOR_RATE */
+#define SPAM_S    10.0
+
+void
+scen_setup_spam(struct world_conf *conf)
+{
+	conf->spare = (uint32_t)(SPAM_RATE * SPAM_S) + 1;
+	/* What peerd has room for; less, and the burst turns the ring over. */
+	conf->lim = BCAST_LIMITS_DEFAULT;
+	conf->lim.links = NODE_SLOTS;
+	conf->lim.delayed = 64; /* or it is not quiet at the end */
+}
+
+static void
+spam(uint64_t left)
+{
+	node_spam(&world.nodes[0]);
+	if (left > 1)
+		sim_call(scen_in(1 / SPAM_RATE), spam, left - 1);
+}
+
+/* Row 19: what the others write is hardly slower for it. */
+void
+scen_run_spam(void)
+{
+	struct tally *calm, *wild;
+	double t = world.conf.seconds;
+
+	world_wire();
+	check_begin();
+	calm = tally_window("calm", scen_in(COLD_S), scen_in(t / 2));
+	wild = tally_window("wild", scen_in(t / 2), scen_in(t / 2 + SPAM_S));
+	(void)tally_window("after", scen_in(t / 2 + SPAM_S), scen_in(t));
+	world.nodes[0].byz = BYZ_SPAMMER; /* what it writes counts nothing */
+	sim_call(scen_in(t / 2), spam, (uint64_t)(SPAM_RATE * SPAM_S));
+	world_load(scen_in(t));
+	sim_run(scen_in(t));
+	sim_run(scen_in(60)); /* what was delayed comes out slowly */
+	scen_end();
+	if (!scen_goals)
+		return;
+	goal_max("19", "p99 against calm",
+	    tally_percentile(wild, 0.99) / tally_percentile(calm, 0.99), 1.5);
+}

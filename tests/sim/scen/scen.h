@@ -14,7 +14,13 @@
 	X(bcast, "random sources on fixed links, from a cold start", 1000, 20, \
 	    60)                                                                \
 	X(lan, "the same in one LAN", 1000, 20, 60)                            \
-	X(stall, "1 % of messages meet a lost packet", 1000, 20, 60)
+	X(stall, "1 % of messages meet a lost packet", 1000, 20, 60)           \
+	X(join, "all join through three bootstraps", 1000, 5, 60)              \
+	X(crash, "30 % die at once", 1000, 20, 60)                             \
+	X(churn, "10 % a minute die and come back", 1000, 20, 120)             \
+	X(part, "two halves cut off for a minute, then healed", 300, 5, 60)    \
+	X(byz, "liars, flappers and hogs, 1 % each", 300, 20, 60)              \
+	X(spam, "one author at a hundred times its rate", 300, 20, 60)
 
 struct scen {
 	const char *name, *help;
