@@ -36,6 +36,9 @@ struct outbox {
 	uint8_t hops; /* all of one message have the same */
 	size_t bytes;
 	struct mono sent, due;
+	/* What the core said from inside a call, done when it is over: */
+	uint8_t sins[SCORE_EVENTS_N];
+	bool full; /* what must not be lost could not be queued */
 };
 
 static struct bcast *bcast;
@@ -43,6 +46,7 @@ static struct kept kept[KEPT_MAX];
 static uint32_t free_kept = GOSSIP_NO_HANDLE, used_kept;
 static size_t n_kept, kept_bytes;
 static struct outbox boxes[BCAST_LINKS_MAX];
+static bool judge_soon;
 static struct event *timer;
 
 /* --- records by handle --- */
@@ -185,7 +189,7 @@ send_wr(unsigned link, const struct wr *w)
 	if (c == NULL || c->state != CONN_UP)
 		return;
 	if (w->bad || !traffic_send(c, LANE_GOSSIP, w->p, w->len))
-		conn_end(c, WIRE_BYE_NONE, "it does not read gossip");
+		boxes[link].full = judge_soon = true;
 }
 
 static void
@@ -240,8 +244,9 @@ static void
 op_score(void *ctx, unsigned link, enum score_event event)
 {
 	(void)ctx;
-	if (boxes[link].c != NULL)
-		misdeed(boxes[link].c, event);
+	if (boxes[link].sins[event] < UINT8_MAX)
+		boxes[link].sins[event]++;
+	judge_soon = true;
 }
 
 static void
@@ -272,6 +277,38 @@ static const struct bcast_ops ops = {
 	.rnd = op_rnd,
 };
 
+/* --- after the core --- */
+
+/*
+ * The core must not be called from inside itself, and whoever is told off may
+ * lose its link: so that waits until the core is done.
+ */
+static void
+judge(void)
+{
+	struct outbox *box;
+	struct conn *c;
+	unsigned e;
+
+	while (judge_soon) {
+		judge_soon = false;
+		for (box = boxes; box < boxes + BCAST_LINKS_MAX; box++) {
+			for (e = 0; e < SCORE_EVENTS_N; e++)
+				while (box->sins[e] > 0) {
+					box->sins[e]--;
+					if ((c = box->c) != NULL)
+						misdeed(c, (enum score_event)e);
+				}
+			if (!box->full)
+				continue;
+			box->full = false;
+			if ((c = box->c) != NULL)
+				conn_end(c, WIRE_BYE_NONE,
+				    "it does not read gossip");
+		}
+	}
+}
+
 /* --- time --- */
 
 static void
@@ -289,6 +326,7 @@ run(struct mono now)
 			due = mono_min(due, box->due);
 	}
 	child_timer_set(timer, due, now);
+	judge();
 }
 
 static void
@@ -308,6 +346,7 @@ look_again(void)
 
 	if (due.us != MONO_NEVER.us)
 		arm(due);
+	judge();
 }
 
 /* --- links --- */

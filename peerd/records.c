@@ -46,6 +46,10 @@ static size_t with_store; /* bytes */
 static bool holding;
 static struct event *timer;
 
+/* Records of syncs that are announced: a bootstrap must not turn over all
+ * that neighbours remember. */
+static struct bucket synced;
+
 /* --- batches --- */
 
 static struct batch *
@@ -182,8 +186,10 @@ settle(const struct sent *s, uint8_t verdict)
 		score_first_delivery(&from->score, mono_now());
 	if (good && s->is_ours)
 		gossip_local(&m);
-	else if (good && s->is_sync)
+	else if (good && s->is_sync && bucket_allow(&synced, mono_now()))
 		gossip_synced(&m, from);
+	else if (good && s->is_sync)
+		gossip_drop(s->handle); /* neighbours have syncs of their own */
 	else
 		gossip_settle(s->token, verdict_of(verdict), good ? &m : NULL);
 	if (!good)
@@ -429,6 +435,7 @@ void
 records_start(void)
 {
 	timer = child_timer(on_timer, NULL);
+	bucket_init(&synced, (struct rate){ 200, 1000 });
 }
 
 void
