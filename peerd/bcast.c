@@ -139,11 +139,11 @@ bcast_init(void *mem, const struct bcast_limits *lim, const uint8_t secret[16],
 /* --- links --- */
 
 void
-bcast_link_key(uint8_t key[16], const void *hash, size_t len)
+bcast_link_key(uint8_t key[16], const void *secret, size_t len)
 {
 	uint8_t out[B2_LEN];
 
-	b2_256(out, "WarrenIds1", hash, len);
+	b2_256(out, "WarrenIds1", secret, len);
 	memcpy(key, out, 16);
 }
 

@@ -173,9 +173,10 @@ struct bcast *bcast_init(void *mem, const struct bcast_limits *lim,
 
 /*
  * The key of a link's short ids: the first 16 bytes of BLAKE2b-256, person
- * "WarrenIds1", of the Noise handshake hash, which only its two ends know.
+ * "WarrenIds1", of the link's two transport keys, the smaller first: a secret
+ * of its two ends, which the hash of the handshake is not.
  */
-void bcast_link_key(uint8_t key[16], const void *hash, size_t len);
+void bcast_link_key(uint8_t key[16], const void *secret, size_t len);
 
 /*
  * A gossip link begins, in a slot that is free.  It starts eager, on both

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "common/b2.h"
 #include "common/log.h"
 #include "peerd/bcast.h"
 #include "peerd/peerd.h"
@@ -358,16 +357,14 @@ look_again(void)
 static void
 link_key(uint8_t key[16], const struct link *l)
 {
-	uint8_t in[2 * NOISE_KEY_LEN], hash[B2_LEN];
+	uint8_t in[2 * NOISE_KEY_LEN];
 	bool tx_first = memcmp(l->tx.k, l->rx.k, NOISE_KEY_LEN) < 0;
 
 	memcpy(in, tx_first ? l->tx.k : l->rx.k, NOISE_KEY_LEN);
 	memcpy(in + NOISE_KEY_LEN, tx_first ? l->rx.k : l->tx.k,
 	    NOISE_KEY_LEN);
-	b2_256(hash, "WarrenLink1", in, sizeof(in));
-	memcpy(key, hash, 16);
+	bcast_link_key(key, in, sizeof(in));
 	sodium_memzero(in, sizeof(in));
-	sodium_memzero(hash, sizeof(hash));
 }
 
 void
