@@ -15,15 +15,37 @@
 
 #include "common/log.h"
 #include "peerd/blocks.h"
+#include "peerd/store/fetchers.h"
+#include "peerd/store/placing.h"
+
+#define UPLOAD_IDLE_MS 60000  /* then its place may be taken */
+#define CTL_PART       131072 /* bytes of a body in one message */
 
 #define PATH_LEN (sizeof(BLOCKS_DIR) + 1 + 2 + 1 + 62 + 5)
 
-/* A body on its way from apid. */
+/* A body on its way from apid or warrenctl. */
 static struct upload {
 	struct ipc *ch; /* NULL: free */
-	uint32_t id, size, have;
+	uint32_t id;    /* of apid's request */
+	uint64_t token; /* of warrenctl's, whose parts are requests each */
+	uint32_t size, have;
 	uint8_t *body;
+	struct mono last; /* part that came */
 } uploads[UPLOADS_MAX];
+
+/* What is held, counted once and kept up to date. */
+static struct {
+	bool known;
+	uint64_t n, bytes;
+} held;
+
+static void
+count_held(void)
+{
+	if (!held.known)
+		held.known = sql_body_totals(recstore_sql(store.rs), &held.n,
+				 &held.bytes) == SQL_OK;
+}
 
 static void
 path_of(char path[PATH_LEN], const uint8_t id[32], const char *suffix)
@@ -87,11 +109,15 @@ bodies_open(const uint8_t id[32], uint32_t *size)
 		return -1;
 	path_of(path, id, "");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd == -1 && errno != ENOENT) { /* too many files, no rights */
+		log_warn("block %s: %s", path, strerror(errno));
+		return -1;
+	}
 	if (fd == -1 || fstat(fd, &st) == -1 || st.st_size != (off_t)b.size) {
-		log_warn("block %s: %s", path,
-		    fd == -1 ? strerror(errno) : "the file has another size");
 		if (fd != -1)
 			(void)close(fd);
+		care_lost(id, fd == -1 ? "its file is gone"
+				       : "its file has another size");
 		return -1;
 	}
 	*size = b.size;
@@ -182,21 +208,31 @@ write_row(const uint8_t id[32], uint32_t size)
 		rc = sql_commit(db);
 	if (rc != SQL_OK)
 		sql_rollback(db);
+	held.known = held.known && rc == SQL_OK;
+	held.n++;
+	held.bytes += size;
 	return rc;
+}
+
+uint64_t
+bodies_room(void)
+{
+	count_held();
+	return held.known && held.bytes < store.conf.bodies_max
+	    ? store.conf.bodies_max - held.bytes
+	    : 0;
 }
 
 enum sql_rc
 bodies_keep(const uint8_t id[32], const void *body, uint32_t size)
 {
-	uint64_t n, bytes;
 	enum sql_rc rc;
 
 	if (bodies_is_held(id))
 		return SQL_OK;
-	rc = sql_body_totals(recstore_sql(store.rs), &n, &bytes);
-	if (rc == SQL_OK && bytes + size > store.conf.bodies_max)
+	if (size > bodies_room())
 		return SQL_FULL;
-	if (rc != SQL_OK || (rc = write_file(id, body, size)) != SQL_OK ||
+	if ((rc = write_file(id, body, size)) != SQL_OK ||
 	    (rc = write_row(id, size)) != SQL_OK) {
 		store_disk(rc, "keeping a block");
 		return rc;
@@ -221,8 +257,10 @@ bodies_drop(const uint8_t id[32])
 		sql_rollback(db);
 		return rc;
 	}
+	held.known = false; /* rare enough to be counted anew */
 	path_of(path, id, "");
 	(void)unlink(path);
+	serve_forget(id);
 	(void)own_say(REC_LOCATION, id, 32, true, 0, NULL, 0);
 	return SQL_OK;
 }
@@ -230,12 +268,13 @@ bodies_drop(const uint8_t id[32])
 /* --- requests --- */
 
 static struct upload *
-upload_of(const struct asker *a)
+upload_of(const struct asker *a, uint64_t token)
 {
 	struct upload *u;
 
 	for (u = uploads; u < uploads + UPLOADS_MAX; u++)
-		if (u->ch == a->ch && u->id == a->id)
+		if (u->ch == a->ch && u->token == token &&
+		    u->id == (a->ctl ? 0 : a->id))
 			return u;
 	return NULL;
 }
@@ -257,18 +296,34 @@ bodies_forget(const struct ipc *ch)
 			upload_end(u);
 }
 
+/* A free place; that of an upload nobody goes on with, if need be. */
 static struct upload *
-upload_begin(const struct asker *a, uint32_t size)
+upload_slot(struct mono now)
 {
-	struct upload *u;
+	struct upload *u, *oldest = uploads;
 
-	for (u = uploads; u < uploads + UPLOADS_MAX; u++)
+	for (u = uploads; u < uploads + UPLOADS_MAX; u++) {
 		if (u->ch == NULL)
-			break;
-	if (u == uploads + UPLOADS_MAX || (u->body = malloc(size)) == NULL)
+			return u;
+		if (mono_before(u->last, oldest->last))
+			oldest = u;
+	}
+	if (mono_ms_between(oldest->last, now) < UPLOAD_IDLE_MS)
+		return NULL;
+	upload_end(oldest);
+	return oldest;
+}
+
+static struct upload *
+upload_begin(const struct asker *a, uint64_t token, uint32_t size)
+{
+	struct upload *u = upload_slot(mono_now());
+
+	if (u == NULL || (u->body = malloc(size)) == NULL)
 		return NULL;
 	u->ch = a->ch;
-	u->id = a->id;
+	u->id = a->ctl ? 0 : a->id;
+	u->token = token;
 	u->size = size;
 	return u;
 }
@@ -288,22 +343,28 @@ upload_done(const struct asker *a, struct upload *u)
 		return;
 	}
 	rc = bodies_keep(out.id, u->body, u->size);
-	if (rc == SQL_OK)
-		(void)ipc_send(a->ch, DB_ID, a->id, &out);
-	else
+	if (rc != SQL_OK) {
 		api_fail(a, DB_F_DISK, sql_rc_name(rc));
+		return;
+	}
+	(void)ipc_send(
+	    a->ch, a->ctl ? CTL_BLOCK_ID : DB_ID, a->id, &out);
+	if (a->ctl)
+		child_ctl_end(a->ch, a->id, 0, "%s", "");
 }
 
-void
-bodies_put_part(const struct asker *a, const struct msg_db_block_put *q)
+/* One part; q's token is 0 for apid. */
+static void
+take_part(const struct asker *a, const struct msg_ctl_block_put *q)
 {
-	struct upload *u = upload_of(a);
+	struct upload *u = upload_of(a, q->token);
 
 	if (q->size == 0 || q->size > BLOCK_SIZE_MAX) {
 		api_fail(a, DB_F_TOO_LARGE, "a block has 1 byte to 4 MiB");
 		return;
 	}
-	if (u == NULL && q->off == 0 && (u = upload_begin(a, q->size)) == NULL) {
+	if (u == NULL && q->off == 0 &&
+	    (u = upload_begin(a, q->token, q->size)) == NULL) {
 		api_fail(a, DB_F_BUSY, "too many bodies at a time");
 		return;
 	}
@@ -314,28 +375,112 @@ bodies_put_part(const struct asker *a, const struct msg_db_block_put *q)
 		api_fail(a, DB_F_BAD, "parts of a body out of order");
 		return;
 	}
-	memcpy(u->body + u->have, q->data.p, q->data.len);
+	if (q->data.len > 0)
+		memcpy(u->body + u->have, q->data.p, q->data.len);
 	u->have += q->data.len;
-	if (u->have < u->size)
+	u->last = mono_now();
+	if (u->have < u->size) {
+		if (a->ctl)
+			child_ctl_end(a->ch, a->id, 0, "%s", "");
 		return;
+	}
 	upload_done(a, u);
 	upload_end(u);
 }
 
 void
-bodies_give(const struct asker *a, const struct msg_db_block_get *q)
+bodies_put_part(const struct asker *a, const struct msg_db_block_put *q)
+{
+	const struct msg_ctl_block_put part = { .size = q->size,
+		.off = q->off,
+		.data = { q->data.p, q->data.len } };
+
+	take_part(a, &part);
+}
+
+void
+bodies_ctl_put(const struct asker *a, const struct msg_ctl_block_put *q)
+{
+	take_part(a, q);
+}
+
+/* --- reading --- */
+
+/* From off on, as much as one message holds. */
+static void
+answer_part(const struct asker *a, int fd, uint32_t size, uint32_t off)
+{
+	static uint8_t data[CTL_PART];
+	struct msg_ctl_block_part out = { .size = size, .off = off };
+	uint32_t left = off < size ? size - off : 0;
+	ssize_t n = pread(fd, data, left < CTL_PART ? left : CTL_PART, off);
+
+	(void)close(fd);
+	if (n < 0 || (n == 0 && left > 0)) {
+		api_fail(a, DB_F_DISK, "the body cannot be read");
+		return;
+	}
+	out.data.p = data;
+	out.data.len = (uint32_t)n;
+	(void)ipc_send(a->ch, CTL_BLOCK_PART, a->id, &out);
+	child_ctl_end(a->ch, a->id, 0, "%s", "");
+}
+
+void
+bodies_answer(const struct asker *a, const uint8_t id[32], uint32_t off)
 {
 	struct msg_db_block out;
 	int fd;
 
-	memcpy(out.id, q->id, 32);
-	fd = bodies_open(q->id, &out.size);
-	if (fd == -1) {
+	memcpy(out.id, id, 32);
+	if ((fd = bodies_open(id, &out.size)) == -1) {
 		api_fail(a, DB_F_NOT_FOUND, "the block is not held here");
 		return;
 	}
-	store.n.blocks_served++;
-	(void)ipc_send_fd(a->ch, DB_BLOCK, a->id, &out, fd, -1);
+	if (!a->ctl || off == 0) {
+		store.n.blocks_read++;
+		warmth_read(id);
+	}
+	if (a->ctl)
+		answer_part(a, fd, out.size, off);
+	else
+		(void)ipc_send_fd(a->ch, DB_BLOCK, a->id, &out, fd, -1);
+}
+
+/* It is here, or can be; else say why not. */
+static void
+give(const struct asker *a, const uint8_t id[32], bool fetch, uint32_t off)
+{
+	if (!fetch || bodies_is_held(id))
+		bodies_answer(a, id, off);
+	else if (!bodies_is_announced(id, NULL))
+		api_fail(a, DB_F_NOT_FOUND, "no record announces this block");
+	else if (!fetchers_wait(a, id, off))
+		api_fail(a, DB_F_BUSY, "too many requests wait for blocks");
+}
+
+void
+bodies_give(const struct asker *a, const struct msg_db_block_get *q)
+{
+	give(a, q->id, q->fetch, 0);
+}
+
+void
+bodies_ctl_get(const struct asker *a, const struct msg_ctl_block_get *q)
+{
+	give(a, q->id, q->fetch, q->off);
+}
+
+static uint8_t
+word_of(const uint8_t id[32], bool fetch)
+{
+	if (bodies_is_held(id))
+		return 'h';
+	if (fetchers_is_wanted(id))
+		return 'f';
+	if (!bodies_is_announced(id, NULL))
+		return 'u';
+	return fetch && fetchers_want(id, true) ? 'f' : 'm';
 }
 
 void
@@ -346,15 +491,16 @@ bodies_have(const struct asker *a, const struct msg_db_have *q)
 	size_t i;
 
 	for (i = 0; i < q->n_ids; i++)
-		words[i] = bodies_is_held(q->ids[i].id)        ? 'h'
-		    : bodies_is_announced(q->ids[i].id, NULL) ? 'm'
-							       : 'u';
+		words[i] = word_of(q->ids[i].id, q->fetch);
 	(void)ipc_send(a->ch, DB_HAVE_IS, a->id, &out);
 }
 
 void
 bodies_state(struct msg_db_state *s)
 {
-	(void)sql_body_totals(
-	    recstore_sql(store.rs), &s->bodies, &s->body_bytes);
+	count_held();
+	s->bodies = held.n;
+	s->body_bytes = held.bytes;
+	s->below_r = placing_below();
+	s->fetching = fetchers_wanted();
 }

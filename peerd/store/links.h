@@ -5,7 +5,7 @@
  * has checked length, lane and form, and nothing else.
  *
  *   links.c   who is there, roots, windows     sync.c    sessions (recon.h)
- *   since.c   catching up by cursor            fetch.c   block bodies
+ *   since.c   catching up by cursor
  */
 #ifndef WARREN_STORE_LINKS_H
 #define WARREN_STORE_LINKS_H
@@ -42,6 +42,7 @@ struct link_peer *links_next(struct link_peer *after);
 /* Room in the window?  Then links_send() gives it to peerd. */
 bool links_may_send(const struct link_peer *p);
 bool links_send(struct link_peer *p, const void *msg, size_t len);
+void links_room(void); /* the way to peerd takes messages again */
 
 /* --- sync.c --- */
 
