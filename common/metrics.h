@@ -98,6 +98,74 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Connections that did not come about")                                     \
   X("known_nodes", "known_nodes", GAUGE, "", "", "Nodes in the address book")  \
   X("bans", "bans", GAUGE, "", "", "Keys and prefixes banned now")             \
+  X("db_requests", "db_requests", COUNTER, "",                                 \
+    "", "Requests of apid to the database")                                    \
+  X("db_requests_failed", "db_requests_failed", COUNTER, "",                   \
+    "", "Requests to the database that were refused")                          \
+  X("sync_messages_in", "sync_messages", COUNTER, "",                          \
+    "direction=\"in\"", "Messages of sync and of block transfer")              \
+  X("sync_messages_out", "sync_messages", COUNTER, "",                         \
+    "direction=\"out\"", "Messages of sync and of block transfer")             \
+  X("sync_messages_refused", "sync_messages_refused", COUNTER, "",             \
+    "", "Messages of sync and of block transfer that were malformed")          \
+  X("sync_sessions", "sync_sessions", COUNTER, "",                             \
+    "", "Sessions of anti-entropy that we began")                              \
+  X("sync_records_in", "sync_records", COUNTER, "",                            \
+    "direction=\"in\"", "Records that travelled in sync")                      \
+  X("sync_records_out", "sync_records", COUNTER, "",                           \
+    "direction=\"out\"", "Records that travelled in sync")                     \
+  X("db_records", "db_records", GAUGE, "",                                     \
+    "", "Records in the settled database")                                     \
+  X("db_pending", "db_pending", GAUGE, "",                                     \
+    "", "Records that wait for their tick")                                    \
+  X("db_tick", "db_tick", GAUGE, "",                                           \
+    "", "The tick that was settled last")                                      \
+  X("db_bytes", "db_bytes", GAUGE, "bytes",                                    \
+    "", "The database file")                                                   \
+  X("db_put_new", "db_puts", COUNTER, "",                                      \
+    "result=\"new\"", "Records given to the database")                         \
+  X("db_put_old", "db_puts", COUNTER, "",                                      \
+    "result=\"old\"", "Records given to the database")                         \
+  X("db_put_refused", "db_puts", COUNTER, "",                                  \
+    "result=\"refused\"", "Records given to the database")                     \
+  X("db_future", "db_future", COUNTER, "",                                     \
+    "", "Records stamped ahead, kept until their time")                        \
+  X("db_expired", "db_expired", COUNTER, "",                                   \
+    "", "Records whose life ended")                                            \
+  X("db_evicted", "db_evicted", COUNTER, "",                                   \
+    "", "Records beyond their author's quota")                                 \
+  X("db_equivocations", "db_equivocations", COUNTER, "",                       \
+    "", "Records that contradict another of the same stamp")                   \
+  X("db_damaged", "db_damaged", COUNTER, "",                                   \
+    "", "Rows that did not match their hash")                                  \
+  X("db_commits", "db_commits", COUNTER, "",                                   \
+    "", "Transactions that were written")                                      \
+  X("db_commits_failed", "db_commits_failed", COUNTER, "",                     \
+    "", "Transactions that the disk refused")                                  \
+  X("blocks_held", "blocks_held", GAUGE, "",                                   \
+    "", "Block bodies on this disk")                                           \
+  X("block_bytes_held", "block_held_bytes", GAUGE, "bytes",                    \
+    "", "Bytes of block bodies on this disk")                                  \
+  X("blocks_below_r", "blocks_below_r", GAUGE, "",                             \
+    "", "Blocks known to have too few copies")                                 \
+  X("blocks_fetching", "blocks_fetching", GAUGE, "",                           \
+    "", "Block bodies on their way here")                                      \
+  X("blocks_read", "blocks_read", COUNTER, "",                                 \
+    "", "Block bodies handed to clients")                                      \
+  X("blocks_fetched", "block_fetches", COUNTER, "",                            \
+    "result=\"kept\"", "Block bodies fetched from other nodes")                \
+  X("blocks_not_fetched", "block_fetches", COUNTER, "",                        \
+    "result=\"failed\"", "Block bodies fetched from other nodes")              \
+  X("blocks_served", "blocks_served", COUNTER, "",                             \
+    "", "Manifests of blocks given to other nodes")                            \
+  X("chunks_served", "block_chunks_served", COUNTER, "",                       \
+    "", "Chunks of blocks given to other nodes")                               \
+  X("chunks_refused", "block_chunks_refused", COUNTER, "",                     \
+    "", "Wrong manifests and chunks that holders sent")                        \
+  X("blocks_damaged", "blocks_damaged", COUNTER, "",                           \
+    "", "Block bodies lost or changed on this disk")                           \
+  X("blocks_dropped", "blocks_dropped", COUNTER, "",                           \
+    "", "Block bodies given up for want of room")                              \
   X("http_requests", "http_requests", COUNTER, "", "",                         \
     "HTTP requests that were read whole")                                      \
   X("http_responses_2xx", "http_responses", COUNTER, "", "code=\"2xx\"",       \

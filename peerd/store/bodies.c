@@ -426,17 +426,16 @@ answer_part(const struct asker *a, int fd, uint32_t size, uint32_t off)
 	child_ctl_end(a->ch, a->id, 0, "%s", "");
 }
 
-void
-bodies_answer(const struct asker *a, const uint8_t id[32], uint32_t off)
+/* False, and not answered, when it is not here. */
+static bool
+answer_held(const struct asker *a, const uint8_t id[32], uint32_t off)
 {
 	struct msg_db_block out;
 	int fd;
 
 	memcpy(out.id, id, 32);
-	if ((fd = bodies_open(id, &out.size)) == -1) {
-		api_fail(a, DB_F_NOT_FOUND, "the block is not held here");
-		return;
-	}
+	if ((fd = bodies_open(id, &out.size)) == -1)
+		return false;
 	if (!a->ctl || off == 0) {
 		store.n.blocks_read++;
 		warmth_read(id);
@@ -445,14 +444,24 @@ bodies_answer(const struct asker *a, const uint8_t id[32], uint32_t off)
 		answer_part(a, fd, out.size, off);
 	else
 		(void)ipc_send_fd(a->ch, DB_BLOCK, a->id, &out, fd, -1);
+	return true;
+}
+
+void
+bodies_answer(const struct asker *a, const uint8_t id[32], uint32_t off)
+{
+	if (!answer_held(a, id, off))
+		api_fail(a, DB_F_NOT_FOUND, "the block is not held here");
 }
 
 /* It is here, or can be; else say why not. */
 static void
 give(const struct asker *a, const uint8_t id[32], bool fetch, uint32_t off)
 {
-	if (!fetch || bodies_is_held(id))
-		bodies_answer(a, id, off);
+	if (answer_held(a, id, off))
+		return;
+	if (!fetch)
+		api_fail(a, DB_F_NOT_FOUND, "the block is not held here");
 	else if (!bodies_is_announced(id, NULL))
 		api_fail(a, DB_F_NOT_FOUND, "no record announces this block");
 	else if (!fetchers_wait(a, id, off))

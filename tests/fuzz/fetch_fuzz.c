@@ -85,8 +85,11 @@ step(struct fetch *f, uint8_t what, uint8_t how, struct mono now)
 
 	memcpy(m.id, id, 32);
 	m.len = fetch_half_len(SIZE, m.i, m.half);
-	m.bytes = how & 0x80 ? wrong
-			     : body + m.i * BLOCK_CHUNK + m.half * FETCH_HALF;
+	m.bytes = wrong;
+	if (m.len == 0) /* there is none: make one up */
+		m.len = how & 7;
+	else if ((how & 0x80) == 0)
+		m.bytes = body + m.i * BLOCK_CHUNK + m.half * FETCH_HALF;
 	switch (what >> 4) {
 	case 0:
 		(void)fetch_add_peer(f, peer, now);

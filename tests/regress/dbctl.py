@@ -182,6 +182,8 @@ class Ctl:
         out = []
         for p in parts:
             for r in p[0]:
+                if not r[0]:
+                    continue  # settled, and replaced on disk already
                 body = msgpack.unpackb(msgpack.unpackb(r[0], raw=True)[0],
                                        raw=True)
                 out.append((body[4], body[6], body[7]))
