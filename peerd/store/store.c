@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "peerd/store/fetchers.h"
 #include "peerd/store/links.h"
 #include "peerd/store/placing.h"
@@ -117,6 +118,7 @@ inside(void)
 {
 	if (chdir(store.conf.dir) == -1)
 		fatal(EX_NOPERM, "store directory %s", store.conf.dir);
+	(void)sandbox_confine(child_start()->landlock_max);
 	(void)umask(077);
 	if (mkdir(BLOCKS_DIR, 0700) == -1 && errno != EEXIST)
 		log_warn("%s: %s", BLOCKS_DIR, strerror(errno));
