@@ -204,7 +204,7 @@ clear(struct fetch *f, struct fetch_peer *p)
 		c = &f->chunks[i];
 		if (c->owner == slot + 1)
 			release(f, c);
-		c->asked_of &= (uint8_t)~(1u << slot);
+		c->asked_of &= (uint8_t) ~(1u << slot);
 		for (h = 0; h < 2 && !c->done; h++)
 			if (c->from[h] == slot + 1)
 				c->from[h] = 0;
@@ -350,16 +350,14 @@ steal(struct fetch *f, struct fetch_peer *p, struct mono now)
 	for (c = f->chunks; c < f->chunks + blocks_chunks(f->man.size); c++) {
 		if (c->done || c->owner == 0 || c->owner == slot_of(f, p) + 1)
 			continue;
-		late = mono_add_ms(
-		    c->asked, wait_ms(&f->peers[c->owner - 1]));
+		late = mono_add_ms(c->asked, wait_ms(&f->peers[c->owner - 1]));
 		later(f, late);
 		if (mono_reached(late, now) &&
 		    (oldest == NULL || mono_before(c->asked, oldest->asked)))
 			oldest = c;
 	}
 	if (oldest != NULL)
-		(void)ask_chunks(
-		    f, p, (unsigned)(oldest - f->chunks), 1, now);
+		(void)ask_chunks(f, p, (unsigned)(oldest - f->chunks), 1, now);
 }
 
 static void

@@ -26,22 +26,22 @@
 #include "peerd/blocks.h"
 
 #define FETCH_PEERS_MAX   4
-#define FETCH_FLIGHT      16    /* chunks asked of one peer at a time */
+#define FETCH_FLIGHT      16 /* chunks asked of one peer at a time */
 #define FETCH_HALF        32768u
 #define FETCH_MSG_MAX     (FETCH_HALF + 64)
-#define FETCH_WAIT_MIN_MS 2000  /* or 3 x srtt: then somebody else is asked */
+#define FETCH_WAIT_MIN_MS 2000 /* or 3 x srtt: then somebody else is asked */
 #define FETCH_WAIT_MAX_MS 30000
-#define FETCH_STRIKES     3     /* waits in vain, then the peer is dropped */
+#define FETCH_STRIKES     3 /* waits in vain, then the peer is dropped */
 
 /* --- messages --- */
 
 struct fetch_msg {
 	uint8_t type; /* WIRE_GETMAN, _MAN, _GET or _CHUNK */
 	uint8_t id[32];
-	uint32_t size;         /* MAN */
-	unsigned i, n;         /* GET: first, n; CHUNK: i; MAN: n hashes */
-	unsigned half;         /* CHUNK */
-	const uint8_t *bytes;  /* MAN: hashes, CHUNK; borrowed */
+	uint32_t size;        /* MAN */
+	unsigned i, n;        /* GET: first, n; CHUNK: i; MAN: n hashes */
+	unsigned half;        /* CHUNK */
+	const uint8_t *bytes; /* MAN: hashes, CHUNK; borrowed */
 	size_t len;
 };
 
@@ -64,14 +64,14 @@ uint32_t fetch_half_len(uint32_t size, unsigned i, unsigned half);
 enum fetch_state {
 	FETCH_MANIFEST, /* waiting for one that hashes to the id */
 	FETCH_CHUNKS,
-	FETCH_DONE,     /* body is whole and checked */
-	FETCH_FAILED    /* no memory for it */
+	FETCH_DONE,  /* body is whole and checked */
+	FETCH_FAILED /* no memory for it */
 };
 
 /* Why a peer is not asked any more. */
 enum fetch_gone {
-	FETCH_BAD,    /* wrong manifest or chunk: report it */
-	FETCH_LACKS,  /* it says it has not got the block */
+	FETCH_BAD,   /* wrong manifest or chunk: report it */
+	FETCH_LACKS, /* it says it has not got the block */
 	FETCH_SILENT
 };
 
@@ -91,16 +91,16 @@ struct fetch_peer {
 	unsigned flight;
 	unsigned strikes;
 	bool asked_man;
-	int64_t srtt_us;    /* 0: not known */
-	struct mono heard;  /* the last that was of use */
-	struct mono asked;  /* the manifest */
+	int64_t srtt_us;   /* 0: not known */
+	struct mono heard; /* the last that was of use */
+	struct mono asked; /* the manifest */
 };
 
 struct fetch_chunk {
-	uint8_t owner;      /* slot + 1 it is asked of; 0: nobody */
-	uint8_t asked_of;   /* slots that were asked, a bit each */
-	uint8_t from[2];    /* slot + 1 each half came from; 0: not here */
-	bool strict;        /* take both halves of the owner alone */
+	uint8_t owner;    /* slot + 1 it is asked of; 0: nobody */
+	uint8_t asked_of; /* slots that were asked, a bit each */
+	uint8_t from[2];  /* slot + 1 each half came from; 0: not here */
+	bool strict;      /* take both halves of the owner alone */
 	bool done;
 	struct mono asked;
 };
@@ -115,8 +115,8 @@ struct fetch {
 	struct fetch_ops ops;
 	struct fetch_peer peers[FETCH_PEERS_MAX];
 	struct fetch_chunk chunks[BLOCK_CHUNKS_MAX];
-	struct mono due; /* fetch_tick() has work then */
-	struct mono progress; /* the last thing that was of use */
+	struct mono due;        /* fetch_tick() has work then */
+	struct mono progress;   /* the last thing that was of use */
 	uint64_t bytes_useless; /* that came and could not be used */
 };
 

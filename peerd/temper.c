@@ -4,10 +4,10 @@
  */
 #include "peerd/temper.h"
 
-#define FULL    1000 /* thousandths of a threshold that raise a level */
-#define HOLD    800  /* and that keep it */
-#define YEAR_S  (365u * 86400)
-#define STEP    1000 /* of a record's number, from level to level */
+#define FULL   1000 /* thousandths of a threshold that raise a level */
+#define HOLD   800  /* and that keep it */
+#define YEAR_S (365u * 86400)
+#define STEP   1000 /* of a record's number, from level to level */
 
 static const uint32_t span_s[TEMPER_SPANS] = { [TEMPER_HOUR] = 3600,
 	[TEMPER_DAY] = 86400,
@@ -32,8 +32,8 @@ static const struct row {
 
 /* Both buckets as they are seen at now. */
 static void
-turn(const struct temper *t, enum temper_span span, uint64_t now,
-    uint32_t *cur, uint32_t *before)
+turn(const struct temper *t, enum temper_span span, uint64_t now, uint32_t *cur,
+    uint32_t *before)
 {
 	uint64_t was = t->last / span_s[span], is = now / span_s[span];
 

@@ -41,8 +41,13 @@ enum temper_level {
 	    TEMPER_N
 };
 
-enum temper_span { TEMPER_HOUR, TEMPER_DAY, TEMPER_WEEK, TEMPER_MONTH,
-	TEMPER_SPANS };
+enum temper_span {
+	TEMPER_HOUR,
+	TEMPER_DAY,
+	TEMPER_WEEK,
+	TEMPER_MONTH,
+	TEMPER_SPANS
+};
 
 #define TEMPER_COOLDOWN_S 3600 /* a level stands so long before it falls */
 

@@ -18,6 +18,7 @@
 #include "peerd/store/fetchers.h"
 #include "peerd/store/placing.h"
 
+#define ANNOUNCERS     4      /* looked at; any will do */
 #define UPLOAD_IDLE_MS 60000  /* then its place may be taken */
 #define CTL_PART       131072 /* bytes of a body in one message */
 
@@ -76,17 +77,34 @@ bool
 bodies_is_announced(const uint8_t id[32], uint32_t *size)
 {
 	static struct recstore_rec r;
-	uint8_t prefix[32], key[1][32];
+	uint8_t prefix[32], keys[ANNOUNCERS][32];
+	struct mtree_entry e[ANNOUNCERS];
 	struct rec rec;
+	size_t n, i;
 
 	bodies_prefix(prefix, REC_BLOCK, id);
-	if (recstore_keys(store.rs, prefix, 128, NULL, false, key, 1) == 0 ||
-	    recstore_get(store.rs, key[0], false, &r) != SQL_OK ||
-	    rec_decode(&rec, &store.charter, r.raw, r.raw_len) != REC_OK)
-		return false;
-	if (size != NULL)
-		*size = (uint32_t)rec.w;
-	return true;
+	n = mtree_list(recstore_tree(store.rs), MTREE_CURRENT, prefix, 128,
+	    NULL, e, ANNOUNCERS);
+	for (i = 0; i < n; i++)
+		if (e[i].w > 0) { /* one that is withdrawn weighs nothing */
+			if (size != NULL)
+				*size = (uint32_t)e[i].w;
+			return true;
+		}
+	/* Not settled: written a moment ago, perhaps.  This is slower. */
+	n = recstore_keys(
+	    store.rs, prefix, 128, NULL, false, keys, ANNOUNCERS);
+	for (i = 0; i < n; i++) {
+		if (recstore_get(store.rs, keys[i], false, &r) != SQL_OK ||
+		    rec_decode(&rec, &store.charter, r.raw, r.raw_len) !=
+			REC_OK ||
+		    (rec.flags & REC_TOMBSTONE) != 0)
+			continue;
+		if (size != NULL)
+			*size = (uint32_t)rec.w;
+		return true;
+	}
+	return false;
 }
 
 bool
@@ -116,8 +134,9 @@ bodies_open(const uint8_t id[32], uint32_t *size)
 	if (fd == -1 || fstat(fd, &st) == -1 || st.st_size != (off_t)b.size) {
 		if (fd != -1)
 			(void)close(fd);
-		care_lost(id, fd == -1 ? "its file is gone"
-				       : "its file has another size");
+		care_lost(id,
+		    fd == -1 ? "its file is gone"
+			     : "its file has another size");
 		return -1;
 	}
 	*size = b.size;
@@ -130,8 +149,8 @@ static enum sql_rc
 rc_of_errno(void)
 {
 	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? SQL_FULL
-	    : errno == EROFS || errno == EACCES                     ? SQL_READONLY
-								    : SQL_IO;
+	    : errno == EROFS || errno == EACCES ? SQL_READONLY
+						: SQL_IO;
 }
 
 static bool
@@ -242,6 +261,25 @@ bodies_keep(const uint8_t id[32], const void *body, uint32_t size)
 }
 
 enum sql_rc
+bodies_adopt(const uint8_t id[32], uint32_t size)
+{
+	enum sql_rc rc = write_row(id, size);
+
+	if (rc == SQL_OK)
+		(void)own_say(REC_LOCATION, id, 32, false, 0, NULL, 0);
+	return rc;
+}
+
+int
+bodies_open_file(const uint8_t id[32])
+{
+	char path[PATH_LEN];
+
+	path_of(path, id, "");
+	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+enum sql_rc
 bodies_drop(const uint8_t id[32])
 {
 	struct sql *db = recstore_sql(store.rs);
@@ -347,8 +385,7 @@ upload_done(const struct asker *a, struct upload *u)
 		api_fail(a, DB_F_DISK, sql_rc_name(rc));
 		return;
 	}
-	(void)ipc_send(
-	    a->ch, a->ctl ? CTL_BLOCK_ID : DB_ID, a->id, &out);
+	(void)ipc_send(a->ch, a->ctl ? CTL_BLOCK_ID : DB_ID, a->id, &out);
 	if (a->ctl)
 		child_ctl_end(a->ch, a->id, 0, "%s", "");
 }

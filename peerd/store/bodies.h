@@ -37,6 +37,10 @@ void bodies_forget(const struct ipc *ch);
  */
 enum sql_rc bodies_keep(const uint8_t id[32], const void *body, uint32_t size);
 
+/* A whole file is here already, without a row: give it one. */
+enum sql_rc bodies_adopt(const uint8_t id[32], uint32_t size);
+int bodies_open_file(const uint8_t id[32]); /* row or not */
+
 /* Bytes that may still be kept. */
 uint64_t bodies_room(void);
 

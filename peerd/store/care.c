@@ -2,7 +2,7 @@
 /*
  * Care of the files: at the start, folder by folder, what was left half
  * written is removed and rows are held against files; after that a few
- * megabytes a tick are read and hashed, for disks forget.  What is damaged
+ * megabytes a minute are read and hashed, for disks forget.  What is damaged
  * is withdrawn and fetched again.
  */
 #include <dirent.h>
@@ -22,12 +22,13 @@
 #define DIRS        256
 #define DIR_REST_MS 5
 #define ROWS        64
-#define SCRUB_BYTES BLOCK_SIZE_MAX /* read in a tick, and one body more */
+#define SCRUB_BYTES BLOCK_SIZE_MAX /* read at a time, and one body more */
+#define SCRUB_TICKS 6              /* and then a rest: a minute */
 #define NAME_LEN    62
 
 static struct {
 	unsigned dir; /* the next; DIRS: all were seen */
-	uint64_t removed, lost;
+	uint64_t adopted, removed, lost;
 	struct event *timer;
 } start;
 static uint8_t scrub_after[32];
@@ -48,18 +49,14 @@ care_lost(const uint8_t id[32], const char *why)
 		(void)fetchers_want(id, false);
 }
 
-bool
-care_manifest(const uint8_t id[32], struct manifest *man)
+/* Hash what is there; false when it cannot be read.  Closes fd. */
+static bool
+hash_file(int fd, uint32_t size, struct manifest *man)
 {
 	static uint8_t chunk[BLOCK_CHUNK];
-	uint8_t is[32];
-	uint32_t size;
-	unsigned i;
-	int fd = bodies_open(id, &size);
 	bool good = true;
+	unsigned i;
 
-	if (fd == -1)
-		return false;
 	man->size = size;
 	for (i = 0; i < blocks_chunks(size) && good; i++) {
 		size_t len = blocks_chunk_len(size, i);
@@ -68,12 +65,31 @@ care_manifest(const uint8_t id[32], struct manifest *man)
 		blocks_hash_chunk(man->chunks[i], chunk, len);
 	}
 	(void)close(fd);
-	if (!good) {
+	return good;
+}
+
+static bool
+is_of(const struct manifest *man, const uint8_t id[32])
+{
+	uint8_t is[32];
+
+	blocks_id(is, man);
+	return memcmp(is, id, 32) == 0;
+}
+
+bool
+care_manifest(const uint8_t id[32], struct manifest *man)
+{
+	uint32_t size;
+	int fd = bodies_open(id, &size);
+
+	if (fd == -1)
+		return false;
+	if (!hash_file(fd, size, man)) {
 		care_lost(id, "its file cannot be read");
 		return false;
 	}
-	blocks_id(is, man);
-	if (memcmp(is, id, 32) == 0)
+	if (is_of(man, id))
 		return true;
 	care_lost(id, "its file has changed");
 	return false;
@@ -93,26 +109,55 @@ id_of(uint8_t id[32], unsigned dir, const char *name)
 	    len == 31;
 }
 
-/* Files without a row: half written, or written and never committed. */
-static void
+/*
+ * A file without a row is kept when it is whole: its commit was lost, or the
+ * database was.
+ */
+static bool
+adopt(const uint8_t id[32], uint64_t *bytes)
+{
+	struct manifest man;
+	struct stat st;
+	int fd = bodies_open_file(id);
+
+	if (fd == -1)
+		return false;
+	if (fstat(fd, &st) == -1 || st.st_size < 1 ||
+	    st.st_size > BLOCK_SIZE_MAX) {
+		(void)close(fd);
+		return false;
+	}
+	*bytes += (uint64_t)st.st_size;
+	if (!hash_file(fd, (uint32_t)st.st_size, &man) || !is_of(&man, id) ||
+	    bodies_adopt(id, man.size) != SQL_OK)
+		return false;
+	start.adopted++;
+	return true;
+}
+
+/* False when there is more to do, for this was enough in one go. */
+static bool
 sweep_files(unsigned dir)
 {
 	char path[sizeof(BLOCKS_DIR) + 3];
 	const struct dirent *e;
+	uint64_t bytes = 0;
 	uint8_t id[32];
 	DIR *d;
 
 	(void)snprintf(path, sizeof(path), "%s/%02x", BLOCKS_DIR, dir);
 	if ((d = opendir(path)) == NULL)
-		return;
-	while ((e = readdir(d)) != NULL) {
+		return true;
+	while (bytes < BLOCK_SIZE_MAX && (e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.' ||
-		    (id_of(id, dir, e->d_name) && bodies_is_held(id)))
+		    (id_of(id, dir, e->d_name) &&
+			(bodies_is_held(id) || adopt(id, &bytes))))
 			continue;
 		if (unlinkat(dirfd(d), e->d_name, 0) == 0)
 			start.removed++;
 	}
 	(void)closedir(d);
+	return bytes < BLOCK_SIZE_MAX;
 }
 
 /* Rows without a file, or with one of another size. */
@@ -154,16 +199,19 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 	if (store.rs == NULL || start.dir == DIRS)
 		return;
-	sweep_files(start.dir);
-	sweep_rows(start.dir);
-	if (++start.dir < DIRS) {
-		child_timer_set(
-		    start.timer, mono_add_ms(now, DIR_REST_MS), now);
+	if (sweep_files(start.dir)) {
+		sweep_rows(start.dir);
+		start.dir++;
+	}
+	if (start.dir < DIRS) {
+		child_timer_set(start.timer, mono_add_ms(now, DIR_REST_MS),
+		    now);
 		return;
 	}
-	if (start.removed > 0 || start.lost > 0)
-		log_info("blocks: %llu left-over files removed, %llu bodies "
-			 "lost",
+	if (start.adopted + start.removed + start.lost > 0)
+		log_info("blocks: %llu bodies without a row taken in, %llu "
+			 "left-over files removed, %llu bodies lost",
+		    (unsigned long long)start.adopted,
 		    (unsigned long long)start.removed,
 		    (unsigned long long)start.lost);
 }
@@ -184,10 +232,11 @@ care_tick(void)
 {
 	static struct sql_body b[ROWS];
 	struct manifest man;
+	static unsigned ticks;
 	uint64_t bytes = 0;
 	size_t n, i;
 
-	if (start.dir < DIRS ||
+	if (start.dir < DIRS || ++ticks % SCRUB_TICKS != 0 ||
 	    sql_body_list(recstore_sql(store.rs), scrub_after, b, ROWS, &n) !=
 		SQL_OK)
 		return;

@@ -20,6 +20,7 @@
 #define LOOK_MS     1000  /* whether other holders are there now */
 #define TRIED_MAX   32    /* links that will not be asked again */
 #define HOLDERS_MAX 64
+#define PLACED_MAX  (FETCHERS_MAX - 2)
 
 /* A body on its way. */
 static struct fetcher {
@@ -104,9 +105,11 @@ op_send(void *arg, uint32_t peer, const void *msg, size_t len)
 static void
 op_gone(void *arg, uint32_t peer, enum fetch_gone why)
 {
-	static const char *const names[] = { [FETCH_BAD] = "sent what the "
-		"block is not", [FETCH_LACKS] = "has it not",
-		[FETCH_SILENT] = "is silent" };
+	static const char *const names[] = {
+		[FETCH_BAD] = "sent what the block is not",
+		[FETCH_LACKS] = "has it not",
+		[FETCH_SILENT] = "is silent",
+	};
 	struct fetcher *x = arg;
 	char hex[65];
 
@@ -164,8 +167,7 @@ static void
 unwant(struct wanted *w)
 {
 	n_wanted--;
-	memmove(w, w + 1,
-	    (size_t)(wanted + n_wanted - w) * sizeof(*w));
+	memmove(w, w + 1, (size_t)(wanted + n_wanted - w) * sizeof(*w));
 }
 
 static void
@@ -183,6 +185,22 @@ begin(struct fetcher *x, const struct wanted *w, struct mono now)
 	add_holders(x, now);
 }
 
+/* The next in line; placement leaves some places to clients. */
+static struct wanted *
+next_wanted(void)
+{
+	unsigned placed = 0;
+	struct fetcher *x;
+	struct wanted *w;
+
+	for (w = wanted; w < wanted + n_wanted; w++)
+		if (w->urgent)
+			return w;
+	for (x = fetchers; x < fetchers + FETCHERS_MAX; x++)
+		placed += x->used && !x->urgent;
+	return n_wanted > 0 && placed < PLACED_MAX ? wanted : NULL;
+}
+
 static void
 begin_next(struct mono now)
 {
@@ -190,12 +208,8 @@ begin_next(struct mono now)
 	struct wanted *w;
 
 	for (x = fetchers; x < fetchers + FETCHERS_MAX; x++) {
-		if (x->used || n_wanted == 0)
+		if (x->used || (w = next_wanted()) == NULL)
 			continue;
-		for (w = wanted; w < wanted + n_wanted && !w->urgent; w++)
-			continue;
-		if (w == wanted + n_wanted)
-			w = wanted;
 		begin(x, w, now);
 		unwant(w);
 	}
@@ -357,7 +371,7 @@ arm(void)
 		if (x->used && x->f.state >= FETCH_DONE)
 			due = now;
 	}
-	if (room && n_wanted > 0)
+	if (room && next_wanted() != NULL)
 		due = now;
 	child_timer_set(timer, due, now);
 }
@@ -430,8 +444,7 @@ fetchers_limits(limit_emit emit, void *arg)
 	for (i = 0; i < FETCHERS_MAX; i++)
 		n += fetchers[i].used;
 	emit(arg, "bodies being fetched", n, FETCHERS_MAX, 0);
-	emit(arg, "bodies to be fetched", n_wanted, WANTED_MAX,
-	    wanted_refused);
+	emit(arg, "bodies to be fetched", n_wanted, WANTED_MAX, wanted_refused);
 	for (n = 0, i = 0; i < WAITERS_MAX; i++)
 		n += waiters[i].a.ch != NULL;
 	emit(arg, "requests waiting for a body", n, WAITERS_MAX,

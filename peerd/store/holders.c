@@ -125,8 +125,8 @@ choose(void)
 			now[n++] = rows[i].node;
 	if (n > 1)
 		qsort(now, n, sizeof(*now), by_id);
-	changed = n != n_live ||
-	    (n > 0 && memcmp(now, live, n * sizeof(*now)) != 0);
+	changed =
+	    n != n_live || (n > 0 && memcmp(now, live, n * sizeof(*now)) != 0);
 	free(live);
 	free(scores);
 	live = now;
@@ -199,8 +199,8 @@ placing_holders(const uint8_t id[32], bool settled, uint8_t (*ids)[32],
 	unsigned n = 0;
 
 	bodies_prefix(prefix, REC_LOCATION, id);
-	n_keys = recstore_keys(
-	    store.rs, prefix, 128, NULL, settled, keys, BATCH);
+	n_keys =
+	    recstore_keys(store.rs, prefix, 128, NULL, settled, keys, BATCH);
 	for (i = 0; i < n_keys && n < max; i++) {
 		/* The newest word counts, of a node that stopped holding too. */
 		if (recstore_get(store.rs, keys[i], false, &r) != SQL_OK ||

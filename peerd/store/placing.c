@@ -19,25 +19,28 @@
 #include "peerd/store/bodies.h"
 #include "peerd/store/fetchers.h"
 
-#define SLICE_US    2000  /* of work in one go */
-#define REST_MS     50    /* and then others */
-#define CHANGED_MAX 4096  /* blocks to look at for a change */
+#define SLICE_US    2000 /* of work in one go */
+#define REST_MS     50   /* and then others */
+#define CHANGED_MAX 4096 /* blocks to look at for a change */
 #define LOG_BATCH   256
-#define LOG_MAX     8192  /* changes of a tick looked at; the walk sees all */
+#define LOG_MAX     8192 /* changes of a tick looked at; the walk sees all */
 #define HOLDERS_MAX 64
 #define BACKOFF_MS  10000 /* after a fetch that failed; doubles */
 #define BACKOFF_MAX 8     /* times */
 #define SLOTS       (2 * LACKING_MAX)
-#define DROPS       64    /* bodies looked at in a tick when room is short */
+#define DROPS       64 /* bodies looked at in a tick when room is short */
 
 /* A block with too few copies, or one that we should hold and do not. */
-static struct lacking {
+struct lacking {
 	uint8_t id[32];
 	bool used, below;
 	uint8_t tries;
 	uint16_t jitter; /* thousandths */
-	struct mono since, due; /* due: when we fetch it */
-} *lacking; /* open addressing by the id's first bytes */
+	struct mono since;
+	struct mono due; /* when we fetch it */
+};
+
+static struct lacking *lacking; /* open addressing by the ids' first bytes */
 static size_t n_lacking, n_below;
 static uint64_t not_watched, no_room;
 
@@ -48,7 +51,7 @@ static uint64_t log_seq;
 static struct {
 	bool on;
 	uint8_t after[32];
-	struct mono next; /* when it begins again */
+	struct mono began, next; /* next: when it begins again */
 } walk;
 static uint8_t drop_after[32];
 static struct event *timer;
@@ -181,25 +184,28 @@ due_of(const struct lacking *l, bool young)
 	return mono_add_ms(l->since, wait);
 }
 
+/* Would we take it, if nobody were in a hurry? */
+static bool
+is_ours(const uint8_t id[32])
+{
+	return store.conf.fetch &&
+	    holders_rank(id, store.charter.r) < store.charter.r;
+}
+
 void
 placing_look(const uint8_t id[32])
 {
 	struct lacking *l = lacking_find(id);
 	struct mono now = mono_now();
-	unsigned copies;
 	uint32_t size = 0;
 	int64_t age;
-	bool own, held, below, announced;
+	bool announced = is_announced(id, &size, &age);
+	bool held = bodies_is_held(id), own;
+	bool below = count_holders(id, &own) < store.charter.r;
 
-	announced = is_announced(id, &size, &age);
-	held = bodies_is_held(id);
-	copies = count_holders(id, &own);
 	if (own && !held) /* said in another life of this disk */
 		(void)own_say(REC_LOCATION, id, 32, true, 0, NULL, 0);
-	below = announced && copies < store.charter.r;
-	if (!announced || (!below && (held || !store.conf.fetch ||
-				      holders_rank(id, store.charter.r) >=
-					  store.charter.r))) {
+	if (!announced || (!below && (held || !is_ours(id)))) {
 		if (l != NULL)
 			lacking_remove(l);
 		return;
@@ -322,6 +328,7 @@ static void
 walk_begin(struct mono now)
 {
 	walk.on = true;
+	walk.began = now;
 	memset(walk.after, 0, sizeof(walk.after));
 	walk.next = mono_add_ms(now, placing_scaled(PLACING_WALK_MS));
 }
@@ -404,6 +411,8 @@ static void
 drop_surplus(void)
 {
 	static struct sql_body b[DROPS];
+	uint64_t young_s = (uint64_t)placing_scaled(PLACING_REPAIR_MS) / 1000;
+	uint64_t now_s = (uint64_t)wall_now().ms / 1000;
 	size_t n, i;
 
 	if (bodies_room() >= store.conf.bodies_max / 10)
@@ -414,10 +423,8 @@ drop_surplus(void)
 	for (i = 0; i < n; i++) {
 		memcpy(drop_after, b[i].id, 32);
 		/* One just put may wait for its announcement to settle. */
-		if ((int64_t)b[i].since * 1000 +
-				placing_scaled(PLACING_REPAIR_MS) <
-			    wall_now().ms &&
-		    is_surplus(b[i].id) && bodies_drop(b[i].id) == SQL_OK)
+		if (b[i].since + young_s < now_s && is_surplus(b[i].id) &&
+		    bodies_drop(b[i].id) == SQL_OK)
 			store.n.blocks_dropped++;
 	}
 	if (n < DROPS)
@@ -432,11 +439,12 @@ placing_tick(void)
 	struct mono now = mono_now();
 
 	read_log();
-	/* Who is live changes often in a large network: a walk that is under
-	 * way goes on, and one that is over does not begin at once again. */
-	if (holders_refresh() && !walk.on)
+	/* In a large network somebody comes or goes all the time: a walk under
+	 * way goes on, and the next waits a sixth of its hour. */
+	if (holders_refresh())
 		walk.next = mono_min(walk.next,
-		    mono_add_ms(now, placing_scaled(6 * PLACING_TICK_MS)));
+		    mono_add_ms(walk.began,
+			placing_scaled(PLACING_WALK_MS / 6)));
 	if (!walk.on && mono_reached(walk.next, now))
 		walk_begin(now);
 	drop_surplus();

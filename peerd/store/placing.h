@@ -33,8 +33,8 @@ size_t holders_nodes(void); /* live nodes that store blocks */
 bool holders_is_live(const uint8_t id[32]);
 
 /* Authors of live location records of a block, at most max. */
-unsigned placing_holders(const uint8_t id[32], bool settled,
-    uint8_t (*ids)[32], unsigned max);
+unsigned placing_holders(const uint8_t id[32], bool settled, uint8_t (*ids)[32],
+    unsigned max);
 
 /* Our place among those that should hold it, from 0; r or more: none. */
 unsigned holders_rank(const uint8_t id[32], unsigned r);

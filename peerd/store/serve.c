@@ -23,7 +23,7 @@ static struct serving {
 	uint32_t link;
 	uint8_t id[32];
 	unsigned i, end, half; /* the next to be sent; end is past the last */
-} queue[SERVING_MAX]; /* in order */
+} queue[SERVING_MAX];          /* in order */
 static size_t n_queue;
 static uint64_t refused;
 

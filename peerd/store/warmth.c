@@ -12,11 +12,11 @@
 #include "peerd/store/placing.h"
 #include "peerd/temper.h"
 
-#define READS_MAX   1024 /* bodies read between two ticks */
-#define PASS_BODIES 256  /* looked at in a tick */
-#define SAYS_MAX    40   /* records in a tick: signatures have a rate */
+#define READS_MAX   1024        /* bodies read between two ticks */
+#define PASS_BODIES 256         /* looked at in a tick */
+#define SAYS_MAX    40          /* records in a tick: signatures have a rate */
 #define REFRESH_S   (3 * 86400) /* of seven days */
-#define FRESH_TICKS 3    /* what was just said is not settled yet */
+#define FRESH_TICKS 3           /* what was just said is not settled yet */
 
 static struct {
 	uint8_t id[32];
@@ -220,8 +220,7 @@ warmth_tick(void)
 	if (admitted && !pass.on && mono_reached(pass.next, now)) {
 		pass.on = true;
 		memset(pass.after, 0, sizeof(pass.after));
-		pass.next =
-		    mono_add_ms(now, placing_scaled(WARMTH_PASS_MS));
+		pass.next = mono_add_ms(now, placing_scaled(WARMTH_PASS_MS));
 	}
 	if (pass.on)
 		pass_slice((uint64_t)wall_now().ms / 1000);

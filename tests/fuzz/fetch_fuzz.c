@@ -68,8 +68,7 @@ round_trip(const uint8_t *data, size_t size)
 	} else if (in.type == WIRE_GET) {
 		fetch_put_get(&w, in.id, in.i, in.n);
 	} else {
-		fetch_put_chunk(
-		    &w, in.id, in.i, in.half, in.bytes, in.len);
+		fetch_put_chunk(&w, in.id, in.i, in.half, in.bytes, in.len);
 	}
 	ASSERT(!w.bad && w.len == size && memcmp(out, data, size) == 0);
 }
@@ -80,7 +79,8 @@ step(struct fetch *f, uint8_t what, uint8_t how, struct mono now)
 {
 	static uint8_t wrong[FETCH_HALF];
 	uint32_t peer = 1 + (how & 7);
-	struct fetch_msg m = { .type = WIRE_CHUNK, .i = what & 3,
+	struct fetch_msg m = { .type = WIRE_CHUNK,
+		.i = what & 3,
 		.half = what >> 2 & 1 };
 
 	memcpy(m.id, id, 32);

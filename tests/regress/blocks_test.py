@@ -287,6 +287,16 @@ def test_leftovers(lab):
     wait_for("the cut body is whole again", lambda: os.path.exists(path) and
              open(path, "rb").read() == body, 30)
     check("a body cut short is forgotten and fetched again", True)
+    db = os.path.join(lab.nodes[at].dir, "state", "store", "warren.db")
+    lab.nodes[at].stop()
+    lab.ctls[at].close()
+    for end in ("", "-wal", "-shm", "-journal"):
+        if os.path.exists(db + end):
+            os.unlink(db + end)
+    lab.nodes[at].start()
+    wait_for("the body is held", lambda: lab.ctls[at].block_get(bid) == body,
+             30)
+    check("bodies outlive a lost database", True)
 
 
 def test_warmth(lab):

@@ -30,10 +30,9 @@ test_sizes(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(blocks_chunks(cases[i].size), cases[i].chunks);
 		assert_int_equal(
-		    blocks_chunks(cases[i].size), cases[i].chunks);
-		assert_int_equal(blocks_chunk_len(cases[i].size,
-				     cases[i].chunks - 1),
+		    blocks_chunk_len(cases[i].size, cases[i].chunks - 1),
 		    cases[i].last);
 	}
 	assert_int_equal(blocks_chunks(0), 0);

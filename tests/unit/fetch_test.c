@@ -16,8 +16,16 @@
 #define SIZE   (BLOCK_SIZE_MAX - 12345)
 #define EVENTS 4096
 
-enum manner { GOOD, LACKING, SILENT, BAD_MAN, BAD_CHUNK, BAD_HALF, SHORT,
-	LOST /* its link ends in the middle */ };
+enum manner {
+	GOOD,
+	LACKING,
+	SILENT,
+	BAD_MAN,
+	BAD_CHUNK,
+	BAD_HALF,
+	SHORT,
+	LOST /* its link ends in the middle */
+};
 
 struct holder {
 	enum manner manner;
@@ -167,8 +175,9 @@ deliver(const struct event *e)
 			fetch_lose_peer(&f, e->peer, now());
 			return;
 		}
-		memcpy(bytes, body + (size_t)e->i * BLOCK_CHUNK +
-		    e->half * FETCH_HALF, len);
+		memcpy(bytes,
+		    body + (size_t)e->i * BLOCK_CHUNK + e->half * FETCH_HALF,
+		    len);
 		if (h->manner == BAD_CHUNK && e->i % 3 == 1)
 			bytes[7] ^= 1;
 		if (h->manner == BAD_HALF && e->half == 1)
@@ -209,8 +218,8 @@ run(void)
 		for (i = 0; i < FETCH_PEERS_MAX; i++) {
 			flight = f.peers[i].flight;
 			assert_true(flight <= FETCH_FLIGHT);
-			most_flight = flight > most_flight ? flight
-							   : most_flight;
+			most_flight =
+			    flight > most_flight ? flight : most_flight;
 		}
 	}
 	return (now_us - began) / 1000;
@@ -367,7 +376,9 @@ test_slow_line(void **state)
 static void
 test_mixed_blame(void **state)
 {
-	struct fetch_msg m = { .type = WIRE_CHUNK, .i = 0, .half = 0,
+	struct fetch_msg m = { .type = WIRE_CHUNK,
+		.i = 0,
+		.half = 0,
 		.len = FETCH_HALF };
 	static uint8_t wrong[FETCH_HALF];
 
@@ -408,8 +419,10 @@ test_mixed_blame(void **state)
 static void
 test_not_asked(void **state)
 {
-	struct fetch_msg m = { .type = WIRE_CHUNK, .i = 63,
-		.bytes = body, .len = FETCH_HALF };
+	struct fetch_msg m = { .type = WIRE_CHUNK,
+		.i = 63,
+		.bytes = body,
+		.len = FETCH_HALF };
 
 	(void)state;
 	begin();
@@ -458,8 +471,7 @@ test_messages(void **state)
 	assert_true(fetch_decode(&m, w.p, w.len));
 	assert_int_equal(m.i, 63);
 	for (len = 0; len < w.len; len++) {
-		assert_false(
-		    fetch_decode(&m, flush_copy(&fl, w.p, len), len));
+		assert_false(fetch_decode(&m, flush_copy(&fl, w.p, len), len));
 		flush_free(&fl);
 	}
 	wr_init(&w, buf, sizeof(buf));

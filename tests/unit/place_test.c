@@ -36,8 +36,8 @@ make(struct place_node *pn, uint32_t i, unsigned groups, unsigned regions)
 	put_u32(pn->id + 28, i);
 	pn->group = 1 + i % groups;
 	if (regions > 0)
-		(void)snprintf(
-		    pn->region, sizeof(pn->region), "r%u", i % regions);
+		(void)snprintf(pn->region, sizeof(pn->region), "r%u",
+		    i % regions);
 }
 
 static void
@@ -99,13 +99,13 @@ test_order(void **state)
 		turned[i] = nodes[NODES - 1 - i];
 	for (i = 0; i < 200; i++) {
 		block_id(block, i);
-		assert_int_equal(
-		    place_pick(nodes, NODES, block, R, scores, a), R);
-		assert_int_equal(
-		    place_pick(turned, NODES, block, R, scores, b), R);
+		assert_int_equal(place_pick(nodes, NODES, block, R, scores, a),
+		    R);
+		assert_int_equal(place_pick(turned, NODES, block, R, scores, b),
+		    R);
 		for (k = 0; k < R; k++)
-			assert_memory_equal(
-			    nodes[a[k]].id, turned[b[k]].id, 32);
+			assert_memory_equal(nodes[a[k]].id, turned[b[k]].id,
+			    32);
 	}
 }
 
@@ -140,8 +140,8 @@ test_apart(void **state)
 		(void)place_pick(nodes, NODES, block, R, scores, out);
 		for (k = 0; k < R; k++)
 			for (j = 0; j < k; j++) {
-				assert_true(nodes[out[k]].group !=
-				    nodes[out[j]].group);
+				assert_true(
+				    nodes[out[k]].group != nodes[out[j]].group);
 				assert_string_not_equal(nodes[out[k]].region,
 				    nodes[out[j]].region);
 			}

@@ -58,8 +58,7 @@ test_thresholds(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		memset(&t, 0, sizeof(t));
 		spread(&t, cases[i].reads, T0, cases[i].over);
-		got = temper_level(
-		    &t, TEMPER_FROZEN, 0, T0 + cases[i].over);
+		got = temper_level(&t, TEMPER_FROZEN, 0, T0 + cases[i].over);
 		if (got != cases[i].want)
 			fail_msg("%s: %s", cases[i].name, temper_name(got));
 	}
@@ -121,23 +120,22 @@ test_hysteresis(void **state)
 	(void)state;
 	/* Below HOT but not below 0.8 of it: it stands, however long. */
 	temper_read(&t, 81, now);
-	assert_int_equal(
-	    temper_level(&t, TEMPER_HOT, since, now + 2 * H), TEMPER_HOT);
-	assert_int_equal(
-	    temper_level(&t, TEMPER_WARM, since, now), TEMPER_WARM);
+	assert_int_equal(temper_level(&t, TEMPER_HOT, since, now + 2 * H),
+	    TEMPER_HOT);
+	assert_int_equal(temper_level(&t, TEMPER_WARM, since, now),
+	    TEMPER_WARM);
 	/* Below 0.8: it falls, but not before the cool-down. */
 	memset(&t, 0, sizeof(t));
 	temper_read(&t, 79, now);
-	assert_int_equal(temper_level(&t, TEMPER_HOT, now,
-			     now + TEMPER_COOLDOWN_S - 1),
+	assert_int_equal(
+	    temper_level(&t, TEMPER_HOT, now, now + TEMPER_COOLDOWN_S - 1),
 	    TEMPER_HOT);
-	assert_int_equal(temper_level(&t, TEMPER_HOT, now,
-			     now + TEMPER_COOLDOWN_S),
+	assert_int_equal(
+	    temper_level(&t, TEMPER_HOT, now, now + TEMPER_COOLDOWN_S),
 	    TEMPER_WARM);
 	/* And up again at once. */
 	temper_read(&t, 21, now);
-	assert_int_equal(
-	    temper_level(&t, TEMPER_WARM, now, now), TEMPER_HOT);
+	assert_int_equal(temper_level(&t, TEMPER_WARM, now, now), TEMPER_HOT);
 }
 
 /* A block on the edge of HOT for a week changes a few times, not hourly. */
@@ -166,8 +164,10 @@ test_flutter(void **state)
 static void
 test_forms(void **state)
 {
-	struct temper t = { .last = 9, .cur = { 1, 2, 3, UINT32_MAX },
-		.before = { 5, 6, 7, INT32_MAX } }, u = { .last = 9 };
+	struct temper t = { .last = 9,
+		.cur = { 1, 2, 3, UINT32_MAX },
+		.before = { 5, 6, 7, INT32_MAX } },
+		      u = { .last = 9 };
 	enum temper_span s;
 	int i;
 
@@ -176,9 +176,8 @@ test_forms(void **state)
 		temper_unpack(&u, s, temper_pack(&t, s));
 	assert_memory_equal(&t, &u, sizeof(t));
 	for (i = 0; i < TEMPER_N; i++)
-		assert_int_equal(temper_of_weight(
-				     temper_weight((enum temper_level)i)),
-		    i);
+		assert_int_equal(
+		    temper_of_weight(temper_weight((enum temper_level)i)), i);
 	assert_int_equal(temper_of_weight(-1), TEMPER_FROZEN);
 	assert_int_equal(temper_of_weight(999999), TEMPER_VIRAL);
 	assert_string_equal(temper_name(TEMPER_VIRAL), "VIRAL");
