@@ -4,6 +4,8 @@
  * content.  A body is written to a temporary file, fsynced, renamed, and its
  * directory fsynced, before its row in the database says that it is held.
  * Which blocks are to be held here is placing.h's business.
+ *
+ *   bodies.c    files and rows     bodyreq.c   requests for them
  */
 #ifndef WARREN_STORE_BODIES_H
 #define WARREN_STORE_BODIES_H
