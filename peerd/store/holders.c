@@ -13,6 +13,7 @@
 
 #define NODES_MAX 65536
 #define BATCH     256
+#define FAR       64 /* times r: nobody so far back is picked */
 
 /* A node record, in the order of the tree. */
 struct row {
@@ -183,6 +184,16 @@ holders_rank(const uint8_t id[32], unsigned r)
 		if (memcmp(live[out[i]].id, store.node.id, 32) == 0)
 			return i;
 	return r;
+}
+
+bool
+holders_may_rank(const uint8_t id[32], unsigned r)
+{
+	uint64_t part = UINT64_MAX / (n_live + 1);
+
+	/* Better than ours are n_live * (1 - score) nodes, more or less. */
+	return n_live <= FAR * r ||
+	    place_score(id, store.node.id) >= UINT64_MAX - part * FAR * r;
 }
 
 /* --- who holds --- */

@@ -188,7 +188,7 @@ due_of(const struct lacking *l, bool young)
 static bool
 is_ours(const uint8_t id[32])
 {
-	return store.conf.fetch &&
+	return store.conf.fetch && holders_may_rank(id, store.charter.r) &&
 	    holders_rank(id, store.charter.r) < store.charter.r;
 }
 

@@ -39,6 +39,13 @@ unsigned placing_holders(const uint8_t id[32], bool settled, uint8_t (*ids)[32],
 /* Our place among those that should hold it, from 0; r or more: none. */
 unsigned holders_rank(const uint8_t id[32], unsigned r);
 
+/*
+ * False when so many nodes score better than we that only a network of very
+ * few groups would pick us: one hash instead of one for each node.  Good
+ * enough where copies are not lacking.
+ */
+bool holders_may_rank(const uint8_t id[32], unsigned r);
+
 /* --- placing.c --- */
 
 void placing_start(void);

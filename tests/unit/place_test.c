@@ -66,6 +66,21 @@ test_groups(void **state)
 	assert_int_equal(place_group(&none), 0);
 }
 
+/* By Python's hashlib, from the header's words. */
+static void
+test_score(void **state)
+{
+	uint8_t block[32], node[32];
+	uint8_t i;
+
+	(void)state;
+	for (i = 0; i < 32; i++) {
+		block[i] = i;
+		node[i] = (uint8_t)(32 + i);
+	}
+	assert_true(place_score(block, node) == UINT64_C(0xa66947ec16ec581f));
+}
+
 static void
 test_node_set(void **state)
 {
@@ -263,6 +278,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_score),
 		cmocka_unit_test(test_node_set),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_few),
