@@ -164,12 +164,30 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Records exchanged by sync")                                               \
   X("sync_records_out", "sync_records", COUNTER, "", "direction=\"out\"",      \
     "Records exchanged by sync")                                               \
-  X("blocks_fetched", "blocks_fetched", COUNTER, "", "",                       \
-    "Block bodies fetched from other nodes")                                   \
-  X("blocks_served", "blocks_served", COUNTER, "", "",                         \
-    "Block bodies given to clients")                                           \
-  X("chunks_refused", "chunks_refused", COUNTER, "", "",                       \
-    "Chunks that did not match their hash")                                    \
+  X("blocks_held", "blocks_held", GAUGE, "",                                   \
+    "", "Block bodies on this disk")                                           \
+  X("block_bytes_held", "block_held_bytes", GAUGE, "bytes",                    \
+    "", "Bytes of block bodies on this disk")                                  \
+  X("blocks_below_r", "blocks_below_r", GAUGE, "",                             \
+    "", "Blocks known to have too few copies")                                 \
+  X("blocks_fetching", "blocks_fetching", GAUGE, "",                           \
+    "", "Block bodies on their way here")                                      \
+  X("blocks_read", "blocks_read", COUNTER, "",                                 \
+    "", "Block bodies handed to clients")                                      \
+  X("blocks_fetched", "block_fetches", COUNTER, "",                            \
+    "result=\"kept\"", "Block bodies fetched from other nodes")                \
+  X("blocks_not_fetched", "block_fetches", COUNTER, "",                        \
+    "result=\"failed\"", "Block bodies fetched from other nodes")              \
+  X("blocks_served", "blocks_served", COUNTER, "",                             \
+    "", "Manifests of blocks given to other nodes")                            \
+  X("chunks_served", "block_chunks_served", COUNTER, "",                       \
+    "", "Chunks of blocks given to other nodes")                               \
+  X("chunks_refused", "block_chunks_refused", COUNTER, "",                     \
+    "", "Wrong manifests and chunks that holders sent")                        \
+  X("blocks_damaged", "blocks_damaged", COUNTER, "",                           \
+    "", "Block bodies lost or changed on this disk")                           \
+  X("blocks_dropped", "blocks_dropped", COUNTER, "",                           \
+    "", "Block bodies given up for want of room")                              \
   X("http_requests", "http_requests", COUNTER, "", "",                         \
     "HTTP requests that were read whole")                                      \
   X("http_responses_2xx", "http_responses", COUNTER, "", "code=\"2xx\"",       \

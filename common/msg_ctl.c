@@ -20,6 +20,9 @@ MSG_DEFINE(ctl_attack, MSG_CTL_ATTACK)
 MSG_DEFINE(ctl_db_bad, MSG_CTL_DB_BAD)
 MSG_DEFINE(ctl_db_checked, MSG_CTL_DB_CHECKED)
 MSG_DEFINE(ctl_charter, MSG_CTL_CHARTER)
+MSG_DEFINE(ctl_block_put, MSG_CTL_BLOCK_PUT)
+MSG_DEFINE(ctl_block_get, MSG_CTL_BLOCK_GET)
+MSG_DEFINE(ctl_block_part, MSG_CTL_BLOCK_PART)
 
 static const struct msg_def defs[] = { CTL_MSGS(MSG_DEF) };
 

@@ -92,6 +92,25 @@
 #define MSG_CTL_CHARTER(F, T)                                            \
 	F(T, BLOB, charter, 0, 16384)
 
+/* Part of a body, in order, all with one token that the asker made up.  Each
+ * part is answered by CTL_END; the last by CTL_BLOCK_ID before it. */
+#define MSG_CTL_BLOCK_PUT(F, T)                                          \
+	F(T, U64,  token, 0, 0)                                          \
+	F(T, U32,  size, 0, 4194304) /* of the whole */                  \
+	F(T, U32,  off, 0, 4194304)                                      \
+	F(T, BLOB, data, 0, 131072)
+
+/* What there is from off on, as much as fits: answered by CTL_BLOCK_PART. */
+#define MSG_CTL_BLOCK_GET(F, T)                                          \
+	F(T, BIN,  id, 32, 0)                                            \
+	F(T, BOOL, fetch, 0, 0)     /* from other holders, if need be */ \
+	F(T, U32,  off, 0, 4194304)
+
+#define MSG_CTL_BLOCK_PART(F, T)                                         \
+	F(T, U32,  size, 0, 4194304) /* of the whole */                  \
+	F(T, U32,  off, 0, 4194304)                                      \
+	F(T, BLOB, data, 0, 131072)
+
 #define CTL_MSGS(X)                                                      \
 	X(CTL_HELLO,        100, MSG_UP,   PH_ANY, FD_NONE, ctl_hello)   \
 	X(CTL_END,          101, MSG_UP,   PH_ANY, FD_NONE, ctl_end)     \
@@ -144,6 +163,10 @@
 	X(CTL_DB_RECORDS,   151, MSG_UP,   PH_ANY, FD_NONE, db_records)  \
 	X(CTL_DB_PROVED,    152, MSG_UP,   PH_ANY, FD_NONE, db_proved)   \
 	X(CTL_CHARTER,      153, MSG_UP,   PH_ANY, FD_NONE, ctl_charter) \
+	X(CTL_BLOCK_PUT,    154, MSG_DOWN, PH_ANY, FD_NONE, ctl_block_put) \
+	X(CTL_BLOCK_GET,    155, MSG_DOWN, PH_ANY, FD_NONE, ctl_block_get) \
+	X(CTL_BLOCK_ID,     156, MSG_UP,   PH_ANY, FD_NONE, db_id)       \
+	X(CTL_BLOCK_PART,   157, MSG_UP,   PH_ANY, FD_NONE, ctl_block_part) \
 	CTL_MSGS_ATTACK(X)
 
 /* One address that asked our STUN server. */
@@ -186,6 +209,9 @@ MSG_DECLARE(ctl_attack, MSG_CTL_ATTACK)
 MSG_DECLARE(ctl_db_bad, MSG_CTL_DB_BAD)
 MSG_DECLARE(ctl_db_checked, MSG_CTL_DB_CHECKED)
 MSG_DECLARE(ctl_charter, MSG_CTL_CHARTER)
+MSG_DECLARE(ctl_block_put, MSG_CTL_BLOCK_PUT)
+MSG_DECLARE(ctl_block_get, MSG_CTL_BLOCK_GET)
+MSG_DECLARE(ctl_block_part, MSG_CTL_BLOCK_PART)
 
 extern const struct msg_table msgs_ctl;
 

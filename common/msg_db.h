@@ -9,6 +9,7 @@
  *	  PS_PEER, PS_MESSAGE    --------------------->
  *	        <------------ PS_MESSAGE  sync and block messages of a link
  *	        <------------ PS_ROOT     a tick is settled
+ *	        <------------ PS_REACH    a node that holds what we want
  *
  *	store (upper)                                  apid
  *	  DB_STATE at the start and at each tick ----->
@@ -91,6 +92,10 @@ enum db_fail {
 	F(T, U32,  link, 0, 0)                                           \
 	F(T, U32,  bytes, 0, 0)
 
+/* A link to this node would be of use. */
+#define MSG_PS_REACH(F, T)                                               \
+	F(T, BIN,  id, 32, 0)
+
 #define MSG_PS_ROOT(F, T)                                                \
 	F(T, U64,  tick, 0, 0)                                           \
 	F(T, BIN,  root, 32, 0)                                          \
@@ -107,7 +112,8 @@ enum db_fail {
 	X(PS_MESSAGE,    5, MSG_BOTH, PH_ANY, FD_NONE, ps_message)       \
 	X(PS_SCORE,      6, MSG_UP,   PH_ANY, FD_NONE, ps_score)         \
 	X(PS_ROOT,       7, MSG_UP,   PH_ANY, FD_NONE, ps_root)          \
-	X(PS_DRAINED,    8, MSG_DOWN, PH_ANY, FD_NONE, ps_drained)
+	X(PS_DRAINED,    8, MSG_DOWN, PH_ANY, FD_NONE, ps_drained)       \
+	X(PS_REACH,      9, MSG_UP,   PH_ANY, FD_NONE, ps_reach)
 
 /* A kind's part of the settled database. */
 #define MSG_DB_KIND(F, T)                                                \
@@ -265,6 +271,7 @@ MSG_DECLARE(ps_message, MSG_PS_MESSAGE)
 MSG_DECLARE(ps_score, MSG_PS_SCORE)
 MSG_DECLARE(ps_root, MSG_PS_ROOT)
 MSG_DECLARE(ps_drained, MSG_PS_DRAINED)
+MSG_DECLARE(ps_reach, MSG_PS_REACH)
 MSG_DECLARE(db_kind, MSG_DB_KIND)
 MSG_DECLARE(db_region, MSG_DB_REGION)
 MSG_DECLARE(db_state, MSG_DB_STATE)

@@ -172,6 +172,24 @@ on_root(struct ipc *ch, const struct ipc_msg *m)
 		send_root(c);
 }
 
+/* The store wants a block that this node holds: once we are linked it asks. */
+static void
+on_reach(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct msg_ps_reach *q = m->body;
+	const struct known_node *n = known_find(&peerd.known, q->id);
+	struct dial_why dial = { .kind = DIAL_CTL, .has_key = true };
+
+	(void)ch;
+	memcpy(dial.key, q->id, 32);
+	if (!peerd.running || peerd.stopping || n == NULL ||
+	    conn_find(q->id) != NULL || discover_is_held(q->id) ||
+	    !nodes_dial_addr(n, 0, &dial.addr) ||
+	    asks_is_dialling(&dial.addr, q->id))
+		return;
+	(void)asks_dial(&dial);
+}
+
 static void
 on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 {
@@ -191,6 +209,7 @@ static const struct ipc_handler handlers[] = {
 	{ PS_MESSAGE, on_message },
 	{ PS_SCORE, on_score },
 	{ PS_ROOT, on_root },
+	{ PS_REACH, on_reach },
 	{ 0, NULL },
 };
 

@@ -87,6 +87,8 @@ static const struct route {
 	{ CTL_DB_GET,          true,  TO(PROC_STORE), NULL },
 	{ CTL_DB_LIST,         true,  TO(PROC_STORE), NULL },
 	{ CTL_DB_PROVE,        true,  TO(PROC_STORE), NULL },
+	{ CTL_BLOCK_PUT,       false, TO(PROC_STORE), NULL },
+	{ CTL_BLOCK_GET,       false, TO(PROC_STORE), NULL },
 	{ CTL_NETCHECK,        true,  TO(PROC_STUND), NULL },
 	{ CTL_PING,            true,  TO(PROC_PEERD), NULL },
 	{ CTL_PEER_ADD,        false, TO(PROC_PEERD), ctl_peer_add },

@@ -34,6 +34,8 @@ node_init(void)
 	n->started = (uint64_t)wall_now().ms;
 	n->allow = (uint8_t)warrend.conf.address_allow;
 	n->test_echo = warrend.conf.test_echo;
+	if (warrend.conf.store.fetch)
+		n->caps |= CAP_STORAGE; /* others count on us for blocks */
 	(void)strlcpy(n->sandbox, "full", sizeof(n->sandbox));
 }
 

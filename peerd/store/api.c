@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/proof.h"
 #include "peerd/store/bodies.h"
+#include "peerd/store/fetchers.h"
 #include "peerd/store/links.h"
 
 static struct ipc *apids[APIDS_MAX];
@@ -306,6 +307,7 @@ on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 		log_warn("channel to apid: %s", why);
 	writes_forget(ch);
 	bodies_forget(ch);
+	fetchers_forget(ch);
 	for (i = 0; i < APIDS_MAX; i++)
 		if (apids[i] == ch)
 			apids[i] = NULL;
@@ -336,6 +338,7 @@ api_open(unsigned index, int fd)
 	if (apids[index] != NULL) {
 		writes_forget(apids[index]);
 		bodies_forget(apids[index]);
+		fetchers_forget(apids[index]);
 		ipc_free(apids[index]);
 	}
 	apids[index] = ipc_new(child_base(), fd, &conf);

@@ -8,22 +8,31 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
-#include "peerd/blocks.h"
+#include "peerd/store/fetchers.h"
+#include "peerd/store/placing.h"
+
+#define ANNOUNCERS 4 /* looked at; any will do */
 
 #define PATH_LEN (sizeof(BLOCKS_DIR) + 1 + 2 + 1 + 62 + 5)
 
-/* A body on its way from apid. */
-static struct upload {
-	struct ipc *ch; /* NULL: free */
-	uint32_t id, size, have;
-	uint8_t *body;
-} uploads[UPLOADS_MAX];
+/* What is held, counted once and kept up to date. */
+static struct {
+	bool known;
+	uint64_t n, bytes;
+} held;
+
+static void
+count_held(void)
+{
+	if (!held.known)
+		held.known = sql_body_totals(recstore_sql(store.rs), &held.n,
+				 &held.bytes) == SQL_OK;
+}
 
 static void
 path_of(char path[PATH_LEN], const uint8_t id[32], const char *suffix)
@@ -54,17 +63,34 @@ bool
 bodies_is_announced(const uint8_t id[32], uint32_t *size)
 {
 	static struct recstore_rec r;
-	uint8_t prefix[32], key[1][32];
+	uint8_t prefix[32], keys[ANNOUNCERS][32];
+	struct mtree_entry e[ANNOUNCERS];
 	struct rec rec;
+	size_t n, i;
 
 	bodies_prefix(prefix, REC_BLOCK, id);
-	if (recstore_keys(store.rs, prefix, 128, NULL, false, key, 1) == 0 ||
-	    recstore_get(store.rs, key[0], false, &r) != SQL_OK ||
-	    rec_decode(&rec, &store.charter, r.raw, r.raw_len) != REC_OK)
-		return false;
-	if (size != NULL)
-		*size = (uint32_t)rec.w;
-	return true;
+	n = mtree_list(recstore_tree(store.rs), MTREE_CURRENT, prefix, 128,
+	    NULL, e, ANNOUNCERS);
+	for (i = 0; i < n; i++)
+		if (e[i].w > 0) { /* one that is withdrawn weighs nothing */
+			if (size != NULL)
+				*size = (uint32_t)e[i].w;
+			return true;
+		}
+	/* Not settled: written a moment ago, perhaps.  This is slower. */
+	n = recstore_keys(
+	    store.rs, prefix, 128, NULL, false, keys, ANNOUNCERS);
+	for (i = 0; i < n; i++) {
+		if (recstore_get(store.rs, keys[i], false, &r) != SQL_OK ||
+		    rec_decode(&rec, &store.charter, r.raw, r.raw_len) !=
+			REC_OK ||
+		    (rec.flags & REC_TOMBSTONE) != 0)
+			continue;
+		if (size != NULL)
+			*size = (uint32_t)rec.w;
+		return true;
+	}
+	return false;
 }
 
 bool
@@ -87,11 +113,16 @@ bodies_open(const uint8_t id[32], uint32_t *size)
 		return -1;
 	path_of(path, id, "");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd == -1 && errno != ENOENT) { /* too many files, no rights */
+		log_warn("block %s: %s", path, strerror(errno));
+		return -1;
+	}
 	if (fd == -1 || fstat(fd, &st) == -1 || st.st_size != (off_t)b.size) {
-		log_warn("block %s: %s", path,
-		    fd == -1 ? strerror(errno) : "the file has another size");
 		if (fd != -1)
 			(void)close(fd);
+		care_lost(id,
+		    fd == -1 ? "its file is gone"
+			     : "its file has another size");
 		return -1;
 	}
 	*size = b.size;
@@ -104,8 +135,8 @@ static enum sql_rc
 rc_of_errno(void)
 {
 	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? SQL_FULL
-	    : errno == EROFS || errno == EACCES                     ? SQL_READONLY
-								    : SQL_IO;
+	    : errno == EROFS || errno == EACCES ? SQL_READONLY
+						: SQL_IO;
 }
 
 static bool
@@ -182,27 +213,56 @@ write_row(const uint8_t id[32], uint32_t size)
 		rc = sql_commit(db);
 	if (rc != SQL_OK)
 		sql_rollback(db);
+	held.known = held.known && rc == SQL_OK;
+	held.n++;
+	held.bytes += size;
 	return rc;
+}
+
+uint64_t
+bodies_room(void)
+{
+	count_held();
+	return held.known && held.bytes < store.conf.bodies_max
+	    ? store.conf.bodies_max - held.bytes
+	    : 0;
 }
 
 enum sql_rc
 bodies_keep(const uint8_t id[32], const void *body, uint32_t size)
 {
-	uint64_t n, bytes;
 	enum sql_rc rc;
 
 	if (bodies_is_held(id))
 		return SQL_OK;
-	rc = sql_body_totals(recstore_sql(store.rs), &n, &bytes);
-	if (rc == SQL_OK && bytes + size > store.conf.bodies_max)
+	if (size > bodies_room())
 		return SQL_FULL;
-	if (rc != SQL_OK || (rc = write_file(id, body, size)) != SQL_OK ||
+	if ((rc = write_file(id, body, size)) != SQL_OK ||
 	    (rc = write_row(id, size)) != SQL_OK) {
 		store_disk(rc, "keeping a block");
 		return rc;
 	}
 	(void)own_say(REC_LOCATION, id, 32, false, 0, NULL, 0);
 	return SQL_OK;
+}
+
+enum sql_rc
+bodies_adopt(const uint8_t id[32], uint32_t size)
+{
+	enum sql_rc rc = write_row(id, size);
+
+	if (rc == SQL_OK)
+		(void)own_say(REC_LOCATION, id, 32, false, 0, NULL, 0);
+	return rc;
+}
+
+int
+bodies_open_file(const uint8_t id[32])
+{
+	char path[PATH_LEN];
+
+	path_of(path, id, "");
+	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 enum sql_rc
@@ -221,140 +281,20 @@ bodies_drop(const uint8_t id[32])
 		sql_rollback(db);
 		return rc;
 	}
+	held.known = false; /* rare enough to be counted anew */
 	path_of(path, id, "");
 	(void)unlink(path);
+	serve_forget(id);
 	(void)own_say(REC_LOCATION, id, 32, true, 0, NULL, 0);
 	return SQL_OK;
-}
-
-/* --- requests --- */
-
-static struct upload *
-upload_of(const struct asker *a)
-{
-	struct upload *u;
-
-	for (u = uploads; u < uploads + UPLOADS_MAX; u++)
-		if (u->ch == a->ch && u->id == a->id)
-			return u;
-	return NULL;
-}
-
-static void
-upload_end(struct upload *u)
-{
-	free(u->body);
-	memset(u, 0, sizeof(*u));
-}
-
-void
-bodies_forget(const struct ipc *ch)
-{
-	struct upload *u;
-
-	for (u = uploads; u < uploads + UPLOADS_MAX; u++)
-		if (u->ch == ch)
-			upload_end(u);
-}
-
-static struct upload *
-upload_begin(const struct asker *a, uint32_t size)
-{
-	struct upload *u;
-
-	for (u = uploads; u < uploads + UPLOADS_MAX; u++)
-		if (u->ch == NULL)
-			break;
-	if (u == uploads + UPLOADS_MAX || (u->body = malloc(size)) == NULL)
-		return NULL;
-	u->ch = a->ch;
-	u->id = a->id;
-	u->size = size;
-	return u;
-}
-
-static void
-upload_done(const struct asker *a, struct upload *u)
-{
-	struct manifest m;
-	struct msg_db_id out;
-	enum sql_rc rc;
-
-	blocks_manifest(&m, u->body, u->size);
-	blocks_id(out.id, &m);
-	if (!bodies_is_announced(out.id, NULL)) {
-		api_fail(a, DB_F_BAD,
-		    "no block record announces this body: put that first");
-		return;
-	}
-	rc = bodies_keep(out.id, u->body, u->size);
-	if (rc == SQL_OK)
-		(void)ipc_send(a->ch, DB_ID, a->id, &out);
-	else
-		api_fail(a, DB_F_DISK, sql_rc_name(rc));
-}
-
-void
-bodies_put_part(const struct asker *a, const struct msg_db_block_put *q)
-{
-	struct upload *u = upload_of(a);
-
-	if (q->size == 0 || q->size > BLOCK_SIZE_MAX) {
-		api_fail(a, DB_F_TOO_LARGE, "a block has 1 byte to 4 MiB");
-		return;
-	}
-	if (u == NULL && q->off == 0 && (u = upload_begin(a, q->size)) == NULL) {
-		api_fail(a, DB_F_BUSY, "too many bodies at a time");
-		return;
-	}
-	if (u == NULL || q->size != u->size || q->off != u->have ||
-	    q->data.len > u->size - u->have) {
-		if (u != NULL)
-			upload_end(u);
-		api_fail(a, DB_F_BAD, "parts of a body out of order");
-		return;
-	}
-	memcpy(u->body + u->have, q->data.p, q->data.len);
-	u->have += q->data.len;
-	if (u->have < u->size)
-		return;
-	upload_done(a, u);
-	upload_end(u);
-}
-
-void
-bodies_give(const struct asker *a, const struct msg_db_block_get *q)
-{
-	struct msg_db_block out;
-	int fd;
-
-	memcpy(out.id, q->id, 32);
-	fd = bodies_open(q->id, &out.size);
-	if (fd == -1) {
-		api_fail(a, DB_F_NOT_FOUND, "the block is not held here");
-		return;
-	}
-	store.n.blocks_served++;
-	(void)ipc_send_fd(a->ch, DB_BLOCK, a->id, &out, fd, -1);
-}
-
-void
-bodies_have(const struct asker *a, const struct msg_db_have *q)
-{
-	static uint8_t words[1000];
-	struct msg_db_have_is out = { .words = { words, q->n_ids } };
-	size_t i;
-
-	for (i = 0; i < q->n_ids; i++)
-		words[i] = bodies_is_held(q->ids[i].id)        ? 'h'
-		    : bodies_is_announced(q->ids[i].id, NULL) ? 'm'
-							       : 'u';
-	(void)ipc_send(a->ch, DB_HAVE_IS, a->id, &out);
 }
 
 void
 bodies_state(struct msg_db_state *s)
 {
-	(void)sql_body_totals(
-	    recstore_sql(store.rs), &s->bodies, &s->body_bytes);
+	count_held();
+	s->bodies = held.n;
+	s->body_bytes = held.bytes;
+	s->below_r = placing_below();
+	s->fetching = fetchers_wanted();
 }

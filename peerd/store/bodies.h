@@ -3,7 +3,9 @@
  * Block bodies on this disk: blocks/ab/cdef..., one file each, named by their
  * content.  A body is written to a temporary file, fsynced, renamed, and its
  * directory fsynced, before its row in the database says that it is held.
- * Which blocks are to be held here is place.c's business.
+ * Which blocks are to be held here is placing.h's business.
+ *
+ *   bodies.c    files and rows     bodyreq.c   requests for them
  */
 #ifndef WARREN_STORE_BODIES_H
 #define WARREN_STORE_BODIES_H
@@ -15,10 +17,17 @@
 /* Part of a body from a client; the last part is answered by DB_ID. */
 void bodies_put_part(const struct asker *a, const struct msg_db_block_put *q);
 
-/* A descriptor to read it from: DB_BLOCK. */
+/* A descriptor to read it from: DB_BLOCK.  It may be fetched first. */
 void bodies_give(const struct asker *a, const struct msg_db_block_get *q);
 
-/* Which of these are here: DB_HAVE_IS. */
+/* The same for warrenctl: CTL_BLOCK_ID, CTL_BLOCK_PART. */
+void bodies_ctl_put(const struct asker *a, const struct msg_ctl_block_put *q);
+void bodies_ctl_get(const struct asker *a, const struct msg_ctl_block_get *q);
+
+/* What was waited for is here: answer, from off on for warrenctl. */
+void bodies_answer(const struct asker *a, const uint8_t id[32], uint32_t off);
+
+/* Which of these are here, which are on their way: DB_HAVE_IS. */
 void bodies_have(const struct asker *a, const struct msg_db_have *q);
 
 /* That channel is gone: forget what it had begun. */
@@ -30,7 +39,17 @@ void bodies_forget(const struct ipc *ch);
  */
 enum sql_rc bodies_keep(const uint8_t id[32], const void *body, uint32_t size);
 
-/* Open it for reading; -1 when it is not held.  *size is set. */
+/* A whole file is here already, without a row: give it one. */
+enum sql_rc bodies_adopt(const uint8_t id[32], uint32_t size);
+int bodies_open_file(const uint8_t id[32]); /* row or not */
+
+/* Bytes that may still be kept. */
+uint64_t bodies_room(void);
+
+/*
+ * Open it for reading; -1 when it is not held.  *size is set.  A file that is
+ * gone or of another size is care_lost().
+ */
 int bodies_open(const uint8_t id[32], uint32_t *size);
 bool bodies_is_held(const uint8_t id[32]);
 enum sql_rc bodies_drop(const uint8_t id[32]);

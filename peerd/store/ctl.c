@@ -8,7 +8,7 @@
 #include <sysexits.h>
 
 #include "common/log.h"
-#include "peerd/store/api.h"
+#include "peerd/store/bodies.h"
 
 #define CHECK_ROWS    200 /* in one go: under 10 ms */
 #define CHECK_REST_MS 1
@@ -172,4 +172,24 @@ void
 ctl_db_prove(struct ipc *ch, const struct ipc_msg *m)
 {
 	api_prove(&(const struct asker){ ch, m->id, true }, m->body);
+}
+
+/* --- block bodies --- */
+
+void
+ctl_block_put(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct asker a = { ch, m->id, true };
+
+	if (is_open(ch, m->id))
+		bodies_ctl_put(&a, m->body);
+}
+
+void
+ctl_block_get(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct asker a = { ch, m->id, true };
+
+	if (is_open(ch, m->id))
+		bodies_ctl_get(&a, m->body);
 }

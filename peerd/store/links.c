@@ -2,7 +2,7 @@
 /*
  * Who is there, whether their root is ours, and what may be sent to whom.
  */
-#include "peerd/store/links.h"
+#include "peerd/store/fetchers.h"
 
 #include <string.h>
 
@@ -39,6 +39,8 @@ forget(struct link_peer *p)
 	sync_peer_gone(p);
 	since_peer_gone(p);
 	bootstrap_peer_gone(p);
+	serve_peer_gone(p);
+	fetchers_peer_gone(p);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -54,6 +56,7 @@ links_peer(const struct msg_ps_peer *q)
 	p->link = q->link;
 	memcpy(p->id, q->id, 32);
 	p->outbound = q->outbound;
+	fetchers_peer_up(p);
 }
 
 void
@@ -82,6 +85,19 @@ links_send(struct link_peer *p, const void *msg, size_t len)
 	return true;
 }
 
+/* Records before blocks. */
+static void
+go_on(struct link_peer *p)
+{
+	if (links_may_send(p)) {
+		since_go_on(p);
+		sync_go_on(p);
+		bootstrap_go_on(p);
+	}
+	serve_go_on(p);
+	fetchers_go_on();
+}
+
 void
 links_drained(const struct msg_ps_drained *d)
 {
@@ -90,11 +106,16 @@ links_drained(const struct msg_ps_drained *d)
 	if (p == NULL)
 		return;
 	p->in_flight -= d->bytes < p->in_flight ? d->bytes : p->in_flight;
-	if (!links_may_send(p))
-		return;
-	since_go_on(p);
-	sync_go_on(p);
-	bootstrap_go_on(p);
+	go_on(p);
+}
+
+void
+links_room(void)
+{
+	struct link_peer *p = NULL;
+
+	while ((p = links_next(p)) != NULL)
+		go_on(p);
 }
 
 /* --- roots --- */
@@ -186,6 +207,14 @@ links_message(uint32_t link, const void *msg, size_t len)
 	case WIRE_END:
 	case WIRE_FULL:
 		sync_message(p, msg, len);
+		break;
+	case WIRE_GETMAN:
+	case WIRE_GET:
+		serve_message(p, msg, len);
+		break;
+	case WIRE_MAN:
+	case WIRE_CHUNK:
+		fetchers_message(p, msg, len);
 		break;
 	default:
 		break;

@@ -42,6 +42,7 @@ struct link_peer *links_next(struct link_peer *after);
 /* Room in the window?  Then links_send() gives it to peerd. */
 bool links_may_send(const struct link_peer *p);
 bool links_send(struct link_peer *p, const void *msg, size_t len);
+void links_room(void); /* the way to peerd takes messages again */
 
 /* --- sync.c --- */
 

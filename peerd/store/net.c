@@ -76,6 +76,13 @@ static const struct ipc_handler handlers[] = {
 	{ 0, NULL },
 };
 
+static void
+on_drained(struct ipc *ch)
+{
+	(void)ch;
+	links_room();
+}
+
 void
 net_open(int fd)
 {
@@ -84,6 +91,7 @@ net_open(int fd)
 		.tables = tables,
 		.handlers = handlers,
 		.ended = on_ended,
+		.drained = on_drained,
 		.high = 1u << 20 };
 
 	tables[0] = msgs_peerd_store;
@@ -140,6 +148,16 @@ net_score(uint32_t link, uint8_t event)
 
 	if (net != NULL)
 		(void)ipc_send(net, PS_SCORE, 0, &s);
+}
+
+void
+net_reach(const uint8_t id[32])
+{
+	struct msg_ps_reach r;
+
+	memcpy(r.id, id, 32);
+	if (net != NULL && !ipc_is_full(net))
+		(void)ipc_send(net, PS_REACH, 0, &r);
 }
 
 void

@@ -719,10 +719,10 @@ read_body(sqlite3_stmt *st, struct sql_body *b)
 	b->size = (uint32_t)sqlite3_column_int64(st, 1);
 	b->since = col_u64(st, 2);
 	b->last = col_u64(st, 3);
-	b->hour = (uint32_t)sqlite3_column_int64(st, 4);
-	b->day = (uint32_t)sqlite3_column_int64(st, 5);
-	b->week = (uint32_t)sqlite3_column_int64(st, 6);
-	b->month = (uint32_t)sqlite3_column_int64(st, 7);
+	b->hour = col_u64(st, 4);
+	b->day = col_u64(st, 5);
+	b->week = col_u64(st, 6);
+	b->month = col_u64(st, 7);
 	return col_bytes(st, 0, b->id, 32);
 }
 

@@ -72,7 +72,7 @@ struct sql_body {
 	uint8_t id[32];
 	uint32_t size;
 	uint64_t since, last;       /* unix seconds */
-	uint32_t hour, day, week, month; /* reads, see temper.h */
+	uint64_t hour, day, week, month; /* reads: temper_pack() */
 };
 
 /* Open or make the file.  On failure *db is NULL and why says so. */

@@ -12,7 +12,9 @@
 
 #include "common/log.h"
 #include "common/sandbox.h"
+#include "peerd/store/fetchers.h"
 #include "peerd/store/links.h"
+#include "peerd/store/placing.h"
 
 #define RETRY_MS 1000 /* a tick that the disk refused */
 
@@ -144,6 +146,9 @@ settled(enum sql_rc rc)
 	links_tick();
 	state_refresh();
 	own_tick();
+	placing_tick();
+	warmth_tick();
+	care_tick();
 	net_root();
 	api_state();
 }
@@ -206,6 +211,9 @@ ready(void)
 	own_start();
 	sync_start();
 	bootstrap_start();
+	fetchers_start();
+	placing_start();
+	care_start();
 	tick_timer = child_timer(on_tick_timer, NULL);
 	state_refresh();
 	tick_again(1);
@@ -216,6 +224,7 @@ stop(void)
 {
 	if (store.rs != NULL) {
 		writes_commit();
+		warmth_flush();
 		recstore_close(store.rs);
 		store.rs = NULL;
 	}
@@ -261,6 +270,10 @@ stats(stat_emit emit, void *arg)
 	emit(arg, "db_settle_us", settle_us);
 	emit(arg, "db_commits", c->commits);
 	emit(arg, "db_commits_failed", c->failed_commits);
+	emit(arg, "blocks_held", store.state.bodies);
+	emit(arg, "block_bytes_held", store.state.body_bytes);
+	emit(arg, "blocks_below_r", placing_below());
+	emit(arg, "blocks_fetching", fetchers_wanted());
 }
 
 static void
@@ -281,6 +294,9 @@ limits(limit_emit emit, void *arg)
 	    c->unadmitted);
 	emit(arg, "block body bytes", store.state.body_bytes,
 	    store.conf.bodies_max, 0);
+	fetchers_limits(emit, arg);
+	serve_limits(emit, arg);
+	placing_limits(emit, arg);
 }
 
 /* clang-format off */
@@ -297,6 +313,8 @@ static const struct ipc_handler handlers[] = {
 	{ CTL_DB_GET,     ctl_db_get },
 	{ CTL_DB_LIST,    ctl_db_list },
 	{ CTL_DB_PROVE,   ctl_db_prove },
+	{ CTL_BLOCK_PUT,  ctl_block_put },
+	{ CTL_BLOCK_GET,  ctl_block_get },
 	{ 0,              NULL },
 };
 /* clang-format on */

@@ -17,6 +17,8 @@
  *   writes.c  group commit: who waits for it     net.c       the way to peerd
  *   api.c     requests of apid                   own.c       records we author
  *   ctl.c     control requests                   state.c     what it looks like
+ *   links.h   peers, sync                        bodies.h    block bodies
+ *   placing.h which bodies are held here         fetchers.h  their way here
  *
  * Nothing is said of a write to anybody before it is committed.
  */
@@ -47,9 +49,14 @@
 	X(sync_sessions)                                                       \
 	X(sync_records_in)                                                     \
 	X(sync_records_out)                                                    \
+	X(blocks_read)                                                         \
 	X(blocks_fetched)                                                      \
+	X(blocks_not_fetched)                                                  \
 	X(blocks_served)                                                       \
-	X(chunks_refused)
+	X(chunks_served)                                                       \
+	X(chunks_refused)                                                      \
+	X(blocks_damaged)                                                      \
+	X(blocks_dropped)
 
 struct store {
 	struct msg_store_config conf;
@@ -98,6 +105,8 @@ void net_fresh(const struct msg_db_raw *records, size_t n);
 /* False when the channel takes no more now. */
 bool net_message(uint32_t link, const void *msg, size_t len);
 void net_score(uint32_t link, uint8_t event);
+/* A link to that node would be of use: ask peerd to dial it. */
+void net_reach(const uint8_t id[32]);
 void net_root(void);
 /* Stop reading from peerd until there is room again. */
 void net_hold(bool hold);
@@ -131,6 +140,8 @@ void ctl_db_put(struct ipc *ch, const struct ipc_msg *m);
 void ctl_db_get(struct ipc *ch, const struct ipc_msg *m);
 void ctl_db_list(struct ipc *ch, const struct ipc_msg *m);
 void ctl_db_prove(struct ipc *ch, const struct ipc_msg *m);
+void ctl_block_put(struct ipc *ch, const struct ipc_msg *m);
+void ctl_block_get(struct ipc *ch, const struct ipc_msg *m);
 void ctl_start(void);
 
 #endif

@@ -28,6 +28,13 @@ def b2(person, data):
     return hashlib.blake2b(data, digest_size=32, person=person).digest()
 
 
+def block_id(body):
+    """The name of a block, by peerd/blocks.h."""
+    hashes = b"".join(b2(b"WarrenChk1", body[i:i + 65536])
+                      for i in range(0, len(body), 65536))
+    return b2(b"WarrenBlk1", struct.pack(">Q", len(body)) + hashes)
+
+
 class Network:
     """A charter, and what follows from it."""
 
@@ -95,7 +102,9 @@ class Author:
 class Ctl:
     """The control socket of one node."""
     SHOW_DB, CHECK, PUT, GET, LIST, PROVE = 125, 126, 144, 145, 146, 147
+    BLOCK_PUT, BLOCK_GET = 154, 155
     END = 101
+    PART = 128 << 10
 
     def __init__(self, path):
         self.path = path
@@ -161,5 +170,49 @@ class Ctl:
         b = parts[0]
         return {"tick": b[0], "root": b[2].hex(), "cnt": b[3], "sum": b[4],
                 "kinds": {k: (c, s) for k, c, s in b[5]}, "seq": b[7],
-                "pending": b[8], "neighbours": b[14], "equal": b[15],
+                "pending": b[8], "bodies": b[10], "below_r": b[12],
+                "fetching": b[13], "neighbours": b[14], "equal": b[15],
                 "admitted": b[16], "problem": b[17].decode()}
+
+    def list(self, prefix, settled=False):
+        """Records under a prefix of whole bytes: (author, flags, w)."""
+        bits = 8 * len(prefix)
+        parts, _, _ = self.ask(self.LIST, [
+            prefix.ljust(32, b"\0"), bits, False, bytes(32), 256, settled])
+        out = []
+        for p in parts:
+            for r in p[0]:
+                if not r[0]:
+                    continue  # settled, and replaced on disk already
+                body = msgpack.unpackb(msgpack.unpackb(r[0], raw=True)[0],
+                                       raw=True)
+                out.append((body[4], body[6], body[7]))
+        return out
+
+    def block_put(self, body):
+        """Its id; OSError when it is refused."""
+        token = int.from_bytes(os.urandom(8), "big")
+        parts = []
+        for off in range(0, len(body), self.PART):
+            parts, code, text = self.ask(self.BLOCK_PUT, [
+                token, len(body), off, body[off:off + self.PART]])
+            if code:
+                raise OSError("%d %s" % (code, text))
+        return parts[0][0]
+
+    def block_get(self, bid, fetch=False):
+        """The body; None when it is not to be had."""
+        body = b""
+        while True:
+            parts, code, text = self.ask(
+                self.BLOCK_GET, [bid, fetch, len(body)])
+            if code == 1:
+                return None
+            if code:
+                raise OSError("%d %s" % (code, text))
+            size, off, data = parts[0]
+            if off != len(body):
+                raise OSError("part at %d, not %d" % (off, len(body)))
+            body += data
+            if len(body) >= size:
+                return body
