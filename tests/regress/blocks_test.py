@@ -26,14 +26,14 @@ BIG = 4 << 20
 
 def conf(net, i):
     text = net.conf + """
-listen peer on 127.0.0.%d port 38080
-stun listen on 127.0.0.%d port 3478
-api http on 127.0.0.%d port 38081 { workers 1 }
-metrics on 127.0.0.%d port 38082
+listen peer on 127.0.5.%d port 38080
+stun listen on 127.0.5.%d port 3478
+api http on 127.0.5.%d port 38081 { workers 1 }
+metrics on 127.0.5.%d port 38082
 supervise restarts 100000 per 1m
 """ % (i, i, i, i)
     for j in range(2, i):
-        text += "bootstrap 127.0.0.%d port 38080\n" % j
+        text += "bootstrap 127.0.5.%d port 38080\n" % j
     return text
 
 
@@ -86,7 +86,7 @@ class Lab:
 
     def metric(self, i, name):
         text = urllib.request.urlopen(
-            "http://127.0.0.%d:38082/metrics" % (i + 2)).read().decode()
+            "http://127.0.5.%d:38082/metrics" % (i + 2)).read().decode()
         return int(re.search(r'^warren_%s\{process="store"[^}]*\} (\d+)$' %
                              name, text, re.M).group(1))
 
