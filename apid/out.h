@@ -2,8 +2,9 @@
 /*
  * Bytes on their way to a client: small answers are copied one behind the
  * other, large ones wait by reference, and all of them leave in one write()
- * or writev().  Queues come from a small pool and go back when they are
- * empty.  Tested through tests/regress/http_test.py.
+ * or writev().  A file goes from the kernel's cache to the socket and never
+ * through here.  Queues come from a small pool and go back when they are
+ * empty.  Tested through tests/regress/http_test.py and db_api_test.py.
  */
 #ifndef WARREN_OUT_H
 #define WARREN_OUT_H
@@ -33,6 +34,9 @@ void out_head_end(struct out *o, size_t len);
 
 /* Takes t. */
 void out_text(struct out *o, struct text *t);
+
+/* The first len bytes of a file; takes fd. */
+void out_file(struct out *o, int fd, size_t len);
 
 /* 1 all is written, 0 the socket is full, -1 with errno.  *n: bytes sent. */
 int out_write(struct out *o, int fd, size_t *n);
