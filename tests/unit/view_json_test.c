@@ -200,7 +200,7 @@ test_node(void **state)
 	v.mappings[0] = (struct msg_mapping){ .service = SVC_STUN_CLIENT,
 		.seen = NOW / 1000 - 180,
 		.verified = -1 };
-	j = view_json_nodeinfo(&n, &v, NOW);
+	j = view_json_nodeinfo(&n, &v, NULL, NOW);
 	assert_int_equal(json_array_size(json_object_get(j, "listeners")), 2);
 	check_all(j, rows);
 }
