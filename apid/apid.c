@@ -313,8 +313,8 @@ limits(limit_emit emit, void *arg)
 	    conn_long_refused());
 	emit(arg, "questions to the store", storelink_pending(), STORELINK_MAX,
 	    storelink_refused());
-	emit(arg, "bodies to the store", storelink_uploads(),
-	    STORELINK_UPLOADS, 0);
+	emit(arg, "bodies to the store", storelink_uploads(), STORELINK_UPLOADS,
+	    0);
 	emit(arg, "answer bytes", text_live(), TEXT_LIVE_MAX, text_refused());
 	emit(arg, "requests in a window", MSG_NULL64,
 	    apid.limit.conf.max_requests, apid.st.rate_limited);

@@ -264,9 +264,8 @@ blockview_json(const struct blockview *v)
 			   : json_integer(v->temp_sum / (int64_t)v->temp_n));
 	jo_put(&temp, "observers", jv_number(v->temp_n));
 	jo_put(&temp, "lastChange",
-	    v->temp_n == 0
-		? json_null()
-		: jv_time((uint64_t)hlc_wall(v->temp_last).ms));
+	    v->temp_n == 0 ? json_null()
+			   : jv_time((uint64_t)hlc_wall(v->temp_last).ms));
 	jo_put(&copies, "current", jv_number(json_array_size(v->locations)));
 	jo_put(&copies, "locations", json_incref(v->locations));
 	jo_put(&o, "blockId", jv_hex(v->id, 32));

@@ -16,12 +16,12 @@ struct blockview {
 	bool settled;
 	void (*then)(struct blockview *v); /* owns v from then on */
 	unsigned pending;
-	bool failed;           /* an answer did not come: */
-	int code;              /* of enum call_code */
+	bool failed; /* an answer did not come: */
+	int code;    /* of enum call_code */
 	char why[128];
-	bool known;            /* somebody announced it */
-	bool more;             /* there is more than is shown */
-	char word;             /* as DB_HAVE_IS has it */
+	bool known; /* somebody announced it */
+	bool more;  /* there is more than is shown */
+	char word;  /* as DB_HAVE_IS has it */
 	uint32_t size;
 	uint64_t created, announcements; /* hlc of the first */
 	json_t *locations;

@@ -31,7 +31,7 @@ enum call_code {
 	CALL_INTERNAL = -32603,
 	CALL_TOO_LARGE = -32000, /* the answer would be */
 	/* Ours, with the REST status of each in call_status(). */
-	CALL_BUSY = -32001,      /* come again in a moment */
+	CALL_BUSY = -32001, /* come again in a moment */
 	CALL_NOT_FOUND = -32004,
 	CALL_NO_TICK = -32005,   /* not settled yet, or not kept any more */
 	CALL_BODY_SIZE = -32006, /* a block of 0 bytes or beyond 4 MiB */
@@ -82,8 +82,8 @@ void call_error(struct call *call, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The same with more for programs to read; steals data, NULL is fine. */
-void call_error_data(struct call *call, int code, json_t *data,
-    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void call_error_data(struct call *call, int code, json_t *data, const char *fmt,
+    ...) __attribute__((format(printf, 4, 5)));
 
 /* HTTP status that goes with a code. */
 uint16_t call_status(int code);

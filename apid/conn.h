@@ -39,11 +39,11 @@ struct http_req {
 
 struct http_answer {
 	uint16_t status;
-	const char *ctype;   /* NULL: JSON */
-	size_t ctype_len;    /* 0: strlen */
-	struct text *body;   /* taken; NULL: none */
-	bool file;           /* the body is the first file_len bytes of: */
-	int fd;              /* taken */
+	const char *ctype; /* NULL: JSON */
+	size_t ctype_len;  /* 0: strlen */
+	struct text *body; /* taken; NULL: none */
+	bool file;         /* the body is the first file_len bytes of: */
+	int fd;            /* taken */
 	size_t file_len;
 	const char *headers; /* further lines with their CRLF, or NULL */
 	bool close;          /* the connection is over with this */

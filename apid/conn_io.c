@@ -16,7 +16,7 @@
 #include "common/assert.h"
 
 #define READ_EXTRA     (16u << 10) /* read at most so far ahead */
-#define LINGER_BYTES   (2u << 20)
+#define LINGER_BYTES   (8u << 20)  /* more than any body may have */
 #define WRITE_PROGRESS (64u << 10) /* bytes that buy a client more time */
 
 static void go_on(struct conn *c);
@@ -127,7 +127,7 @@ queue_answer(struct conn *c, const struct http_answer *a)
 		.ctype = a->ctype,
 		.ctype_len = a->ctype_len,
 		.headers = a->headers,
-		.body_len = a->file             ? a->file_len
+		.body_len = a->file   ? a->file_len
 		    : a->body == NULL ? 0
 				      : a->body->len,
 		.cors = c->service != SVC_METRICS,

@@ -70,7 +70,8 @@ static const struct {
 } verdicts[DB_VERDICTS] = {
 	[DB_EXPIRED] = { CALL_EXPIRED, "the record's time is over" },
 	[DB_FUTURE] = { CALL_FUTURE,
-	    "stamped further ahead than the charter allows: is a clock wrong?" },
+	    "stamped further ahead than the charter allows: is a clock "
+	    "wrong?" },
 	[DB_NOT_ADMITTED] = { CALL_NOT_ADMITTED,
 	    "its author is not admitted to this network" },
 	[DB_OVER_QUOTA] = { CALL_OVER_QUOTA,
@@ -240,8 +241,7 @@ h_record(const struct msg_db_record *r)
 	jo_put(&o, "author", jv_hex(rec.author, 32));
 	jo_put(&o, "hlc", h_hlc(rec.hlc));
 	jo_put(&o, "time", jv_time((uint64_t)hlc_wall(rec.hlc).ms));
-	jo_put(&o, "tombstone",
-	    json_boolean((rec.flags & REC_TOMBSTONE) != 0));
+	jo_put(&o, "tombstone", json_boolean((rec.flags & REC_TOMBSTONE) != 0));
 	jo_put(&o, "w", json_integer(rec.w));
 	jo_put(&o, "payload", jv_hex(rec.payload, rec.payload_len));
 	jo_put(&o, "sig", jv_hex(rec.sig, 64));
@@ -260,7 +260,6 @@ h_proof(const struct msg_db_proved *p)
 	jo_put(&o, "sum", json_integer(p->sum));
 	jo_put(&o, "proof", jv_hex(p->proof.p, p->proof.len));
 	jo_put(&o, "claim",
-	    p->claim.len == 0 ? json_null()
-			      : jv_hex(p->claim.p, p->claim.len));
+	    p->claim.len == 0 ? json_null() : jv_hex(p->claim.p, p->claim.len));
 	return jo_end(&o);
 }

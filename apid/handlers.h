@@ -3,6 +3,7 @@
  * Handlers of methods, and what those that ask the store share.  Each gets a
  * call and answers it once, mostly later.
  *
+ *	methods.c    the node, help: what is known here
  *	m_records.c  records, single and in batches, and what they mean
  *	m_blocks.c   blocks: bodies and what is known of them
  *	m_db.c       roots, sums, proofs
@@ -16,6 +17,12 @@
 #include "apid/storelink.h"
 
 #define HANDLERS(X)                                                            \
+	X(getnodeinfo)                                                         \
+	X(getpeerinfo)                                                         \
+	X(getstatus)                                                           \
+	X(gettime)                                                             \
+	X(help)                                                                \
+	X(discover)                                                            \
 	X(getrecord)                                                           \
 	X(getrecords)                                                          \
 	X(putrecord)                                                           \

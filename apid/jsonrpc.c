@@ -69,8 +69,7 @@ put_error(struct sb *sb, const struct item *it)
 {
 	char num[40];
 
-	(void)snprintf(num, sizeof(num), "{\"code\":%d,\"message\":",
-	    it->code);
+	(void)snprintf(num, sizeof(num), "{\"code\":%d,\"message\":", it->code);
 	sb_str(sb, num);
 	sb_quote(sb, it->message);
 	if (it->data != NULL) {

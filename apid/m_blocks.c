@@ -104,11 +104,11 @@ put_base64(struct sb *sb, int fd, size_t size)
 	ssize_t n;
 
 	while (size > 0 || have > 0) {
-		n = size == 0 ? 0
-			      : read(fd, buf + have,
-				    sizeof(buf) - have < size
-					? sizeof(buf) - have
-					: size);
+		n = size == 0
+		    ? 0
+		    : read(fd, buf + have,
+			  sizeof(buf) - have < size ? sizeof(buf) - have
+						    : size);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n < 0 || (n == 0 && size > 0))
@@ -303,8 +303,7 @@ read_body(struct call *call, struct upload *u)
 		return false;
 	}
 	if (len == 0 || len > BLOCK_SIZE_MAX) {
-		call_error(call, CALL_BODY_SIZE,
-		    "a block has 1 byte to 4 MiB");
+		call_error(call, CALL_BODY_SIZE, "a block has 1 byte to 4 MiB");
 		return false;
 	}
 	u->size = (uint32_t)len;

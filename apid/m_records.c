@@ -196,8 +196,9 @@ m_getrecords(struct call *call)
 	q.has_after = call_param(call, 2) != NULL;
 	if (q.has_after && !h_hex(call, 2, q.after, 32))
 		return;
-	if (limit != NULL && (json_integer_value(limit) < 1 ||
-				 json_integer_value(limit) > DB_BATCH_MAX)) {
+	if (limit != NULL &&
+	    (json_integer_value(limit) < 1 ||
+		json_integer_value(limit) > DB_BATCH_MAX)) {
 		call_error(call, CALL_BAD_PARAMS, "limit must be 1..%d",
 		    DB_BATCH_MAX);
 		return;
@@ -283,8 +284,8 @@ draw_item(const struct batch_item *it)
 	}
 	if (it->bad || it->verdict > DB_OLD) {
 		jo_put(&o, "code",
-		    json_integer(it->bad ? it->code
-					 : h_verdict_code(it->verdict)));
+		    json_integer(
+			it->bad ? it->code : h_verdict_code(it->verdict)));
 		jo_put(&o, "error", json_string(why));
 	}
 	return jo_end(&o);
@@ -421,8 +422,7 @@ temperature_set(struct call *call, void *ctx, const struct msg_db_verdict *v)
 	o.bad = o.j == NULL;
 	jo_put(&o, "temperature",
 	    gone ? json_null() : json_string(temperature_word(ab->f.rec.w)));
-	jo_put(&o, "lastChange",
-	    jv_time((uint64_t)hlc_wall(ab->f.rec.hlc).ms));
+	jo_put(&o, "lastChange", jv_time((uint64_t)hlc_wall(ab->f.rec.hlc).ms));
 	call_reply_json(call, jo_end(&o));
 }
 

@@ -42,8 +42,9 @@ on_have(void *ctx, const struct store_answer *a)
 	for (i = 0; i < 3; i++)
 		lists[i] = jo_list();
 	for (i = 0; i < ids->n; i++) {
-		which = is->words.p[i] == 'h' ? 0 : is->words.p[i] == 'u' ? 2
-									  : 1;
+		which = is->words.p[i] == 'h' ? 0
+		    : is->words.p[i] == 'u'   ? 2
+					      : 1;
 		jo_add(&lists[which], jv_hex(ids->id[i], 32));
 	}
 	jo_put(&o, "available", jo_end(&lists[0]));
@@ -174,8 +175,10 @@ take_items(struct batch *b, size_t at, const struct sync *s,
 	const char *key;
 	size_t i;
 
-	json_array_foreach(o, i, item)
+	for (i = 0; i < json_array_size(o); i++) {
+		item = json_array_get(o, i);
 		take_item(b, at++, s, item, json_object_get(item, "blockId"));
+	}
 	json_object_foreach(o, key, item)
 	{
 		id = json_string(key);
@@ -327,8 +330,7 @@ ask_since(struct call *call, struct batch *b, const struct sync *s)
 
 	q.prefix[0] = s->kind;
 	q.has_after = call_param(call, P_AFTER) != NULL;
-	if (q.has_after &&
-	    !hex_exact(call_param(call, P_AFTER), q.after, 32)) {
+	if (q.has_after && !hex_exact(call_param(call, P_AFTER), q.after, 32)) {
 		batch_free(b);
 		call_error(call, CALL_BAD_PARAMS,
 		    "after must be 64 hex digits");
@@ -343,8 +345,8 @@ static bool
 size_fits(struct call *call, size_t n, bool since)
 {
 	if (n > BATCH_MAX || (n == 0 && !since)) {
-		call_error(call, CALL_BAD_PARAMS,
-		    "a batch has 1 to %d updates", BATCH_MAX);
+		call_error(call, CALL_BAD_PARAMS, "a batch has 1 to %d updates",
+		    BATCH_MAX);
 		return false;
 	}
 	if (n > 1 && !call->ops->admit(call, (uint32_t)n - 1)) {

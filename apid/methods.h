@@ -30,6 +30,10 @@ struct method {
 	struct method_param params[METHOD_PARAMS_MAX + 1];
 };
 
+/* In method_table.c. */
+extern const struct method method_table[];
+extern const size_t method_count;
+
 /* NULL when there is none of that name. */
 const struct method *method_find(const char *name);
 

@@ -115,11 +115,12 @@ any_charter(void)
 	size_t i;
 
 	for (i = 0; ch.n_kinds < sizeof(kinds); i++)
-		ch.kinds[ch.n_kinds++] = (struct charter_kind){ .kind = kinds[i],
-			.pmax = CHARTER_PMAX_MAX,
-			.ttl_s = CHARTER_TTL_MAX_S,
-			.w_min = INT32_MIN,
-			.w_max = INT32_MAX };
+		ch.kinds[ch.n_kinds++] =
+		    (struct charter_kind){ .kind = kinds[i],
+			    .pmax = CHARTER_PMAX_MAX,
+			    .ttl_s = CHARTER_TTL_MAX_S,
+			    .w_min = INT32_MIN,
+			    .w_max = INT32_MAX };
 	return &ch;
 }
 
@@ -456,8 +457,7 @@ recform_item(struct recform *f, const json_t *v, const uint8_t netid[32])
 }
 
 int
-recform_temperature(struct recform *f, const json_t *o,
-    const uint8_t netid[32])
+recform_temperature(struct recform *f, const json_t *o, const uint8_t netid[32])
 {
 	const json_t *word = json_object_get(o, "temperature");
 	struct rec want = { .kind = REC_TEMPERATURE };
@@ -522,12 +522,14 @@ is_canonical(const json_t *v)
 
 	if (json_is_real(v))
 		return false;
+	for (i = 0; i < json_array_size(v); i++)
+		if (!is_canonical(json_array_get(v, i)))
+			return false;
 	json_object_foreach(o, key, item)
+	{
 		if (!is_canonical(item))
 			return false;
-	json_array_foreach(v, i, item)
-		if (!is_canonical(item))
-			return false;
+	}
 	return true;
 }
 

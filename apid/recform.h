@@ -48,8 +48,7 @@ int recform_location(struct recform *f, const json_t *o,
 int recform_meta(struct recform *f, const json_t *o, const uint8_t netid[32]);
 
 /* target, rating, comment; tombstone. */
-int recform_rating(struct recform *f, const json_t *o,
-    const uint8_t netid[32]);
+int recform_rating(struct recform *f, const json_t *o, const uint8_t netid[32]);
 
 /* The announcement of a block of this id and size: payload (hex). */
 int recform_block(struct recform *f, const json_t *o, const uint8_t netid[32],

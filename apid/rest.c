@@ -97,7 +97,8 @@ rest_error(struct http_req *rq, uint16_t status, const char *headers,
 /* --- the limiter --- */
 
 bool
-rest_admit(const struct naddr *from, uint32_t n, uint64_t *wait_ms, bool *banned)
+rest_admit(const struct naddr *from, uint32_t n, uint64_t *wait_ms,
+    bool *banned)
 {
 	struct prefix p;
 	enum limit_act act;

@@ -309,7 +309,7 @@ refuse_verb(struct http_req *rq, const char *allow)
 
 	(void)snprintf(line, sizeof(line), "Allow: %sOPTIONS\r\n", allow);
 	(void)snprintf(why, sizeof(why), "only %s is possible here",
-	    allow[0] == 'P'              ? "POST"
+	    allow[0] == 'P'                  ? "POST"
 		: strchr(allow, 'P') != NULL ? "GET or POST"
 					     : "GET");
 	rest_error(rq, 405, line, why);

@@ -19,8 +19,8 @@
 /* Sums that no single view holds; MSG_NULL64 where not known. */
 struct view_totals {
 	uint64_t peers_up;
-	uint64_t bytes_in, bytes_out; /* over peer links, since their start */
-	uint64_t ops_ok, ops_failed;  /* answers of the API */
+	uint64_t bytes_in, bytes_out;  /* over peer links, since their start */
+	uint64_t ops_ok, ops_failed;   /* answers of the API */
 	const struct msg_db_state *db; /* NULL: the store has not spoken */
 };
 
