@@ -24,6 +24,8 @@
 static struct ipc *stund, *peerd; /* the store's is storelink.c's */
 static bool configured;
 
+#define OWN_FDS 48 /* channels, listeners, and some on their way */
+
 /* --- from the parent --- */
 
 /* This worker's part of what all workers together may do. */
@@ -41,6 +43,19 @@ limit_share(const struct msg_apid_config *c)
 			l.max_requests = 1;
 	}
 	return l;
+}
+
+/*
+ * Descriptors come from the store, too, and a channel that cannot take one
+ * ends: what connections and we ourselves may need stays free.
+ */
+static void
+share_descriptors(void)
+{
+	size_t all = child_start()->nofile;
+	size_t used = (size_t)apid.conf.conns_max + OWN_FDS;
+
+	out_set_files_max(all > used ? all - used : 1);
 }
 
 static void
@@ -62,6 +77,7 @@ on_config(struct ipc *ch, const struct ipc_msg *m)
 	}
 	configured = true;
 	conn_configure();
+	share_descriptors();
 }
 
 static void
@@ -315,6 +331,7 @@ limits(limit_emit emit, void *arg)
 	    storelink_refused());
 	emit(arg, "bodies to the store", storelink_uploads(), STORELINK_UPLOADS,
 	    0);
+	emit(arg, "files being sent", out_files(), out_files_max(), 0);
 	emit(arg, "answer bytes", text_live(), TEXT_LIVE_MAX, text_refused());
 	emit(arg, "requests in a window", MSG_NULL64,
 	    apid.limit.conf.max_requests, apid.st.rate_limited);

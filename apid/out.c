@@ -27,7 +27,8 @@ struct out {
 };
 
 static struct out *spare;
-static size_t n_spare, n_used;
+static size_t n_spare, n_used, n_files;
+static size_t files_max = OUT_FILES;
 
 struct out *
 out_new(void)
@@ -52,8 +53,10 @@ drop_first(struct out *o)
 	size_t i = o->first++;
 
 	text_unref(o->ref[i]);
-	if (o->file[i] != -1)
+	if (o->file[i] != -1) {
 		(void)close(o->file[i]);
+		n_files--;
+	}
 }
 
 void
@@ -149,6 +152,25 @@ void
 out_file(struct out *o, int fd, size_t len)
 {
 	add(o, NULL, len, NULL, fd);
+	n_files++;
+}
+
+size_t
+out_files(void)
+{
+	return n_files;
+}
+
+size_t
+out_files_max(void)
+{
+	return files_max;
+}
+
+void
+out_set_files_max(size_t max)
+{
+	files_max = max < OUT_FILES ? max : OUT_FILES;
 }
 
 /* n bytes are gone. */

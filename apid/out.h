@@ -18,6 +18,7 @@
 #define OUT_SEGS     16
 #define OUT_COPY_MAX 4096 /* a larger text is not copied */
 #define OUT_HEAD_MAX 1024 /* of one answer's head */
+#define OUT_FILES    256  /* open in all queues together */
 
 struct out;
 
@@ -37,6 +38,12 @@ void out_text(struct out *o, struct text *t);
 
 /* The first len bytes of a file; takes fd. */
 void out_file(struct out *o, int fd, size_t len);
+
+/* Files open now.  At out_files_max(), OUT_FILES unless fewer descriptors
+ * are left over, more should be refused. */
+size_t out_files(void);
+size_t out_files_max(void);
+void out_set_files_max(size_t max);
 
 /* 1 all is written, 0 the socket is full, -1 with errno.  *n: bytes sent. */
 int out_write(struct out *o, int fd, size_t *n);

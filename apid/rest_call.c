@@ -14,6 +14,7 @@
 #include "apid/apid.h"
 #include "apid/bound.h"
 #include "apid/methods.h"
+#include "apid/out.h"
 
 #define VALUE_MAX 160 /* bytes of a value in a path or a query */
 
@@ -63,6 +64,11 @@ on_file(struct call *call, int fd, size_t size)
 			   "Cache-Control: public, max-age=31536000, "
 			   "immutable\r\n" };
 
+	if (rc->rq != NULL && out_files() >= out_files_max()) {
+		(void)close(fd);
+		call_error(call, CALL_BUSY, "too many readers at once");
+		return;
+	}
 	apid.st.ops_ok++;
 	if (rc->rq != NULL)
 		http_answer(rc->rq, &a);

@@ -931,7 +931,8 @@ def test_gone(api):
         "a block", lambda: api.rpc("syncrequest", blockIds=[ident])))
     # readers of bodies who do not read
     r = a.block(body)
-    api.rpc("putblock", data=b64(body), **r.signed())
+    wait_for("room for one more body", lambda: api.rpc(
+        "putblock", data=b64(body), **r.signed()).get("blockId"))
     socks = []
     for _ in range(50):
         s = socket.create_connection(("127.0.0.1", api.port))
@@ -966,6 +967,9 @@ def test_gone(api):
         if p["name"].startswith("apid")][0])) if os.geteuid() == 0 else 0
     check("no descriptor is left behind", fds < 40, fds)
     # a slow sender of much: his place costs what he sent
+    wait_for("no long requests", lambda: [
+        l for l in api.node.ctl("show", "limits")["data"]
+        if l["name"] == "bytes of long requests"][0]["used"] == 0)
     s = socket.create_connection(("127.0.0.1", api.port))
     s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6000000\r\n\r\n"
               + b"[" * 200000)
