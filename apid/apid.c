@@ -15,13 +15,16 @@
 #include "apid/listen.h"
 #include "apid/metrics.h"
 #include "apid/out.h"
+#include "apid/storelink.h"
 #include "common/child.h"
 #include "common/log.h"
 #include "common/msg_ctl.h"
 #include "common/msg_siblings.h"
 
-static struct ipc *stund, *peerd;
+static struct ipc *stund, *peerd; /* the store's is storelink.c's */
 static bool configured;
+
+#define OWN_FDS 48 /* channels, listeners, and some on their way */
 
 /* --- from the parent --- */
 
@@ -40,6 +43,19 @@ limit_share(const struct msg_apid_config *c)
 			l.max_requests = 1;
 	}
 	return l;
+}
+
+/*
+ * Descriptors come from the store, too, and a channel that cannot take one
+ * ends: what connections and we ourselves may need stays free.
+ */
+static void
+share_descriptors(void)
+{
+	size_t all = child_start()->nofile;
+	size_t used = (size_t)apid.conf.conns_max + OWN_FDS;
+
+	out_set_files_max(all > used ? all - used : 1);
 }
 
 static void
@@ -61,6 +77,7 @@ on_config(struct ipc *ch, const struct ipc_msg *m)
 	}
 	configured = true;
 	conn_configure();
+	share_descriptors();
 }
 
 static void
@@ -217,8 +234,8 @@ on_channel(enum proc_kind kind, unsigned index, int fd)
 		state_clear_peers();
 		peerd = sibling("peerd", peerd_tables, peerd_handlers, fd);
 		break;
-	case PROC_STORE: /* the methods that ask it come with their own file */
-		(void)close(fd);
+	case PROC_STORE:
+		storelink_open(fd);
 		break;
 	default:
 		log_warn("channel to a process of kind %d", (int)kind);
@@ -239,6 +256,7 @@ go(void)
 	apid_touch_clock();
 	conn_setup(child_base());
 	metrics_setup();
+	storelink_setup();
 	listen_setup(child_base(), child_start()->nofile);
 }
 
@@ -293,6 +311,8 @@ stats(stat_emit emit, void *arg)
 	emit(arg, "rpc_errors", apid.st.rpc_errors);
 	emit(arg, "parse_errors", apid.st.parse_errors);
 	emit(arg, "unknown_stats", apid.st.unknown_stats);
+	emit(arg, "store_questions", storelink_asked());
+	emit(arg, "store_late", storelink_late());
 }
 
 static void
@@ -305,6 +325,13 @@ limits(limit_emit emit, void *arg)
 	    apid.conf.conns_per_prefix, listen_prefix_refused());
 	emit(arg, "http read buffers", conn_reading(), listen_conns_max(), 0);
 	emit(arg, "http output queues", out_used(), listen_conns_max(), 0);
+	emit(arg, "bytes of long requests", conn_long(), CONN_LONG_MAX,
+	    conn_long_refused());
+	emit(arg, "questions to the store", storelink_pending(), STORELINK_MAX,
+	    storelink_refused());
+	emit(arg, "bodies to the store", storelink_uploads(), STORELINK_UPLOADS,
+	    0);
+	emit(arg, "files being sent", out_files(), out_files_max(), 0);
 	emit(arg, "answer bytes", text_live(), TEXT_LIVE_MAX, text_refused());
 	emit(arg, "requests in a window", MSG_NULL64,
 	    apid.limit.conf.max_requests, apid.st.rate_limited);

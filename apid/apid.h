@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * apid: a worker that answers the API.  Holds no key, no file, no database:
- * what it shows is what stund and peerd told it.
+ * what it shows is what stund, peerd and the store told it.
  *
  *            APID_CONFIG, APID_NODE, APID_LISTEN+fd, APID_BAN, APID_STATS
  *   warrend ---------------------------------------------------> apid
@@ -9,10 +9,12 @@
  *            APID_BAN, APID_STATS_GET                             | | |
  *   stund  --- SA_STUN --------------------------------------------+ | |
  *   peerd  --- PA_PEER, PA_GONE, PA_TOTALS --------------------------+ |
+ *   store <-- DB_PUT, DB_GET, DB_PROVE, .. --> storelink.c ----------+ |
  *   clients --- HTTP/1.1, accepted from the listeners -----------------+
  *
  *   listen.c accepts -> conn.c reads and writes -> http_parse.c
- *     -> rest.c chooses -> jsonrpc.c -> methods.c -> state.c
+ *     -> rest.c chooses -> rest_call.c, jsonrpc.c -> methods.c -> state.c
+ *                       |    handlers.h, m_*.c (ask the store, answer later)
  *                       -> metrics.c (asks the parent, answers later)
  */
 #ifndef WARREN_APID_H

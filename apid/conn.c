@@ -25,6 +25,8 @@ static struct {
 	struct conns lists[C_STATES];
 	struct work *spare;
 	size_t n_spare, n_work, n_conns;
+	size_t n_long; /* bytes of long buffers */
+	uint64_t long_refused;
 } all;
 
 void (*conn_closed)(const struct naddr *from);
@@ -58,6 +60,49 @@ conn_reading(void)
 	return all.n_work;
 }
 
+size_t
+conn_long(void)
+{
+	return all.n_long;
+}
+
+uint64_t
+conn_long_refused(void)
+{
+	return all.long_refused;
+}
+
+/* What a buffer of that size takes of the budget. */
+static size_t
+long_bytes(size_t cap)
+{
+	return cap > IN_LONG ? cap : 0;
+}
+
+bool
+conn_work_grow(struct work *w, size_t cap)
+{
+	size_t held = all.n_long - long_bytes(w->in_cap);
+	uint8_t *p;
+
+	if (long_bytes(cap) > CONN_LONG_MAX - held) {
+		all.long_refused++;
+		return false;
+	}
+	if (w->in == w->small) {
+		if ((p = malloc(cap)) != NULL)
+			memcpy(p, w->small, w->in_len);
+	} else {
+		p = realloc(w->in, cap);
+	}
+	if (p == NULL)
+		return false;
+	all.n_long = held + long_bytes(cap);
+	w->in = p;
+	w->in_cap = cap;
+	return true;
+}
+
 struct work *
 conn_work_new(void)
 {
@@ -84,6 +129,7 @@ conn_work_free(struct work *w)
 	out_free(w->out);
 	if (w->ev_write != NULL)
 		event_free(w->ev_write);
+	all.n_long -= long_bytes(w->in_cap);
 	if (w->in != w->small)
 		free(w->in);
 	all.n_work--;

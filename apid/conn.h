@@ -28,6 +28,8 @@ struct http_req {
 	size_t body_len;
 	const char *ctype;
 	size_t ctype_len;
+	const char *accept; /* of the Accept header */
+	size_t accept_len;
 	struct naddr from;
 	struct conn *conn;
 	/* Set both to answer later; cancel() is called when the client goes. */
@@ -37,9 +39,12 @@ struct http_req {
 
 struct http_answer {
 	uint16_t status;
-	const char *ctype;   /* NULL: JSON */
-	size_t ctype_len;    /* 0: strlen */
-	struct text *body;   /* taken; NULL: none */
+	const char *ctype; /* NULL: JSON */
+	size_t ctype_len;  /* 0: strlen */
+	struct text *body; /* taken; NULL: none */
+	bool file;         /* the body is the first file_len bytes of: */
+	int fd;            /* taken */
+	size_t file_len;
 	const char *headers; /* further lines with their CRLF, or NULL */
 	bool close;          /* the connection is over with this */
 };
@@ -72,5 +77,14 @@ void conn_close_all(void);
 
 size_t conn_count(void);
 size_t conn_reading(void); /* that hold a read buffer */
+
+/*
+ * Bytes of bodies so long that they share a budget of this process.  What
+ * does not fit is refused with 503, so that slow senders of long bodies
+ * starve each other and nobody else.
+ */
+#define CONN_LONG_MAX (96u << 20)
+size_t conn_long(void);
+uint64_t conn_long_refused(void);
 
 #endif

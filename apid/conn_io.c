@@ -16,7 +16,7 @@
 #include "common/assert.h"
 
 #define READ_EXTRA     (16u << 10) /* read at most so far ahead */
-#define LINGER_BYTES   (2u << 20)
+#define LINGER_BYTES   (8u << 20)  /* more than any body may have */
 #define WRITE_PROGRESS (64u << 10) /* bytes that buy a client more time */
 
 static void go_on(struct conn *c);
@@ -110,6 +110,14 @@ count_answer(uint16_t status)
 		apid.st.answers_5xx++;
 }
 
+static void
+drop_body(const struct http_answer *a)
+{
+	text_unref(a->body);
+	if (a->file)
+		(void)close(a->fd);
+}
+
 /* Queue the answer to the request at the front of the buffer. */
 static void
 queue_answer(struct conn *c, const struct http_answer *a)
@@ -119,7 +127,9 @@ queue_answer(struct conn *c, const struct http_answer *a)
 		.ctype = a->ctype,
 		.ctype_len = a->ctype_len,
 		.headers = a->headers,
-		.body_len = a->body == NULL ? 0 : a->body->len,
+		.body_len = a->file   ? a->file_len
+		    : a->body == NULL ? 0
+				      : a->body->len,
 		.cors = c->service != SVC_METRICS,
 		.now_s = apid_time().wall.ms / 1000 };
 
@@ -129,11 +139,11 @@ queue_answer(struct conn *c, const struct http_answer *a)
 	h.keep_alive = !w->closing && w->parse.minor == 0;
 	count_answer(a->status);
 	out_head_end(w->out, head_write(&h, out_head(w->out)));
-	if (a->body == NULL)
-		return;
 	if (w->parse.verb == VERB_HEAD)
-		text_unref(a->body);
-	else
+		drop_body(a);
+	else if (a->file)
+		out_file(w->out, a->fd, a->file_len);
+	else if (a->body != NULL)
 		out_text(w->out, a->body);
 }
 
@@ -155,7 +165,7 @@ http_answer(struct http_req *rq, const struct http_answer *a)
 
 	ASSERT(!w->answered);
 	if (w->out == NULL && (w->out = out_new()) == NULL) {
-		text_unref(a->body);
+		drop_body(a);
 		rq->cancel = NULL; /* whoever answers needs no word */
 		conn_close(c);
 		return;
@@ -223,6 +233,8 @@ dispatch(struct conn *c)
 	rq->body_len = p->body_len;
 	rq->ctype = at + p->ctype.off;
 	rq->ctype_len = p->ctype.len;
+	rq->accept = at + p->accept.off;
+	rq->accept_len = p->accept.len;
 	rq->from = c->from;
 	rq->conn = c;
 	set_target(rq, at + p->target.off, p->target.len);
@@ -235,12 +247,11 @@ dispatch(struct conn *c)
 		consume(w);
 }
 
-/* Room for the rest of the request.  False: no memory. */
+/* Room for more of the request.  False: there is none. */
 static bool
 make_room(struct work *w)
 {
 	size_t have = w->in_len - w->in_off, want, cap;
-	uint8_t *p;
 
 	if (w->in_off > 0) {
 		memmove(w->in, w->in + w->in_off, have);
@@ -248,22 +259,15 @@ make_room(struct work *w)
 		w->in_off = 0;
 	}
 	want = http_parse_wants(&w->parse, have);
+	/* A promise of much buys little: a long buffer grows as bytes come. */
+	if (want > IN_LONG)
+		want = w->in_len < IN_LONG ? IN_LONG - w->in_len : 1;
 	if (w->in_cap - w->in_len >= (want > 0 ? want : 1))
 		return true;
 	cap = w->in_cap * 2;
 	while (cap - w->in_len < want)
 		cap *= 2;
-	if (w->in == w->small) {
-		if ((p = malloc(cap)) != NULL)
-			memcpy(p, w->small, w->in_len);
-	} else {
-		p = realloc(w->in, cap);
-	}
-	if (p == NULL)
-		return false;
-	w->in = p;
-	w->in_cap = cap;
-	return true;
+	return conn_work_grow(w, cap);
 }
 
 /* Part of a request is there and no more. */
@@ -282,7 +286,7 @@ read_on(struct conn *c)
 	    w->in_off + http_parse_compact(&w->parse, w->in + w->in_off, have);
 	if (make_room(w))
 		return true;
-	refuse(c, 503, "out of memory");
+	refuse(c, 503, "too many long requests at once");
 	return false;
 }
 

@@ -19,7 +19,8 @@
 #include "apid/out.h"
 #include "common/mono.h"
 
-#define IN_SIZE 4096u /* of the first read buffer */
+#define IN_SIZE 4096u        /* of the first read buffer */
+#define IN_LONG (128u << 10) /* larger ones share a budget */
 
 enum conn_state {
 	C_IDLE, /* between requests, or before the first */
@@ -62,6 +63,9 @@ TAILQ_HEAD(conns, conn);
 /* A buffer to read into; NULL: no memory.  conn_work_free() takes NULL. */
 struct work *conn_work_new(void);
 void conn_work_free(struct work *w);
+
+/* Make its buffer of cap bytes; false when memory or the budget is out. */
+bool conn_work_grow(struct work *w, size_t cap);
 
 /* Begin the deadline of a state; an idle list need not be quite in order. */
 void conn_set_state(struct conn *c, enum conn_state state);

@@ -154,6 +154,8 @@ take_header(struct head *h, const char *s, size_t n)
 		h->p->origin = span_at(h, s, n);
 	else if (is_word(f, len, "content-type"))
 		h->p->ctype = span_at(h, s, n);
+	else if (is_word(f, len, "accept"))
+		h->p->accept = span_at(h, s, n);
 }
 
 static int

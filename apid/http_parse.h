@@ -48,7 +48,7 @@ struct http_parse {
 	bool keep_alive;
 	bool expect; /* 100-continue */
 	bool chunked;
-	struct span target, origin, ctype;
+	struct span target, origin, ctype, accept;
 
 	uint32_t head_len; /* 0: the head is not whole yet */
 	uint32_t body_off, body_len;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "apid/apid.h"
+#include "apid/bound.h"
 #include "apid/methods.h"
 #include "common/compat/compat.h"
 
@@ -23,6 +24,7 @@ struct item {
 	bool notify, answered;
 	int code; /* 0: result is set */
 	struct text *result;
+	json_t *data; /* of an error, or NULL */
 	char message[MESSAGE_MAX];
 };
 
@@ -36,9 +38,13 @@ struct rpc {
 };
 
 static void on_reply(struct call *call, struct text *result);
-static void on_error(struct call *call, int code, const char *message);
+static void on_error(struct call *call, int code, const char *message,
+    const json_t *data);
+static bool on_admit(struct call *call, uint32_t n);
 
-static const struct caller_ops ops = { on_reply, on_error };
+static const struct caller_ops ops = { .reply = on_reply,
+	.error = on_error,
+	.admit = on_admit };
 
 /* --- answers --- */
 
@@ -59,13 +65,17 @@ bastyon_status(int code)
 }
 
 static void
-put_error(struct sb *sb, int code, const char *message)
+put_error(struct sb *sb, const struct item *it)
 {
 	char num[40];
 
-	(void)snprintf(num, sizeof(num), "{\"code\":%d,\"message\":", code);
+	(void)snprintf(num, sizeof(num), "{\"code\":%d,\"message\":", it->code);
 	sb_str(sb, num);
-	sb_quote(sb, message);
+	sb_quote(sb, it->message);
+	if (it->data != NULL) {
+		sb_str(sb, ",\"data\":");
+		sb_json(sb, it->data);
+	}
 	sb_str(sb, "}");
 }
 
@@ -99,7 +109,7 @@ put_jsonrpc2(struct sb *sb, const struct item *it)
 		put_result(sb, it);
 	} else {
 		sb_str(sb, "{\"jsonrpc\":\"2.0\",\"error\":");
-		put_error(sb, it->code, it->message);
+		put_error(sb, it);
 	}
 	sb_str(sb, ",\"id\":");
 	put_id(sb, it->id);
@@ -115,7 +125,7 @@ put_bastyon(struct sb *sb, const struct item *it)
 		sb_str(sb, ",\"error\":null");
 	} else {
 		sb_str(sb, "null,\"error\":");
-		put_error(sb, it->code, it->message);
+		put_error(sb, it);
 	}
 	sb_str(sb, ",\"id\":");
 	put_id(sb, it->id);
@@ -131,7 +141,7 @@ put_data(struct sb *sb, const struct item *it)
 		put_result(sb, it);
 	} else {
 		sb_str(sb, "{\"error\":");
-		put_error(sb, it->code, it->message);
+		put_error(sb, it);
 	}
 	sb_str(sb, "}");
 }
@@ -174,8 +184,10 @@ rpc_free(struct rpc *rpc)
 {
 	size_t i;
 
-	for (i = 0; i < rpc->n; i++)
+	for (i = 0; i < rpc->n; i++) {
 		text_unref(rpc->items[i].result);
+		json_decref(rpc->items[i].data);
+	}
 	json_decref(rpc->root);
 	free(rpc);
 }
@@ -213,12 +225,13 @@ answered(struct item *it)
 }
 
 static void
-on_error(struct call *call, int code, const char *message)
+on_error(struct call *call, int code, const char *message, const json_t *data)
 {
 	struct item *it = (struct item *)(void *)call;
 
 	it->code = code;
 	(void)strlcpy(it->message, message, sizeof(it->message));
+	it->data = json_incref((json_t *)(uintptr_t)data);
 	apid.st.rpc_errors++;
 	if (code == CALL_INTERNAL)
 		apid.st.ops_failed++;
@@ -232,13 +245,21 @@ on_reply(struct call *call, struct text *result)
 
 	if (result->len > RPC_ANSWER_MAX - it->rpc->bytes) {
 		text_unref(result);
-		on_error(call, CALL_TOO_LARGE, "Answer too large");
+		on_error(call, CALL_TOO_LARGE, "Answer too large", NULL);
 		return;
 	}
 	it->rpc->bytes += result->len;
 	it->result = result;
 	apid.st.ops_ok++;
 	answered(it);
+}
+
+static bool
+on_admit(struct call *call, uint32_t n)
+{
+	struct rpc *rpc = ((struct item *)(void *)call)->rpc;
+
+	return rpc->in.admit(rpc->in.ctx, n);
 }
 
 /* --- requests --- */
@@ -263,17 +284,18 @@ method_name(struct item *it, const json_t *req)
 	    !json_is_null(it->id)) {
 		it->id = NULL;
 		on_error(&it->call, CALL_INVALID,
-		    "Id must be a string, a number or null");
+		    "Id must be a string, a number or null", NULL);
 		return NULL;
 	}
 	if (it->rpc->in.method != NULL)
 		return it->rpc->in.method;
 	if (method == NULL || json_is_null(method)) {
-		on_error(&it->call, CALL_INVALID, "Missing method");
+		on_error(&it->call, CALL_INVALID, "Missing method", NULL);
 		return NULL;
 	}
 	if (!json_is_string(method)) {
-		on_error(&it->call, CALL_INVALID, "Method must be a string");
+		on_error(&it->call, CALL_INVALID, "Method must be a string",
+		    NULL);
 		return NULL;
 	}
 	return json_string_value(method);
@@ -288,7 +310,7 @@ run_item(struct item *it, const json_t *req)
 	apid.st.rpc_calls++;
 	if (!json_is_object(req)) {
 		it->notify = false;
-		on_error(call, CALL_INVALID, "Invalid Request object");
+		on_error(call, CALL_INVALID, "Invalid Request object", NULL);
 		return;
 	}
 	if ((name = method_name(it, req)) == NULL) {
@@ -303,11 +325,11 @@ run_item(struct item *it, const json_t *req)
 	    !json_is_object(call->params)) {
 		it->notify = false;
 		on_error(call, CALL_INVALID,
-		    "Params must be an array or object");
+		    "Params must be an array or object", NULL);
 		return;
 	}
 	if ((call->method = method_find(name)) == NULL) {
-		on_error(call, CALL_NO_METHOD, "Method not found");
+		on_error(call, CALL_NO_METHOD, "Method not found", NULL);
 		return;
 	}
 	method_run(call);
@@ -345,7 +367,7 @@ refuse(const struct rpc_in *in, json_t *root, enum call_flavour flavour,
 	rpc->n = rpc->pending = 1;
 	rpc->items[0].rpc = rpc;
 	rpc->items[0].call.flavour = flavour;
-	on_error(&rpc->items[0].call, code, message);
+	on_error(&rpc->items[0].call, code, message, NULL);
 	return NULL;
 }
 
@@ -404,11 +426,15 @@ parse(const struct rpc_in *in)
 struct rpc *
 rpc_run(const struct rpc_in *in)
 {
-	json_t *root = parse(in);
 	enum call_flavour flavour;
 	char message[MESSAGE_MAX];
+	json_t *root;
 	size_t n = 1;
 
+	if (!bound_json(in->body, in->len))
+		return refuse(in, NULL, guess_flavour(in), CALL_INVALID,
+		    "Too many values in one request");
+	root = parse(in);
 	if (root == NULL)
 		return refuse(in, NULL, guess_flavour(in), CALL_PARSE,
 		    "Parse error");

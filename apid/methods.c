@@ -1,72 +1,31 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The methods and their table, as promised in methods.h.  warren-api(7)
- * describes each; tests/regress/http_test.py calls each.
+ * Finding and checking methods, as promised in methods.h, and the handlers
+ * that need nobody's answer.
  */
 #include "apid/methods.h"
 
 #include <string.h>
 
 #include "apid/apid.h"
+#include "apid/handlers.h"
 #include "apid/state.h"
-
-static void m_getnodeinfo(struct call *call);
-static void m_getpeerinfo(struct call *call);
-static void m_getstatus(struct call *call);
-static void m_gettime(struct call *call);
-static void m_help(struct call *call);
-static void m_discover(struct call *call);
-
-static const struct method table[] = {
-	{ "getnodeinfo", "This node: identity, ports, listeners, STUN data",
-	    "object", "The node, as GET /node/info", "/node/info",
-	    m_getnodeinfo, { { 0 } } },
-	{ "getpeerinfo", "Linked and known nodes with their STUN data", "array",
-	    "Peers sorted by nodeId, as GET /node/peers", "/node/peers",
-	    m_getpeerinfo,
-	    { { "status", "string", "Only these: ACTIVE, PENDING or OFFLINE" },
-		{ 0 } } },
-	{ "getstatus", "Status word, traffic and NAT of this node", "object",
-	    "The status, as GET /node/status", "/node/status", m_getstatus,
-	    { { 0 } } },
-	{ "gettime", "The node's clock", "object", "{time}: unix seconds", NULL,
-	    m_gettime, { { 0 } } },
-	{ "help", "The methods, or one of them", "string", "Text for people",
-	    NULL, m_help,
-	    { { "command", "string", "Explain this method" }, { 0 } } },
-	{ "rpc.discover", "This table as an OpenRPC document", "object",
-	    "OpenRPC 1.2.6", NULL, m_discover, { { 0 } } },
-};
-
-#define COUNT (sizeof(table) / sizeof(table[0]))
 
 const struct method *
 method_find(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < COUNT; i++)
-		if (strcmp(table[i].name, name) == 0)
-			return &table[i];
-	return NULL;
-}
-
-const struct method *
-method_by_path(const char *path, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < COUNT; i++)
-		if (table[i].rest != NULL && strlen(table[i].rest) == len &&
-		    memcmp(table[i].rest, path, len) == 0)
-			return &table[i];
+	for (i = 0; i < method_count; i++)
+		if (strcmp(method_table[i].name, name) == 0)
+			return &method_table[i];
 	return NULL;
 }
 
 const struct method *
 method_at(size_t index)
 {
-	return index < COUNT ? &table[index] : NULL;
+	return index < method_count ? &method_table[index] : NULL;
 }
 
 /* --- parameters --- */
@@ -93,10 +52,40 @@ has_param(const struct method *m, const char *name)
 }
 
 static bool
+word_fits(const char *word, size_t len, const json_t *v)
+{
+	static const struct {
+		const char *word;
+		json_type types[2];
+	} all[] = {
+		{ "string", { JSON_STRING, JSON_STRING } },
+		{ "integer", { JSON_INTEGER, JSON_INTEGER } },
+		{ "boolean", { JSON_TRUE, JSON_FALSE } },
+		{ "array", { JSON_ARRAY, JSON_ARRAY } },
+		{ "object", { JSON_OBJECT, JSON_OBJECT } },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strncmp(all[i].word, word, len) == 0 &&
+		    all[i].word[len] == '\0')
+			return json_typeof(v) == all[i].types[0] ||
+			    json_typeof(v) == all[i].types[1];
+	return true; /* any */
+}
+
+static bool
 type_fits(const char *type, const json_t *v)
 {
-	return strcmp(type, "string") == 0 ? json_is_string(v)
-					   : json_is_integer(v);
+	size_t len;
+
+	for (;; type += len + 1) {
+		len = strcspn(type, "|");
+		if (word_fits(type, len, v))
+			return true;
+		if (type[len] == '\0')
+			return false;
+	}
 }
 
 /* The first key that the method does not have, or NULL. */
@@ -147,6 +136,11 @@ params_fit(struct call *call)
 			    m->params[i].name, m->params[i].type);
 			return false;
 		}
+		if (v == NULL && m->params[i].required) {
+			call_error(call, CALL_BAD_PARAMS, "%s is missing",
+			    m->params[i].name);
+			return false;
+		}
 	}
 	return true;
 }
@@ -154,7 +148,7 @@ params_fit(struct call *call)
 void
 method_run(struct call *call)
 {
-	if (call->params == NULL || params_fit(call))
+	if (params_fit(call))
 		call->method->run(call);
 }
 
@@ -168,20 +162,20 @@ reply_hot(struct call *call, enum hot which)
 	call_reply(call, t == NULL ? NULL : text_ref(t));
 }
 
-static void
+void
 m_getnodeinfo(struct call *call)
 {
 	reply_hot(call, HOT_NODEINFO);
 }
 
-static void
+void
 m_getstatus(struct call *call)
 {
 	state_set_ops(apid.st.ops_ok, apid.st.ops_failed);
 	reply_hot(call, HOT_STATUS);
 }
 
-static void
+void
 m_getpeerinfo(struct call *call)
 {
 	static const char *const words[] = { "ACTIVE", "PENDING", "OFFLINE" };
@@ -203,7 +197,7 @@ m_getpeerinfo(struct call *call)
 	    "status must be ACTIVE, PENDING or OFFLINE");
 }
 
-static void
+void
 m_gettime(struct call *call)
 {
 	call_reply_json(call,
@@ -218,9 +212,9 @@ help_usage(struct sb *sb, const struct method *m)
 
 	sb_str(sb, m->name);
 	for (i = 0; m->params[i].name != NULL; i++) {
-		sb_str(sb, " [");
+		sb_str(sb, m->params[i].required ? " " : " [");
 		sb_str(sb, m->params[i].name);
-		sb_str(sb, "]");
+		sb_str(sb, m->params[i].required ? "" : "]");
 	}
 }
 
@@ -245,12 +239,12 @@ help_one(struct sb *sb, const struct method *m)
 	sb_str(sb, "): ");
 	sb_str(sb, m->result_doc);
 	if (m->rest != NULL) {
-		sb_str(sb, "\nAlso: GET ");
+		sb_str(sb, "\nAlso: ");
 		sb_str(sb, m->rest);
 	}
 }
 
-static void
+void
 m_help(struct call *call)
 {
 	const json_t *name = call_param(call, 0);
@@ -261,8 +255,8 @@ m_help(struct call *call)
 
 	sb_init(&sb, TEXT_ONE_MAX);
 	if (name == NULL) {
-		for (i = 0; i < COUNT; i++) {
-			help_usage(&sb, &table[i]);
+		for (i = 0; i < method_count; i++) {
+			help_usage(&sb, &method_table[i]);
 			sb_str(&sb, "\n");
 		}
 	} else if ((m = method_find(json_string_value(name))) != NULL) {
@@ -280,6 +274,25 @@ m_help(struct call *call)
 
 /* --- rpc.discover --- */
 
+/* {}, {"type":T} or {"type":[T, ..]} */
+static json_t *
+schema_of(const char *type)
+{
+	json_t *list;
+	size_t len = strcspn(type, "|");
+
+	if (strcmp(type, "any") == 0)
+		return json_object();
+	if (type[len] == '\0')
+		return json_pack("{s:s}", "type", type);
+	for (list = json_array();; type += len + 1) {
+		len = strcspn(type, "|");
+		(void)json_array_append_new(list, json_stringn(type, len));
+		if (type[len] == '\0')
+			return json_pack("{s:o}", "type", list);
+	}
+}
+
 static json_t *
 discover_params(const struct method *m)
 {
@@ -288,9 +301,10 @@ discover_params(const struct method *m)
 
 	for (i = 0; m->params[i].name != NULL; i++)
 		(void)json_array_append_new(list,
-		    json_pack("{s:s,s:s,s:b,s:{s:s}}", "name",
-			m->params[i].name, "description", m->params[i].doc,
-			"required", 0, "schema", "type", m->params[i].type));
+		    json_pack("{s:s,s:s,s:b,s:o}", "name", m->params[i].name,
+			"description", m->params[i].doc, "required",
+			(int)m->params[i].required, "schema",
+			schema_of(m->params[i].type)));
 	return list;
 }
 
@@ -303,15 +317,16 @@ discover_one(const struct method *m)
 	    m->result_type);
 }
 
-static void
+void
 m_discover(struct call *call)
 {
 	const struct msg_node *node = state_node();
 	json_t *methods = json_array();
 	size_t i;
 
-	for (i = 0; i < COUNT; i++)
-		(void)json_array_append_new(methods, discover_one(&table[i]));
+	for (i = 0; i < method_count; i++)
+		(void)json_array_append_new(methods,
+		    discover_one(&method_table[i]));
 	call_reply_json(call,
 	    json_pack("{s:s,s:{s:s,s:s},s:o}", "openrpc", "1.2.6", "info",
 		"title", "Warren node API", "version", node->version, "methods",

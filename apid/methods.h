@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The table of methods: what the API can do, said once for JSON-RPC, REST,
- * help and rpc.discover.  Handlers live in methods.c; they see struct call
- * and the state, and no transport.
+ * help and rpc.discover.  Handlers live in methods.c and the files of
+ * handlers.h; they see struct call and the state, and no transport.
  */
 #ifndef WARREN_METHODS_H
 #define WARREN_METHODS_H
 
 #include "apid/call.h"
 
-#define METHOD_PARAMS_MAX 2
+#define METHOD_PARAMS_MAX 12
 
 struct method_param {
 	const char *name; /* NULL ends the list */
-	const char *type; /* JSON Schema's word */
+	const char *type; /* JSON Schema's words, with "|" between; any */
 	const char *doc;
+	bool required;
 };
 
 struct method {
@@ -22,14 +23,19 @@ struct method {
 	const char *summary;
 	const char *result_type;
 	const char *result_doc;
-	const char *rest; /* path that GETs it, or NULL */
+	/* "GET /blocks/:blockId": a part with a colon is a parameter.  NULL
+	 * for none. */
+	const char *rest;
 	void (*run)(struct call *call);
 	struct method_param params[METHOD_PARAMS_MAX + 1];
 };
 
-/* NULL when there is none of that name (or path). */
+/* In method_table.c. */
+extern const struct method method_table[];
+extern const size_t method_count;
+
+/* NULL when there is none of that name. */
 const struct method *method_find(const char *name);
-const struct method *method_by_path(const char *path, size_t len);
 
 /* The table, in the order of help; NULL behind its end. */
 const struct method *method_at(size_t index);

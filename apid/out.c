@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/assert.h"
+#include "common/compat/compat.h"
 
 #define SPARE_MAX 16 /* queues kept for later */
 
@@ -18,13 +19,16 @@ struct out {
 	struct out *next; /* in the pool */
 	struct iovec seg[OUT_SEGS];
 	struct text *ref[OUT_SEGS]; /* held for its segment, or NULL */
+	int file[OUT_SEGS];         /* the segment is of this file, or -1 */
+	off_t at[OUT_SEGS];         /* of the file, already sent */
 	size_t first, n;            /* segments: sent, and all */
 	size_t len;                 /* of bytes[] in use */
 	char bytes[OUT_BYTES];
 };
 
 static struct out *spare;
-static size_t n_spare, n_used;
+static size_t n_spare, n_used, n_files;
+static size_t files_max = OUT_FILES;
 
 struct out *
 out_new(void)
@@ -42,13 +46,26 @@ out_new(void)
 	return o;
 }
 
+/* The first segment is over. */
+static void
+drop_first(struct out *o)
+{
+	size_t i = o->first++;
+
+	text_unref(o->ref[i]);
+	if (o->file[i] != -1) {
+		(void)close(o->file[i]);
+		n_files--;
+	}
+}
+
 void
 out_free(struct out *o)
 {
 	if (o == NULL)
 		return;
-	for (; o->first < o->n; o->first++)
-		text_unref(o->ref[o->first]);
+	while (o->first < o->n)
+		drop_first(o);
 	n_used--;
 	if (n_spare == SPARE_MAX) {
 		free(o);
@@ -78,6 +95,16 @@ out_is_empty(const struct out *o)
 	return o->first == o->n;
 }
 
+static void
+add(struct out *o, char *at, size_t n, struct text *ref, int file)
+{
+	ASSERT(o->n < OUT_SEGS);
+	o->ref[o->n] = ref;
+	o->file[o->n] = file;
+	o->at[o->n] = 0;
+	o->seg[o->n++] = (struct iovec){ at, n };
+}
+
 /* n more bytes at the end of bytes[] are to be sent. */
 static void
 extend(struct out *o, size_t n)
@@ -87,13 +114,12 @@ extend(struct out *o, size_t n)
 
 	o->len += n;
 	if (last != NULL && o->ref[o->n - 1] == NULL &&
+	    o->file[o->n - 1] == -1 &&
 	    (char *)last->iov_base + last->iov_len == at) {
 		last->iov_len += n;
 		return;
 	}
-	ASSERT(o->n < OUT_SEGS);
-	o->ref[o->n] = NULL;
-	o->seg[o->n++] = (struct iovec){ at, n };
+	add(o, at, n, NULL, -1);
 }
 
 char *
@@ -119,9 +145,32 @@ out_text(struct out *o, struct text *t)
 		text_unref(t);
 		return;
 	}
-	ASSERT(o->n < OUT_SEGS);
-	o->ref[o->n] = t;
-	o->seg[o->n++] = (struct iovec){ t->p, t->len };
+	add(o, t->p, t->len, t, -1);
+}
+
+void
+out_file(struct out *o, int fd, size_t len)
+{
+	add(o, NULL, len, NULL, fd);
+	n_files++;
+}
+
+size_t
+out_files(void)
+{
+	return n_files;
+}
+
+size_t
+out_files_max(void)
+{
+	return files_max;
+}
+
+void
+out_set_files_max(size_t max)
+{
+	files_max = max < OUT_FILES ? max : OUT_FILES;
 }
 
 /* n bytes are gone. */
@@ -133,14 +182,37 @@ advance(struct out *o, size_t n)
 	while (o->first < o->n) {
 		v = &o->seg[o->first];
 		if (n < v->iov_len) {
-			v->iov_base = (char *)v->iov_base + n;
+			if (o->file[o->first] == -1)
+				v->iov_base = (char *)v->iov_base + n;
 			v->iov_len -= n;
 			return;
 		}
 		n -= v->iov_len;
-		text_unref(o->ref[o->first++]);
+		drop_first(o);
 	}
 	o->first = o->n = o->len = 0;
+}
+
+/* As much of what comes first as one call takes; as write() answers. */
+static ssize_t
+write_some(struct out *o, int fd)
+{
+	size_t first = o->first, n = 0;
+	ssize_t r;
+
+	if (o->file[first] != -1) {
+		r = compat_sendfile(fd, o->file[first], &o->at[first],
+		    o->seg[first].iov_len);
+		if (r == 0) { /* shorter than was said: there is no mending */
+			errno = EIO;
+			return -1;
+		}
+		return r;
+	}
+	while (first + n < o->n && o->file[first + n] == -1)
+		n++;
+	return n == 1 ? write(fd, o->seg[first].iov_base, o->seg[first].iov_len)
+		      : writev(fd, o->seg + first, (int)n);
 }
 
 int
@@ -150,12 +222,7 @@ out_write(struct out *o, int fd, size_t *n)
 
 	*n = 0;
 	while (o->first < o->n) {
-		if (o->n - o->first == 1)
-			r = write(fd, o->seg[o->first].iov_base,
-			    o->seg[o->first].iov_len);
-		else
-			r = writev(fd, o->seg + o->first,
-			    (int)(o->n - o->first));
+		r = write_some(o, fd);
 		if (r == -1 && errno == EINTR)
 			continue;
 		if (r == -1)

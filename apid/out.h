@@ -2,8 +2,9 @@
 /*
  * Bytes on their way to a client: small answers are copied one behind the
  * other, large ones wait by reference, and all of them leave in one write()
- * or writev().  Queues come from a small pool and go back when they are
- * empty.  Tested through tests/regress/http_test.py.
+ * or writev().  A file goes from the kernel's cache to the socket and never
+ * through here.  Queues come from a small pool and go back when they are
+ * empty.  Tested through tests/regress/http_test.py and db_api_test.py.
  */
 #ifndef WARREN_OUT_H
 #define WARREN_OUT_H
@@ -17,6 +18,7 @@
 #define OUT_SEGS     16
 #define OUT_COPY_MAX 4096 /* a larger text is not copied */
 #define OUT_HEAD_MAX 1024 /* of one answer's head */
+#define OUT_FILES    256  /* open in all queues together */
 
 struct out;
 
@@ -33,6 +35,15 @@ void out_head_end(struct out *o, size_t len);
 
 /* Takes t. */
 void out_text(struct out *o, struct text *t);
+
+/* The first len bytes of a file; takes fd. */
+void out_file(struct out *o, int fd, size_t len);
+
+/* Files open now.  At out_files_max(), OUT_FILES unless fewer descriptors
+ * are left over, more should be refused. */
+size_t out_files(void);
+size_t out_files_max(void);
+void out_set_files_max(size_t max);
 
 /* 1 all is written, 0 the socket is full, -1 with errno.  *n: bytes sent. */
 int out_write(struct out *o, int fd, size_t *n);

@@ -19,17 +19,36 @@
 
 #define POST_ONLY "JSONRPC server handles only POST requests"
 
+/* The members of an object behind what is there already. */
+static void
+put_members(struct sb *sb, const json_t *data)
+{
+	json_t *o = (json_t *)(uintptr_t)data, *v;
+	const char *key;
+
+	json_object_foreach(o, key, v)
+	{
+		sb_str(sb, ",");
+		sb_quote(sb, key);
+		sb_str(sb, ":");
+		sb_json(sb, v);
+	}
+}
+
 struct text *
-rest_error_text(uint16_t status, const char *message)
+rest_error_data(uint16_t status, const char *message, const json_t *data)
 {
 	static const struct {
 		uint16_t status;
 		const char *word;
 	} words[] = {
 		{ 400, "bad_request" },
+		{ 401, "not_signed" },
+		{ 403, "forbidden" },
 		{ 404, "not_found" },
 		{ 405, "method_not_allowed" },
 		{ 408, "timeout" },
+		{ 409, "conflict" },
 		{ 411, "length_required" },
 		{ 413, "too_large" },
 		{ 414, "target_too_long" },
@@ -39,6 +58,7 @@ rest_error_text(uint16_t status, const char *message)
 		{ 501, "not_implemented" },
 		{ 503, "unavailable" },
 		{ 505, "version_not_supported" },
+		{ 507, "insufficient_storage" },
 	};
 	const char *word = "internal";
 	struct sb sb;
@@ -47,13 +67,20 @@ rest_error_text(uint16_t status, const char *message)
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (words[i].status == status)
 			word = words[i].word;
-	sb_init(&sb, 4096);
+	sb_init(&sb, 256u << 10);
 	sb_str(&sb, "{\"error\":{\"code\":");
 	sb_quote(&sb, word);
 	sb_str(&sb, ",\"message\":");
 	sb_quote(&sb, message);
+	put_members(&sb, data);
 	sb_str(&sb, "}}\n");
 	return sb_end(&sb);
+}
+
+struct text *
+rest_error_text(uint16_t status, const char *message)
+{
+	return rest_error_data(status, message, NULL);
 }
 
 void
@@ -69,9 +96,9 @@ rest_error(struct http_req *rq, uint16_t status, const char *headers,
 
 /* --- the limiter --- */
 
-/* May n more things be done for this client now?  Else fills *wait_ms. */
-static bool
-admit(const struct naddr *from, uint32_t n, uint64_t *wait_ms, bool *banned)
+bool
+rest_admit(const struct naddr *from, uint32_t n, uint64_t *wait_ms,
+    bool *banned)
 {
 	struct prefix p;
 	enum limit_act act;
@@ -111,7 +138,7 @@ rpc_admit(void *ctx, uint32_t n)
 	uint64_t wait_ms;
 	bool banned;
 
-	return admit(&rq->from, n, &wait_ms, &banned);
+	return rest_admit(&rq->from, n, &wait_ms, &banned);
 }
 
 static void
@@ -206,131 +233,6 @@ rpc_route(struct http_req *rq, const char *name)
 	http_answer(rq, &a);
 }
 
-/* --- REST --- */
-
-struct rest_call {
-	struct call call;    /* first: a call is its rest_call */
-	struct http_req *rq; /* NULL: the client is gone */
-	json_t *params;
-};
-
-static void
-rest_free(struct rest_call *rc)
-{
-	json_decref(rc->params);
-	free(rc);
-}
-
-static void
-rest_reply(struct call *call, struct text *result)
-{
-	struct rest_call *rc = (struct rest_call *)(void *)call;
-	struct http_answer a = { .status = 200, .body = result };
-
-	apid.st.ops_ok++;
-	if (rc->rq != NULL)
-		http_answer(rc->rq, &a);
-	else
-		text_unref(result);
-	rest_free(rc);
-}
-
-static void
-rest_failed(struct call *call, int code, const char *message)
-{
-	struct rest_call *rc = (struct rest_call *)(void *)call;
-	uint16_t status = code == CALL_BAD_PARAMS ? 400 : 503;
-
-	apid.st.rpc_errors++;
-	apid.st.ops_failed += status == 503;
-	if (rc->rq != NULL)
-		rest_error(rc->rq, status, NULL, message);
-	rest_free(rc);
-}
-
-static void
-rest_gone(void *pending)
-{
-	struct rest_call *rc = pending;
-
-	rc->rq = NULL;
-	rc->call.cancelled = true;
-}
-
-/* The value of key in a query, decoded as it stands.  False: absent. */
-static bool
-query_value(const struct http_req *rq, const char *key, char *out, size_t cap)
-{
-	const char *s = rq->query, *end = s + rq->query_len, *amp;
-	size_t len = strlen(key), n;
-
-	for (; s < end; s = amp + 1) {
-		amp = memchr(s, '&', (size_t)(end - s));
-		if (amp == NULL)
-			amp = end;
-		n = (size_t)(amp - s);
-		if (n <= len || s[len] != '=' || memcmp(s, key, len) != 0)
-			continue;
-		n -= len + 1;
-		if (n >= cap)
-			n = cap - 1; /* longer than any word we know */
-		memcpy(out, s + len + 1, n);
-		out[n] = '\0';
-		return true;
-	}
-	return false;
-}
-
-/* The method's parameters out of the query; other keys are nobody's. */
-static json_t *
-query_params(const struct http_req *rq, const struct method *m)
-{
-	json_t *params = NULL;
-	char value[64];
-	size_t i;
-
-	for (i = 0; m->params[i].name != NULL && rq->query_len > 0; i++) {
-		if (!query_value(rq, m->params[i].name, value, sizeof(value)))
-			continue;
-		if (params == NULL)
-			params = json_object();
-		/* What is not UTF-8 is no word of ours either. */
-		if (json_object_set_new(params, m->params[i].name,
-			json_string(value)) == -1)
-			(void)json_object_set_new(params, m->params[i].name,
-			    json_string("?"));
-	}
-	return params;
-}
-
-static void
-rest_route(struct http_req *rq, const struct method *m)
-{
-	static const struct caller_ops ops = { rest_reply, rest_failed };
-	struct rest_call *rc;
-
-	if (rq->verb != VERB_GET && rq->verb != VERB_HEAD) {
-		rest_error(rq, 405, "Allow: GET, HEAD, OPTIONS\r\n",
-		    "only GET is possible here");
-		return;
-	}
-	if ((rc = calloc(1, sizeof(*rc))) == NULL) {
-		rest_error(rq, 503, NULL, "out of memory");
-		return;
-	}
-	rc->rq = rq;
-	rc->call.ops = &ops;
-	rc->call.method = m;
-	rc->call.from = rq->from;
-	rc->call.flavour = CALL_REST;
-	rc->params = query_params(rq, m);
-	rc->call.params = rc->params;
-	rq->pending = rc;
-	rq->cancel = rest_gone; /* forgotten when the answer is there */
-	apid.st.rpc_calls++;
-	method_run(&rc->call);
-}
-
 /* --- the others --- */
 
 static void
@@ -392,19 +294,18 @@ metrics_route(struct http_req *rq)
 void
 rest_handle(struct http_req *rq)
 {
-	const struct method *m;
 	char name[NAME_MAX_LEN];
 	uint64_t wait_ms;
 	bool banned;
 
 	if (rq->service == SVC_METRICS)
 		metrics_route(rq);
-	else if (!admit(&rq->from, 1, &wait_ms, &banned))
+	else if (!rest_admit(&rq->from, 1, &wait_ms, &banned))
 		too_many(rq, wait_ms, banned);
 	else if (rq->verb == VERB_OPTIONS)
 		preflight(rq);
-	else if ((m = method_by_path(rq->path, rq->path_len)) != NULL)
-		rest_route(rq, m);
+	else if (rest_call(rq))
+		return;
 	else if (is_rpc_path(rq, name))
 		rpc_route(rq, name);
 	else if (apid.conf.test_echo && is_path(rq, "/echo"))

@@ -13,4 +13,17 @@
 void rest_error(struct http_req *rq, uint16_t status, const char *headers,
     const char *message);
 
+/* Its body with the members of data, an object or NULL, beside message. */
+struct text *rest_error_data(uint16_t status, const char *message,
+    const json_t *data);
+
+/* May n more things be done for this client now?  Else fills *wait_ms. */
+bool rest_admit(const struct naddr *from, uint32_t n, uint64_t *wait_ms,
+    bool *banned);
+
+/* --- rest_call.c: paths that are methods --- */
+
+/* False, and nothing done, when no method has this path. */
+bool rest_call(struct http_req *rq);
+
 #endif

@@ -28,6 +28,8 @@ static struct {
 	size_t n_peers;
 	uint64_t peers_refused;
 	struct msg_pa_totals totals;
+	struct msg_db_state db;
+	bool has_db;
 	uint64_t ops_ok, ops_failed;
 	uint64_t self_version, peers_version; /* count changes */
 	struct cached hot[HOT_COUNT];
@@ -148,6 +150,21 @@ state_set_totals(const struct msg_pa_totals *totals)
 }
 
 void
+state_set_db(const struct msg_db_state *db)
+{
+	st.has_db = db != NULL;
+	if (db != NULL)
+		st.db = *db;
+	st.self_version++;
+}
+
+const struct msg_db_state *
+state_db(void)
+{
+	return st.has_db ? &st.db : NULL;
+}
+
+void
 state_set_ops(uint64_t ok, uint64_t failed)
 {
 	st.ops_ok = ok; /* shown with the next second's answer */
@@ -176,7 +193,8 @@ put_status(struct sb *sb, uint64_t now_ms)
 		.bytes_in = MSG_NULL64,
 		.bytes_out = MSG_NULL64,
 		.ops_ok = st.ops_ok,
-		.ops_failed = st.ops_failed };
+		.ops_failed = st.ops_failed,
+		.db = state_db() };
 
 	if (st.has_totals) {
 		t.peers_up = st.totals.peers_up;
@@ -216,7 +234,7 @@ encode(enum hot which, uint64_t now_ms)
 	case HOT_NODEINFO:
 		put_json(&sb,
 		    view_json_nodeinfo(&st.node, st.has_stun ? &st.stun : NULL,
-			now_ms));
+			state_db(), now_ms));
 		break;
 	case HOT_STATUS:
 		put_status(&sb, now_ms);

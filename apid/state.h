@@ -10,6 +10,7 @@
 
 #include "apid/text.h"
 #include "common/mono.h"
+#include "common/msg_db.h"
 #include "common/msg_siblings.h"
 #include "common/view.h"
 
@@ -46,6 +47,10 @@ size_t state_peers(void);
 uint64_t state_peers_refused(void);
 
 void state_set_totals(const struct msg_pa_totals *totals);
+
+/* The store's word at its last tick; NULL: it is away. */
+void state_set_db(const struct msg_db_state *db);
+const struct msg_db_state *state_db(void);
 
 /* Answers given so far, for operations{} of the status. */
 void state_set_ops(uint64_t ok, uint64_t failed);

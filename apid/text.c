@@ -65,7 +65,8 @@ grow(struct sb *sb, size_t n)
 		cap *= 2;
 	if (cap == old)
 		return true;
-	if (live + (cap - old) > TEXT_LIVE_MAX) {
+	if (live + (cap - old) >
+	    (cap > TEXT_LARGE ? TEXT_LIVE_MAX / 2 : TEXT_LIVE_MAX)) {
 		refused++;
 		return false;
 	}

@@ -2,7 +2,9 @@
 /*
  * Answers as bytes that may be shared: a cached one goes to many connections
  * at once and lives until the slowest of them has it.  The sum of all that
- * live is bounded, so that slow readers cannot pin memory without end.
+ * live is bounded, so that slow readers cannot pin memory without end; and
+ * large ones may take half of it, so that slow readers of those starve each
+ * other and nobody else.
  * Touches no socket; tested in tests/unit/state_test.c.
  */
 #ifndef WARREN_TEXT_H
@@ -15,6 +17,7 @@
 
 #define TEXT_LIVE_MAX (64u << 20) /* bytes of all texts of this process */
 #define TEXT_ONE_MAX  (16u << 20) /* bytes of one */
+#define TEXT_LARGE    (64u << 10) /* larger ones share half of them all */
 
 struct text {
 	uint32_t refs;

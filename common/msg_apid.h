@@ -14,7 +14,7 @@
 	F(T, U32,  conns_max, 0, 0)      /* of this worker */            \
 	F(T, U32,  conns_per_prefix, 0, 0)                               \
 	F(T, U32,  header_max, 0, 65536) /* bytes */                     \
-	F(T, U32,  body_max, 0, 1048576)                                 \
+	F(T, U32,  body_max, 0, 6291456)                                 \
 	F(T, U32,  batch_max, 0, 1000)   /* JSON-RPC requests in one */  \
 	F(T, U32,  header_ms, 0, 0)      /* from first byte to end of head */ \
 	F(T, U32,  body_ms, 0, 0)                                        \

@@ -236,6 +236,7 @@ static void
 filter_apid(scmp_filter_ctx ctx)
 {
 	allow_all(ctx, server_calls);
+	ALLOW(ctx, "sendfile"); /* of block bodies the store hands over */
 	allow_setsockopt(ctx, IPPROTO_TCP, TCP_NODELAY);
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/addr_policy.h"
 #include "common/json_obj.h"
+#include "common/rec.h"
 
 static int
 by_word(const void *a, const void *b)
@@ -281,7 +282,8 @@ uptime_s(const struct msg_node *node, uint64_t now_ms)
 
 json_t *
 view_json_nodeinfo(const struct msg_node *node,
-    const struct msg_stun_view *stun, uint64_t now_ms)
+    const struct msg_stun_view *stun, const struct msg_db_state *db,
+    uint64_t now_ms)
 {
 	struct jo o = jo_new();
 
@@ -306,6 +308,102 @@ view_json_nodeinfo(const struct msg_node *node,
 	jo_put(&o, "addressPolicy", policy_words(node->allow));
 	jo_put(&o, "testEcho", json_boolean(node->test_echo));
 	jo_put(&o, "stun", view_json_stun(node, stun, now_ms));
+	jo_put(&o, "db", db == NULL ? json_null() : view_json_db(db));
+	return jo_end(&o);
+}
+
+/* --- the database --- */
+
+static json_t *
+kind_list(const struct msg_db_state *db)
+{
+	struct jo list = jo_list(), o;
+	size_t i;
+
+	for (i = 0; i < db->n_kinds; i++) {
+		o = jo_new();
+		jo_put(&o, "kind", jv_number(db->kinds[i].kind));
+		jo_put(&o, "count", jv_number(db->kinds[i].cnt));
+		jo_put(&o, "sum", json_integer(db->kinds[i].sum));
+		jo_add(&list, jo_end(&o));
+	}
+	return jo_end(&list);
+}
+
+json_t *
+view_json_db(const struct msg_db_state *db)
+{
+	struct jo o = jo_new();
+
+	jo_put(&o, "tick", jv_number(db->tick));
+	jo_put(&o, "time", db->tick == 0 ? json_null() : jv_time(db->time));
+	jo_put(&o, "root", jv_hex(db->root, 32));
+	jo_put(&o, "count", jv_number(db->cnt));
+	jo_put(&o, "sum", json_integer(db->sum));
+	jo_put(&o, "kinds", kind_list(db));
+	jo_put(&o, "seq", jv_number(db->seq));
+	jo_put(&o, "dbid", jv_hex(db->dbid, 16));
+	jo_put(&o, "pending", jv_number(db->pending));
+	jo_put(&o, "bytes", jv_number(db->bytes));
+	jo_put(&o, "blocks", jv_number(db->bodies));
+	jo_put(&o, "blockBytes", jv_number(db->body_bytes));
+	jo_put(&o, "fetching", jv_number(db->fetching));
+	jo_put(&o, "neighbours", jv_number(db->neighbours));
+	jo_put(&o, "neighboursEqual", jv_number(db->neighbours_equal));
+	jo_put(&o, "admitted", json_boolean(db->admitted));
+	jo_put(&o, "problem", jv_text(db->problem));
+	return jo_end(&o);
+}
+
+static const struct msg_db_kind *
+find_kind(const struct msg_db_state *db, uint8_t kind)
+{
+	static const struct msg_db_kind none = { .cnt = 0 };
+	size_t i;
+
+	for (i = 0; i < db->n_kinds; i++)
+		if (db->kinds[i].kind == kind)
+			return &db->kinds[i];
+	return &none;
+}
+
+static json_t *
+region_table(const struct msg_db_state *db)
+{
+	struct jo o = jo_new();
+	size_t i;
+
+	for (i = 0; i < db->n_regions; i++)
+		jo_put(&o, db->regions[i].region,
+		    jv_number(db->regions[i].nodes));
+	return jo_end(&o);
+}
+
+/* a / b with two decimals; 0 where there is nothing to divide by. */
+static json_t *
+mean(uint64_t a, uint64_t b)
+{
+	double v = b == 0 ? 0 : (double)a / (double)b;
+
+	return json_real((double)(uint64_t)(v * 100 + 0.5) / 100);
+}
+
+json_t *
+view_json_health(const struct msg_db_state *db)
+{
+	const struct msg_db_kind *blocks = find_kind(db, REC_BLOCK);
+	uint64_t nodes = find_kind(db, REC_NODE)->cnt;
+	struct jo o = jo_new();
+
+	jo_put(&o, "tick", jv_number(db->tick));
+	/* Whoever says this is one. */
+	jo_put(&o, "activeNodes", jv_number(nodes == 0 ? 1 : nodes));
+	jo_put(&o, "totalBlocks", jv_number(blocks->cnt));
+	jo_put(&o, "totalBytes", json_integer(blocks->sum));
+	jo_put(&o, "averageRedundancy",
+	    mean(find_kind(db, REC_LOCATION)->cnt, blocks->cnt));
+	jo_put(&o, "blocksBelowTarget", jv_number(db->below_r));
+	jo_put(&o, "regionDistribution", region_table(db));
 	return jo_end(&o);
 }
 
@@ -322,11 +420,16 @@ view_json_status(const struct msg_node *node, const struct msg_stun_view *stun,
 	jo_put(&ops, "failed", jv_maybe(totals->ops_failed));
 	jo_put(&metrics, "uptime", jv_number(uptime_s(node, now_ms)));
 	jo_put(&metrics, "peers", jv_maybe(totals->peers_up));
-	jo_put(&metrics, "blocks", json_null());
+	jo_put(&metrics, "blocks",
+	    totals->db == NULL ? json_null() : jv_number(totals->db->bodies));
 	jo_put(&metrics, "bandwidth", jo_end(&band));
 	jo_put(&metrics, "operations", jo_end(&ops));
 	jo_put(&o, "status", json_string("online"));
 	jo_put(&o, "metrics", jo_end(&metrics));
+	jo_put(&o, "health",
+	    totals->db == NULL ? json_null() : view_json_health(totals->db));
+	jo_put(&o, "db",
+	    totals->db == NULL ? json_null() : view_json_db(totals->db));
 	jo_put(&o, "nat", nat_overall(stun));
 	return jo_end(&o);
 }

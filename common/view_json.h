@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "common/msg_db.h"
 #include "common/view.h"
 
 /* A mapping that nobody confirmed for this long is shown as stale. */
@@ -18,8 +19,9 @@
 /* Sums that no single view holds; MSG_NULL64 where not known. */
 struct view_totals {
 	uint64_t peers_up;
-	uint64_t bytes_in, bytes_out; /* over peer links, since their start */
-	uint64_t ops_ok, ops_failed;  /* answers of the API */
+	uint64_t bytes_in, bytes_out;  /* over peer links, since their start */
+	uint64_t ops_ok, ops_failed;   /* answers of the API */
+	const struct msg_db_state *db; /* NULL: the store has not spoken */
 };
 
 /*
@@ -27,9 +29,16 @@ struct view_totals {
  * now_ms is unix time; stun is NULL while stund has not spoken.
  */
 
-/* getnodeinfo and GET /node/info. */
+/* getnodeinfo and GET /node/info; db is NULL where nobody knows it. */
 json_t *view_json_nodeinfo(const struct msg_node *node,
-    const struct msg_stun_view *stun, uint64_t now_ms);
+    const struct msg_stun_view *stun, const struct msg_db_state *db,
+    uint64_t now_ms);
+
+/* The replicated database at its last settled tick, and its state here. */
+json_t *view_json_db(const struct msg_db_state *db);
+
+/* gethealth: what the settled records say of the whole network. */
+json_t *view_json_health(const struct msg_db_state *db);
 
 /* Its listeners: those the public may know of, or for the operator all. */
 json_t *view_json_listeners(const struct msg_node *node, bool all);

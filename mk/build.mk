@@ -43,8 +43,10 @@ $(B)/store-bin: $(STORE_OBJS) $(STORE_CORES) $(B)/common.a
 	$(LINK) $(STORE_OBJS) $(STORE_CORES) $(B)/common.a $(LDFLAGS) $(LIBS) \
 	    $(SQLITE_LIBS)
 
-$(B)/apid-bin: $(APID_OBJS) $(B)/common.a
-	$(LINK) $(APID_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
+# How a block is named by its content is said once, in peerd/blocks.c.
+$(B)/apid-bin: $(APID_OBJS) $(B)/peerd/blocks.o $(B)/common.a
+	$(LINK) $(APID_OBJS) $(B)/peerd/blocks.o $(B)/common.a $(LDFLAGS) \
+	    $(LIBS)
 
 # An archive, of which the linker takes what is asked for.
 $(B)/peerd.a: $(PEERD_OBJS)

@@ -124,7 +124,7 @@ json_status(json_t *envelope)
 	    view_json_schema(&schema_ctl_status, s));
 	if (n == NULL)
 		return NULL;
-	return view_json_nodeinfo(n, client_first(CTL_STUN), now_ms());
+	return view_json_nodeinfo(n, client_first(CTL_STUN), NULL, now_ms());
 }
 
 json_t *

@@ -135,7 +135,7 @@ const struct conf_row conf_rows[CONF_WORDS] = {
 [W_API_HEADER_MAX] = { "api http", "header-max", K_SIZE, LIVE,
     F(api.header_max), 512, 65536 },
 [W_API_BODY_MAX] = { "api http", "body-max", K_SIZE, LIVE,
-    F(api.body_max), 1024, 1048576 },
+    F(api.body_max), 1024, 6u << 20 },
 [W_API_BATCH_MAX] = { "api http", "batch-max", K_NUM, LIVE,
     F(api.batch_max), 1, 1000 },
 [W_API_HEADER_TIMEOUT] = { "api http", "header-timeout", K_TIME, LIVE,

@@ -9,6 +9,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef __linux__
+#include <sys/sendfile.h>
+#endif
 #include <unistd.h>
 
 #if !HAVE_STRLCPY
@@ -118,6 +121,21 @@ closefrom(int lowest)
 }
 #endif
 
-/* ISO C wants a file to hold something. */
-extern const int compat_nothing;
-const int compat_nothing;
+#ifdef __linux__
+ssize_t
+compat_sendfile(int sock, int file, off_t *off, size_t n)
+{
+	return sendfile(sock, file, off, n);
+}
+#else
+ssize_t
+compat_sendfile(int sock, int file, off_t *off, size_t n)
+{
+	static char buf[65536];
+	ssize_t r = pread(file, buf, n < sizeof(buf) ? n : sizeof(buf), *off);
+
+	if (r > 0 && (r = write(sock, buf, (size_t)r)) > 0)
+		*off += r;
+	return r;
+}
+#endif

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/types.h>
 
 #if !HAVE_STRLCPY
 size_t strlcpy(char *dst, const char *src, size_t cap);
@@ -27,5 +28,11 @@ void setproctitle(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #if !HAVE_CLOSEFROM
 void closefrom(int lowest);
 #endif
+
+/*
+ * Send up to n bytes of a file from *off on, and move *off: Linux's
+ * sendfile(2), elsewhere by way of a buffer.
+ */
+ssize_t compat_sendfile(int sock, int file, off_t *off, size_t n);
 
 #endif

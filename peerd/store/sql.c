@@ -382,7 +382,8 @@ sql_in_transaction(const struct sql *db)
 static enum sql_rc
 read_rec(sqlite3_stmt *st, struct sql_rec *r)
 {
-	bool good = col_bytes(st, 0, r->key, 32) & col_bytes(st, 1, r->rid, 32);
+	bool has_key = col_bytes(st, 0, r->key, 32);
+	bool good = col_bytes(st, 1, r->rid, 32) && has_key;
 
 	r->w = sqlite3_column_int(st, 2);
 	r->hlc = col_u64(st, 3);

@@ -168,7 +168,7 @@ static const char *const good[] = {
 	"api http on 127.0.0.1 port 0 { allow-origin none, workers 1 }",
 	"api http on ::1 port 80\napi http on * {\nallow-origin "
 	"\"https://a.example\"\n"
-	"workers 4, header-max 4K, body-max 1M, batch-max 1\n"
+	"workers 4, header-max 4K, body-max 6M, batch-max 1\n"
 	"header-timeout 1s, body-timeout 2s, idle-timeout 3s\n"
 	"rate 0 per 1m\nblacklist 9 for 30d }",
 	"metrics on 127.0.0.1 port 38085",
@@ -290,8 +290,8 @@ static const struct {
 	{ "timeout { ping 60s, dead 10s }",
 	    "1: dead must be longer than ping\n" },
 	{ "stun tcp yes { a b }", "1: 'stun tcp' takes no block\n" },
-	{ "api http on * { body-max 2M }",
-	    "1: body-max: 2M is not within 1K..1M\n" },
+	{ "api http on * { body-max 8M }",
+	    "1: body-max: 8M is not within 1K..6M\n" },
 	{ "api http on * { rate 5 }", "1: '5' wants 'per' after it\n" },
 	{ "supervise restarts 5 for 1m",
 	    "1: unknown word 'for' (expected 'per')\n" },

@@ -200,7 +200,7 @@ test_node(void **state)
 	v.mappings[0] = (struct msg_mapping){ .service = SVC_STUN_CLIENT,
 		.seen = NOW / 1000 - 180,
 		.verified = -1 };
-	j = view_json_nodeinfo(&n, &v, NOW);
+	j = view_json_nodeinfo(&n, &v, NULL, NOW);
 	assert_int_equal(json_array_size(json_object_get(j, "listeners")), 2);
 	check_all(j, rows);
 }
@@ -226,6 +226,49 @@ test_status(void **state)
 
 	(void)state;
 	check_all(view_json_status(&n, NULL, &t, NOW), rows);
+}
+
+/* 7 copies of 3 blocks; a database that was never settled has no time. */
+static void
+test_db(void **state)
+{
+	static const struct row health[] = {
+		{ "activeNodes", "1" },
+		{ "totalBlocks", "3" },
+		{ "totalBytes", "300" },
+		{ "averageRedundancy", "2.3300000000000001" },
+		{ "blocksBelowTarget", "2" },
+		{ "regionDistribution", "{\"eu\":4}" },
+		{ NULL, NULL },
+	};
+	static const struct row rows[] = {
+		{ "tick", "0" },
+		{ "time", "null" },
+		{ "neighboursEqual", "5" },
+		{ "problem", "null" },
+		{ "blocks", "9" },
+		{ "sum", "-5" },
+		{ NULL, NULL },
+	};
+	static const struct row none[] = {
+		{ "averageRedundancy", "0.0" },
+		{ "regionDistribution", "{}" },
+		{ NULL, NULL },
+	};
+	static const struct msg_db_state empty;
+	static const struct msg_db_state db = { .n_kinds = 2,
+		.kinds = { { 16, 3, 300 }, { 17, 7, 0 } },
+		.sum = -5,
+		.below_r = 2,
+		.bodies = 9,
+		.neighbours_equal = 5,
+		.n_regions = 1,
+		.regions = { { "eu", 4 } } };
+
+	(void)state;
+	check_all(view_json_health(&db), health);
+	check_all(view_json_health(&empty), none);
+	check_all(view_json_db(&db), rows);
 }
 
 static void
@@ -265,6 +308,7 @@ main(void)
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_node),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_db),
 		cmocka_unit_test(test_schema),
 	};
 
