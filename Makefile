@@ -7,6 +7,7 @@
 #   make demo       three nodes that meet       make bench    ratios against peers
 #   make install    DESTDIR= PREFIX=            make fuzz     FUZZ_S= seconds each
 #   make sim        many cores, virtual time    make sim-bench   at full size
+#   make soak       half an hour of crashes and kills
 #   make uninstall  make dist  make clean
 
 VERSION = 0.1.0
@@ -74,6 +75,11 @@ sim-bench:
 	@$(BUILD) $(B)/tests/sim/sim
 	@sh tests/sim/bench.sh $(B)
 
+soak:
+	@sh ./configure $(B)
+	@$(BUILD) programs unit tools
+	@sh tests/soak.sh $(B)
+
 fuzz:
 	@CC=clang SANITIZE=yes FUZZ=yes sh ./configure build-fuzz
 	@$(MAKE) -f mk/build.mk B=build-fuzz fuzzers
@@ -94,5 +100,5 @@ dist:
 clean:
 	rm -rf build build-* build.log warren-$(VERSION).tar.gz
 
-.PHONY: all deps run demo check unit lint pure bench sim sim-bench fuzz install uninstall \
-	dist clean
+.PHONY: all deps run demo check unit lint pure bench sim sim-bench soak fuzz \
+	install uninstall dist clean

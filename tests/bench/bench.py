@@ -389,7 +389,10 @@ Node.rpc_peers = rpc_peers
 
 
 def main():
-    groups = sys.argv[1:] or ["stun", "http", "idle", "tree"]
+    groups = sys.argv[1:] or ["stun", "http", "idle", "tree", "db"]
+    if "db" in groups:
+        subprocess.run([sys.executable, os.path.join(os.path.dirname(
+            os.path.abspath(__file__)), "db_bench.py")], check=False)
     try:
         if "tree" in groups:
             bench_tree()
