@@ -68,8 +68,10 @@ static const struct route {
 	unsigned to;       /* kinds of children that answer */
 	ctl_local *local;  /* answered here, before any child */
 } routes[] = {
-	{ CTL_SHOW_STATUS,     true,  TO(PROC_PEERD), ctl_status },
-	{ CTL_CHECK,           true,  TO(PROC_PEERD), ctl_status },
+	{ CTL_SHOW_STATUS,     true,  TO(PROC_PEERD) | TO(PROC_STORE),
+	    ctl_status },
+	{ CTL_CHECK,           true,  TO(PROC_PEERD) | TO(PROC_STORE),
+	    ctl_status },
 	{ CTL_SHOW_PEERS,      true,  TO(PROC_PEERD), NULL },
 	{ CTL_SHOW_PEER,       true,  TO(PROC_PEERD), NULL },
 	{ CTL_SHOW_STUN,       true,  TO(PROC_STUND), NULL },

@@ -140,6 +140,7 @@ settled(enum sql_rc rc)
 	net_hold(!recstore_has_room(store.rs, DB_BATCH_MAX));
 	links_tick();
 	state_refresh();
+	ctl_tick();
 	own_tick();
 	net_root();
 	api_state();
@@ -269,6 +270,8 @@ static const struct ipc_handler handlers[] = {
 	{ STORE_NODE,     on_node },
 	{ STORE_SIGNED,   own_signed },
 	{ STORE_FAILED,   own_failed },
+	{ CTL_SHOW_STATUS, ctl_status },
+	{ CTL_CHECK,      ctl_status },
 	{ CTL_SHOW_DB,    ctl_show_db },
 	{ CTL_DB_CHECK,   ctl_db_check },
 	{ CTL_DB_COMPACT, ctl_db_compact },

@@ -131,6 +131,8 @@ void ctl_db_put(struct ipc *ch, const struct ipc_msg *m);
 void ctl_db_get(struct ipc *ch, const struct ipc_msg *m);
 void ctl_db_list(struct ipc *ch, const struct ipc_msg *m);
 void ctl_db_prove(struct ipc *ch, const struct ipc_msg *m);
+void ctl_status(struct ipc *ch, const struct ipc_msg *m);
 void ctl_start(void);
+void ctl_tick(void); /* after a tick: look at the neighbours */
 
 #endif
