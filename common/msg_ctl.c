@@ -20,6 +20,7 @@ MSG_DEFINE(ctl_attack, MSG_CTL_ATTACK)
 MSG_DEFINE(ctl_db_bad, MSG_CTL_DB_BAD)
 MSG_DEFINE(ctl_db_checked, MSG_CTL_DB_CHECKED)
 MSG_DEFINE(ctl_charter, MSG_CTL_CHARTER)
+MSG_DEFINE(ctl_backup, MSG_CTL_BACKUP)
 
 static const struct msg_def defs[] = { CTL_MSGS(MSG_DEF) };
 

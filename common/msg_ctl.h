@@ -92,6 +92,10 @@
 #define MSG_CTL_CHARTER(F, T)                                            \
 	F(T, BLOB, charter, 0, 16384)
 
+/* The descriptor is a plain file to be filled with a tar archive. */
+#define MSG_CTL_BACKUP(F, T)                                             \
+	F(T, BOOL, bodies, 0, 0)   /* block bodies too */
+
 #define CTL_MSGS(X)                                                      \
 	X(CTL_HELLO,        100, MSG_UP,   PH_ANY, FD_NONE, ctl_hello)   \
 	X(CTL_END,          101, MSG_UP,   PH_ANY, FD_NONE, ctl_end)     \
@@ -121,6 +125,7 @@
 	X(CTL_DB_CHECK,     126, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_DB_COMPACT,   127, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_SHOW_CHARTER, 128, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_BACKUP,       129, MSG_DOWN, PH_ANY, FD_ONE,  ctl_backup)  \
 	X(CTL_DB_PUT,       144, MSG_DOWN, PH_ANY, FD_NONE, db_put)      \
 	X(CTL_DB_GET,       145, MSG_DOWN, PH_ANY, FD_NONE, db_get)      \
 	X(CTL_DB_LIST,      146, MSG_DOWN, PH_ANY, FD_NONE, db_list)     \
@@ -186,6 +191,7 @@ MSG_DECLARE(ctl_attack, MSG_CTL_ATTACK)
 MSG_DECLARE(ctl_db_bad, MSG_CTL_DB_BAD)
 MSG_DECLARE(ctl_db_checked, MSG_CTL_DB_CHECKED)
 MSG_DECLARE(ctl_charter, MSG_CTL_CHARTER)
+MSG_DECLARE(ctl_backup, MSG_CTL_BACKUP)
 
 extern const struct msg_table msgs_ctl;
 

@@ -138,6 +138,11 @@ int act_show_health(int argc, char **argv);
 int act_db_check(int argc, char **argv);
 int act_db_compact(int argc, char **argv);
 
+/* --- act_backup.c --- */
+
+int act_backup(int argc, char **argv);
+int act_restore(int argc, char **argv);
+
 /* Seconds of "90", "25s", "10m", "6h", "7d".  0 or -1. */
 int parse_duration(const char *text, uint32_t *seconds);
 

@@ -183,6 +183,7 @@ ready(void)
 {
 	writes_start();
 	ctl_start();
+	backup_start();
 	if (store.rs == NULL)
 		return;
 	own_start();
@@ -275,6 +276,7 @@ static const struct ipc_handler handlers[] = {
 	{ CTL_SHOW_DB,    ctl_show_db },
 	{ CTL_DB_CHECK,   ctl_db_check },
 	{ CTL_DB_COMPACT, ctl_db_compact },
+	{ CTL_BACKUP,     ctl_backup },
 	{ CTL_DB_PUT,     ctl_db_put },
 	{ CTL_DB_GET,     ctl_db_get },
 	{ CTL_DB_LIST,    ctl_db_list },

@@ -17,6 +17,7 @@
  *   writes.c  group commit: who waits for it     net.c       the way to peerd
  *   api.c     requests of apid                   own.c       records we author
  *   ctl.c     control requests                   state.c     what it looks like
+ *   backup.c  the database into an archive
  *
  * Nothing is said of a write to anybody before it is committed.
  */
@@ -132,6 +133,8 @@ void ctl_db_get(struct ipc *ch, const struct ipc_msg *m);
 void ctl_db_list(struct ipc *ch, const struct ipc_msg *m);
 void ctl_db_prove(struct ipc *ch, const struct ipc_msg *m);
 void ctl_status(struct ipc *ch, const struct ipc_msg *m);
+void ctl_backup(struct ipc *ch, const struct ipc_msg *m); /* backup.c */
+void backup_start(void);
 void ctl_start(void);
 void ctl_tick(void); /* after a tick: look at the neighbours */
 
