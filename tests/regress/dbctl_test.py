@@ -1,0 +1,354 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""
+warrenctl and the database: a network founded by "charter new", records signed
+by "record sign" and by Python alike, proofs, db check and db verify on equal
+and on changed databases, backup and restore.
+"""
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tarfile
+
+import nacl.bindings as nb
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from dbctl import Author, Ctl, META, RATING, NEW  # noqa: E402
+from warren import Node, CTL, check, finish, wait_for, tmpdir  # noqa: E402
+
+CONF = """
+listen peer on 127.0.0.%d port 38080
+stun listen on 127.0.0.%d port 3478
+api http on 127.0.0.%d port 38081 { workers 1 }
+supervise restarts 100000 per 1m
+"""
+
+
+def run(*words, stdin=None):
+    p = subprocess.run([CTL] + list(words), input=stdin,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       text=True, timeout=60)
+    return p.returncode, p.stdout, p.stderr
+
+
+def data(*words, stdin=None):
+    rc, out, err = run("-j", *words, stdin=stdin)
+    return json.loads(out)["data"]
+
+
+def on(node, *words, **kw):
+    return run("-s", node.sock, *words, **kw)
+
+
+class Net:
+    """What dbctl.Author needs of a network, from "charter show"."""
+
+    def __init__(self, path):
+        c = data("charter", "show", path)
+        self.netid = bytes.fromhex(c["netid"])
+        self.pow_bits = c["bits"]
+        self.conf = 'network "%s" charter "%s"\n' % (c["name"], path)
+
+
+def author_of(net, keyfile):
+    """A Python author with the key that "record key" made."""
+    a = Author(net)
+    seed = bytes.fromhex(open(keyfile).read().strip())
+    a.pk, a.sk = nb.crypto_sign_seed_keypair(seed)
+    return a
+
+
+# --- without a node ---
+
+def test_charter(d):
+    path = os.path.join(d, "lab.charter")
+    rc, out, err = run("charter", "new", path, "name", "lab", "tick", "1s",
+                       "settle", "1s", "bits", "8")
+    check("charter new", rc == 0 and "netid" in out, (rc, out, err))
+    check("its root key is for its owner alone",
+          os.stat(path + ".key").st_mode & 0o777 == 0o600)
+    c = data("charter", "show", path)
+    check("charter show: what was asked for, the rest of the public network",
+          c["name"] == "lab" and c["tickMs"] == 1000 and c["bits"] == 8 and
+          c["admission"] == "open" and c["r"] == 3 and
+          [k["name"] for k in c["kinds"]][-2] == "rating", c)
+    seed = bytes.fromhex(open(path + ".key").read().strip())
+    check("the root is the key in the file", c["root"] ==
+          nb.crypto_sign_seed_keypair(seed)[0].hex())
+    rc, out, err = run("charter", "new", path, "name", "lab", "key",
+                       path + ".key")
+    check("charter new overwrites nothing", rc == 73 and "exists" in err, err)
+    for bad in (("name", "x" * 33), ("name", "x", "admission", "members"),
+                ("name", "x", "tick", "1ms"), ("name", "x", "r", "17"),
+                ("name", "x", "authority", "00"), ("tick", "1s")):
+        rc, out, err = run("charter", "new", path + ".bad", *bad)
+        check("charter new refuses %s" % " ".join(bad)[:40], rc == 64 and
+              not os.path.exists(path + ".bad"), (rc, err))
+        if os.path.exists(path + ".bad.key"):
+            os.unlink(path + ".bad.key")
+    raw = bytearray(open(path, "rb").read())
+    raw[20] ^= 1
+    open(path + ".cut", "wb").write(raw)
+    rc, out, err = run("charter", "show", path + ".cut")
+    check("charter show: a changed one is refused", rc == 65, (rc, err))
+    return path
+
+
+def test_records(d, charter):
+    net = Net(charter)
+    key = os.path.join(d, "author.key")
+    rc, out, err = run("record", "key", key)
+    a = author_of(net, key)
+    check("record key: made, 0600, and told again", rc == 0 and
+          out.strip() == a.pk.hex() and run("record", "key", key)[1] == out
+          and os.stat(key).st_mode & 0o777 == 0o600, (rc, out, err))
+    hlc = a.stamp()
+    for name, words, args in (
+            ("rating", ("kind", "rating", "subject", "aa" * 32, "w", "-7"),
+             dict(kind=RATING, subject=b"\xaa" * 32, w=-7)),
+            ("meta", ("kind", "19", "subject", "page one", "name", "feed",
+                      "payload", "00ff10"),
+             dict(kind=META, subject=b"page one", name=b"feed",
+                  payload=b"\x00\xff\x10")),
+            ("tombstone", ("kind", "meta", "subject", "text:beef",
+                           "tombstone"),
+             dict(kind=META, subject=b"beef", flags=1))):
+        j = data("record", "sign", "key", key, "charter", charter, "hlc",
+                 str(hlc), *words)
+        raw, k, rid, _ = a.record(hlc=hlc, **args)
+        check("record sign: %s is, byte for byte, what Python signs" % name,
+              j == {"key": k.hex(), "rid": rid.hex(), "hlc": str(hlc),
+                    "record": raw.hex()}, j)
+    with open(os.path.join(d, "body"), "wb") as f:
+        f.write(b"from a file")
+    rc, out, err = run("record", "sign", "key", key, "charter", charter,
+                       "kind", "meta", "subject", "x", "payload",
+                       "@" + f.name)
+    check("record sign: a payload of a file", rc == 0 and
+          b"from a file".hex() in out, err)
+    rc, out, err = run("record", "sign", "key", key, "charter", charter,
+                       "kind", "rating", "subject", "x", "w", "101")
+    check("record sign: what the charter forbids is 65", rc == 65, (rc, err))
+    one, two = (run("record", "sign", "key", key, "charter", charter, "kind",
+                    "meta", "subject", "x")[1] for _ in "12")
+    check("two records in a row have different stamps", one != two)
+    os.chmod(key, 0o644)
+    rc, out, err = run("record", "sign", "key", key, "charter", charter,
+                       "kind", "meta", "subject", "x")
+    check("a key that others may read is refused", rc == 77, (rc, err))
+    os.chmod(key, 0o600)
+    return net, key
+
+
+def test_members(d, charter):
+    """An authority admits, and a stranger cannot."""
+    auth, other = os.path.join(d, "auth.key"), os.path.join(d, "other.key")
+    pk = run("record", "key", auth)[1].strip()
+    member = run("record", "key", other)[1].strip()
+    path = os.path.join(d, "members.charter")
+    rc, out, err = run("charter", "new", path, "name", "club", "admission",
+                       "members", "authority", pk, "tick", "500ms",
+                       "settle", "500ms")
+    check("charter new: members", rc == 0 and pk in out, (rc, err))
+    rc, adm, err = run("record", "admit", "key", auth, "member", member,
+                       "charter", path)
+    check("record admit by an authority", rc == 0, err)
+    rc, out, err = run("record", "admit", "key", other, "member", member,
+                       "charter", path)
+    check("record admit by another is refused", rc == 77, (rc, err))
+    rc, out, err = run("record", "admit", "key", auth, "charter", path)
+    check("record admit: members are named", rc == 64, (rc, err))
+    n = Node("club", Net(path).conf + CONF % (9, 9, 9)).start()
+    rating = run("record", "sign", "key", other, "charter", path, "kind",
+                 "rating", "subject", "x", "w", "1")[1].strip()
+    check("a stranger's record is not admitted",
+          on(n, "put", rating)[0] == 1)
+    rc, out, err = on(n, "put", adm.strip(), rating)
+    check("a member's is", rc == 0 and out.count("new") == 2, (rc, out))
+    wait_for("not-admitted", lambda: "not-admitted" in
+             on(n, "check")[1], 15)
+    check("check: a node whom no authority admitted says so",
+          on(n, "check")[0] == 1)
+    own = run("record", "admit", "key", auth, "member", n.node_id(),
+              "charter", path)[1].strip()
+    on(n, "put", own)
+    wait_for("admitted", lambda: on(n, "check")[0] == 0, 15)
+    check("check: the node is admitted and well", True)
+    gone = run("record", "admit", "key", auth, "member", member, "revoke",
+               "charter", path)[1].strip()
+    rc, out, err = on(n, "put", gone)
+    check("record admit revoke", rc == 0, (rc, out, err))
+    wait_for("revoked", lambda: on(n, "get", "kind", "rating", "settled")[1]
+             == "", 15)
+    check("the records of a revoked member are gone", True)
+    check("club stops cleanly", n.stop() == 0)
+
+
+# --- with nodes ---
+
+def settled(node, n):
+    s = data("-s", node.sock, "show", "db")
+    return s if s["pending"] == 0 and sum(
+        k["count"] for k in s["kinds"] if k["kind"] in (META, RATING)) == n \
+        else None
+
+
+def test_put(node, net, key):
+    adm = on(node, "record", "admit", "key", key)[1].strip()
+    one = on(node, "record", "sign", "key", key, "kind", "rating", "subject",
+             "song", "w", "40")[1].strip()
+    rc, out, err = on(node, "put", one)
+    check("put: an author not admitted is 1", rc == 1 and
+          "not admitted" in out, (rc, out))
+    rc, out, err = on(node, "put", "-", stdin="%s\n%s\n" % (adm, one))
+    check("put from stdin, admission first", rc == 0 and
+          out.count("new") == 2, (rc, out, err))
+    rc, out, err = on(node, "put", one)
+    check("put again is old, and fine", rc == 0 and "old" in out, out)
+    rc, out, err = on(node, "put", "zz")
+    check("put: no hex is 65", rc == 65, (rc, err))
+    rc, out, err = on(node, "rate", "song", "50", "key", key)
+    check("rate: a later word replaces the earlier", rc == 0 and
+          "new" in out, (rc, out, err))
+    # Many, by a Python author: more than one message.
+    a = author_of(net, key)
+    raws = [a.record(META, b"page %d" % i, payload=b"x" * 700)[0].hex()
+            for i in range(500)]
+    rc, out, err = on(node, "put", "-", stdin="\n".join(raws))
+    check("put: 500 records of Python, in several messages", rc == 0 and
+          out.count("new") == 500, (rc, err))
+    wait_for("settled", lambda: settled(node, 501), 15)
+    return 501
+
+
+def test_get(node, key):
+    j = data("-s", node.sock, "get", "kind", "rating", "subject", "song")
+    check("get kind and subject", len(j["records"]) == 1 and
+          j["records"][0]["w"] == 50 and j["more"] is None and
+          j["records"][0]["subject"] == b"song".hex(), j)
+    k = j["records"][0]["key"]
+    one = data("-s", node.sock, "get", k)
+    check("get KEY", one == j["records"][0], one)
+    check("get of nothing is 1", on(node, "get", "00" * 32)[0] == 1)
+    seen, after = [], []
+    while True:
+        j = data("-s", node.sock, "get", "kind", "meta", "limit", "300",
+                 *after)
+        seen += [r["key"] for r in j["records"]]
+        if j["more"] is None:
+            break
+        after = ["after", j["more"]]
+    check("get in parts: all, once, in order", len(seen) == 500 and
+          seen == sorted(set(seen)))
+    return k
+
+
+def test_proof(node, k):
+    p = data("-s", node.sock, "proof", k)
+    check("proof: included", p["verified"] and p["found"] and
+          p["nodeId"] == node.node_id(), p)
+    p = data("-s", node.sock, "proof", "14" + "00" * 31)
+    check("proof: absent", p["verified"] and not p["found"], p)
+    p = data("-s", node.sock, "proof", "kind", "rating")
+    check("proof: so many ratings with sum so much", p["verified"] and
+          p["count"] == 1 and p["sum"] == 50, p)
+    p = data("-s", node.sock, "proof", "kind", "meta", "subject", "page 7")
+    check("proof: one subject", p["verified"] and p["count"] == 1, p)
+    rc, out, err = on(node, "proof", k, "tick", "1")
+    check("proof: of a tick that is not kept is 75", rc == 75, (rc, err))
+
+
+def test_show(node, n):
+    s = data("-s", node.sock, "show", "db")
+    check("show db: kinds by name", {k["name"]: k["count"]
+                                     for k in s["kinds"]}["meta"] == n - 1, s)
+    for what in ("db", "health"):
+        rc, out, err = on(node, "show", what)
+        check("show %s: text" % what, rc == 0 and out and not err, err)
+    h = data("-s", node.sock, "show", "health")
+    check("show health: proven", h["proven"] and h["activeNodes"] >= 1 and
+          h["r"] == 3, h)
+    rc, out, err = on(node, "show", "status")
+    check("show status has the database", "database  tick" in out, out)
+    rc, out, err = on(node, "db", "check")
+    check("db check: good", rc == 0 and " 0 of them bad" in out, out)
+    rc, out, err = on(node, "db", "compact")
+    check("db compact", rc == 0 and "bytes" in out + err, (rc, out, err))
+
+
+def test_backup(node, d, root):
+    path = os.path.join(d, "a.tar")
+    rc, out, err = on(node, "backup", path)
+    check("backup", rc == 0 and os.stat(path).st_mode & 0o777 == 0o600,
+          (rc, out, err))
+    with tarfile.open(path) as t:
+        names = t.getnames()
+    check("backup: tar reads it", {"warren.conf", "charter", "node.key",
+                                   "store/warren.db"} <= set(names), names)
+    rc, out, err = on(node, "backup", path)
+    check("backup overwrites nothing", rc == 73, (rc, err))
+    p = subprocess.run([CTL, "-s", node.sock, "backup", "-"],
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    check("backup to stdout", p.returncode == 0 and
+          p.stdout[257:262] == b"ustar", p.stderr)
+    rc, out, err = run("restore", path, "config", node.conf_path)
+    check("restore: not while warrend runs", rc == 75 and "running" in err,
+          (rc, err))
+    return path
+
+
+def test_restore(node, path, want):
+    """The node is stopped; what it said before must be there again."""
+    state = os.path.join(node.dir, "state")
+    rc, out, err = run("restore", path, "config", node.conf_path)
+    check("restore overwrites nothing without force", rc == 73 and
+          "force" in err, (rc, err))
+    old = open(os.path.join(state, "node.key")).read()
+    shutil.rmtree(state)
+    with open(path, "rb") as f:
+        cut = f.read()[:-40000]
+    with open(path + ".cut", "wb") as f:
+        f.write(cut)
+    rc, out, err = run("restore", path + ".cut", "config", node.conf_path)
+    left = [f for _, _, fs in os.walk(state) for f in fs]
+    check("restore of half an archive changes nothing", rc == 65 and
+          not left, (rc, err, left))
+    rc, out, err = run("restore", path, "config", node.conf_path)
+    check("restore", rc == 0, (rc, out, err))
+    check("restore: the key is the old one",
+          open(os.path.join(state, "node.key")).read() == old)
+    node.start()
+    wait_for("settled", lambda: settled(node, want), 20)
+    rc, out, err = on(node, "db", "check")
+    check("restore: every record is there and good", rc == 0, (rc, out, err))
+    rc, out, err = run("restore", path, "config", node.conf_path, "force")
+    check("restore with force: not while warrend runs either", rc == 75)
+    node.stop()
+    rc, out, err = run("restore", path, "config", node.conf_path, "force")
+    check("restore with force", rc == 0, (rc, out, err))
+    node.start()
+    wait_for("settled", lambda: settled(node, want), 20)
+
+
+def main():
+    d = os.path.join(tmpdir(), "files")
+    os.makedirs(d)
+    charter = test_charter(d)
+    net, key = test_records(d, charter)
+    test_members(d, charter)
+    a = Node("a", net.conf + CONF % (2, 2, 2)).start()
+    n = test_put(a, net, key)
+    k = test_get(a, key)
+    test_proof(a, k)
+    test_show(a, n)
+    path = test_backup(a, d, None)
+    a.stop()
+    test_restore(a, path, n)
+    check("a stops cleanly", a.stop() == 0)
+    finish()
+
+
+main()
