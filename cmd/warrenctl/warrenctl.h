@@ -138,8 +138,9 @@ int act_show_health(int argc, char **argv);
 int act_db_check(int argc, char **argv);
 int act_db_compact(int argc, char **argv);
 
-/* --- act_backup.c --- */
+/* --- act_verify.c, act_backup.c --- */
 
+int act_db_verify(int argc, char **argv);
 int act_backup(int argc, char **argv);
 int act_restore(int argc, char **argv);
 

@@ -5,6 +5,7 @@ warrenctl and the database: a network founded by "charter new", records signed
 by "record sign" and by Python alike, proofs, db check and db verify on equal
 and on changed databases, backup and restore.
 """
+import http.server
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
+import threading
+import urllib.request
 
 import nacl.bindings as nb
 
@@ -333,6 +336,193 @@ def test_restore(node, path, want):
     wait_for("settled", lambda: settled(node, want), 20)
 
 
+# --- several nodes ---
+
+class Api:
+    """
+    getdbclaim and getproof of warren-api(7), answered out of the control
+    socket: what db verify asks, from a node whose API is off.
+    """
+
+    def __init__(self, node, spoil=None):
+        ctl, lock = Ctl(node.sock), threading.Lock()
+
+        def result(method, params):
+            tick = params.get("tick")
+            prefix = bytes.fromhex(params.get("prefix", "")).ljust(32, b"\0")
+            with lock:
+                parts, code, text = ctl.ask(Ctl.PROVE, [
+                    prefix, params.get("bits", 0),
+                    None if tick is None else int(tick)])
+            if code:
+                return {"error": {"code": code, "message": text}}
+            t, root, cnt, total, proof, claim = parts[0]
+            r = {"tick": t, "root": root.hex(), "count": cnt, "sum": total,
+                 "claim": claim.hex() or None}
+            if method == "getproof":
+                r["proof"] = proof.hex()
+            if spoil:
+                spoil(method, r)
+            return {"result": r}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                q = json.loads(self.rfile.read(
+                    int(self.headers["Content-Length"])))
+                out = json.dumps(dict(result(q["method"], q["params"]),
+                                      jsonrpc="2.0", id=q["id"])).encode()
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                half = len(out) // 2
+                for part in (out[:half], out[half:], b""):
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+                self.close_connection = True
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
+                                                      Handler)
+        self.at = "127.0.0.1:%d" % self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever,
+                         daemon=True).start()
+
+
+def where(node, i):
+    """The node's own API when it knows the method, else ours."""
+    try:
+        at = "127.0.0.%d:38081" % i
+        body = json.dumps({"jsonrpc": "2.0", "id": 1,
+                           "method": "getdbclaim", "params": {}}).encode()
+        q = urllib.request.Request("http://%s/" % at, body, {
+            "content-type": "application/json"})
+        if "result" in json.load(urllib.request.urlopen(q, timeout=5)):
+            return at
+    except OSError:
+        pass
+    return Api(node).at
+
+
+def verify(node, *where):
+    rc, out, err = on(node, "-j", "db", "verify", *where)
+    return rc, json.loads(out)["data"], err
+
+
+def start_three(net):
+    nodes = []
+    for i in (2, 3, 4):
+        n = Node("n%d" % i, net.conf + CONF % (i, i, i) + "".join(
+            "bootstrap 127.0.0.%d port 38080\n" % j for j in range(2, i)))
+        nodes.append(n.start())
+    wait_for("linked", lambda: all(
+        len(data("-s", n.sock, "show", "peers", "up")) == 2 for n in nodes),
+        20)
+    return nodes
+
+
+def same_root(nodes, n):
+    s = [data("-s", x.sock, "show", "db") for x in nodes]
+    return len({(x["tick"], x["root"]) for x in s}) == 1 and sum(
+        k["count"] for k in s[0]["kinds"] if k["kind"] in (META, RATING)) == n
+
+
+def change_row(node, net, key):
+    """Another weight in one row: the node is stopped."""
+    db = sqlite3.connect(os.path.join(node.dir, "state", "store",
+                                      "warren.db"))
+    n = db.execute("UPDATE rec SET w = w + 3 WHERE k = ?", (key,)).rowcount
+    db.commit()
+    mode = db.execute("PRAGMA journal_mode").fetchone()
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    check("one row was changed", n == 1, (n, mode))
+
+
+def test_verify(net, key):
+    nodes = start_three(net)
+    a, b, c = nodes
+    adm = on(a, "record", "admit", "key", key)[1].strip()
+    author = author_of(net, key)
+    made = [author.record(RATING, b"song %d" % i, w=i % 50)
+            for i in range(120)]
+    made += [author.record(META, b"page %d" % i) for i in range(120)]
+    rc, out, err = on(a, "put", "-", stdin="\n".join(
+        [adm] + [m[0].hex() for m in made]))
+    check("240 records on one of three nodes", rc == 0, err)
+    wait_for("one root", lambda: same_root(nodes, 240), 30)
+    at = [where(n, i) for n, i in ((b, 3), (c, 4))]
+    rc, j, err = verify(a, *at)
+    check("db verify: three equal", rc == 0 and
+          [v["equal"] for v in j["nodes"]] == [True] * 3 and
+          not j["differences"], (rc, j, err))
+    rc, out, err = on(a, "db", "verify", *at)
+    check("db verify: text", rc == 0 and out.count("equal") == 3, (out, err))
+    rc, j, err = verify(a, at[0], "127.0.0.1:9")
+    check("db verify: one that does not answer is 69, and named", rc == 69 and
+          j["nodes"][2]["state"] == "away", (rc, j))
+    rc, out, err = on(a, "db", "verify", "no..such..host")
+    check("db verify: nobody to compare with is 69", rc == 69, (rc, out))
+
+    def forge(method, r):
+        if method == "getdbclaim" and r["claim"]:
+            r["claim"] = r["claim"][:-1] + "%x" % (
+                int(r["claim"][-1], 16) ^ 1)
+
+    rc, j, err = verify(a, at[1], Api(b, forge).at)
+    check("db verify: a claim that its node did not sign is named", rc == 1
+          and j["nodes"][2]["state"] == "not-proven" and
+          "signed" in j["nodes"][2]["why"] and j["nodes"][1]["equal"],
+          (rc, j))
+
+    # One row of one node is changed on disk.
+    b.stop()
+    victim = made[77]
+    change_row(b, net, victim[1])
+    b.start()
+    wait_for("linked again", lambda: len(
+        data("-s", b.sock, "show", "peers", "up")) == 2, 20)
+    wait_for("settled", lambda: settled(b, 240), 20)
+    rc, out, err = on(b, "check")
+    check("check: the changed node is critical", rc == 2 and
+          "db-root-differs" in out, (rc, out))
+    rc, out, err = on(b, "db", "check")
+    check("db check: names the row, 1", rc == 1 and victim[1].hex() in out
+          and " 1 of them bad" in out, (rc, out))
+    at[0] = where(b, 3)
+    rc, j, err = verify(a, *at)
+    ds = j["differences"]
+    check("db verify: names node, kind and key", rc == 1 and len(ds) == 1 and
+          ds[0]["nodeId"] == b.node_id() and ds[0]["name"] == "rating" and
+          ds[0]["keys"] == [victim[1].hex()] and
+          ds[0]["there"]["sum"] - ds[0]["here"]["sum"] == 3 and
+          ds[0]["hereIn"]["count"] <= 8 and
+          victim[1].hex()[:ds[0]["bits"] // 4] ==
+          ds[0]["prefix"][:ds[0]["bits"] // 4], (rc, j))
+    check("db verify: the third is equal", j["nodes"][2]["equal"], j)
+    rc, out, err = on(a, "db", "verify", *at)
+    check("db verify: text of a difference", rc == 1 and
+          "DIFFERS" in out and "kind 20 rating" in out and
+          victim[1].hex() in out, out)
+
+    def spoil(method, r):
+        if method == "getproof":
+            p = bytearray.fromhex(r["proof"])
+            p[-1] ^= 1
+            r["proof"] = p.hex()
+
+    rc, j, err = verify(a, Api(b, spoil).at)
+    check("db verify: a node whose proof does not verify is named", rc == 1
+          and j["nodes"][1]["state"] == "not-proven" and
+          "proof" in j["nodes"][1]["why"], (rc, j))
+    wait_for("diverged", lambda: "db-diverged" in on(b, "check")[1], 40)
+    check("check: whose neighbours differ for long says so", True)
+    for n in nodes:
+        check("%s stops cleanly" % n.name, n.stop() == 0)
+
+
 def main():
     d = os.path.join(tmpdir(), "files")
     os.makedirs(d)
@@ -348,6 +538,7 @@ def main():
     a.stop()
     test_restore(a, path, n)
     check("a stops cleanly", a.stop() == 0)
+    test_verify(net, key)
     finish()
 
 
