@@ -247,6 +247,25 @@ has_dir(const char *name, const char *dir)
 	return strncmp(name, dir, strlen(dir)) == 0;
 }
 
+/* The names that a backup has, and no others. */
+static bool
+is_ours(const char *name)
+{
+	static const char *const names[] = { "warren.conf", "charter",
+		"node.key", "state/peers.book", "state/bans",
+		"state/peers.added", "state/peers.allowed",
+		"store/warren.db" };
+	const char *body = name + strlen("store/blocks/");
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return has_dir(name, "store/blocks/") && strlen(body) == 65 &&
+	    body[2] == '/' && strspn(body, "0123456789abcdef") == 2 &&
+	    strspn(body + 3, "0123456789abcdef") == 62;
+}
+
 /* Where an entry goes; false for one no backup has. */
 static bool
 place_of(const char *name, char path[1024])
@@ -255,12 +274,12 @@ place_of(const char *name, char path[1024])
 	    strcmp(name, "charter") == 0;
 	char *slash;
 
+	if (!is_ours(name))
+		return false;
 	if (strcmp(name, "node.key") == 0) {
 		(void)strlcpy(path, conf.key, 1024);
 		return true;
 	}
-	if (!small && !has_dir(name, "state/") && !has_dir(name, "store/"))
-		return false;
 	if (snprintf(path, 1024, "%s/%s%s", conf.state,
 	    small ? "restored." : "", name) >= 1024 - 16)
 		return false;
@@ -370,7 +389,8 @@ rename_all(void)
 		give_up(EX_NOPERM, tmp, strerror(errno));
 	for (i = 0; i < rs.n; i++) {
 		(void)snprintf(tmp, sizeof(tmp), "%s" NEW, rs.paths[i]);
-		if (rename(tmp, rs.paths[i]) == -1)
+		/* Gone: the archive named it twice, and it is in place. */
+		if (rename(tmp, rs.paths[i]) == -1 && errno != ENOENT)
 			die(EX_IOERR, "%s: %s; restore again, with force",
 			    rs.paths[i], strerror(errno));
 		(void)strlcpy(dir, rs.paths[i], sizeof(dir));

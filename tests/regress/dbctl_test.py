@@ -8,8 +8,10 @@ and on changed databases, backup and restore.
 import http.server
 import json
 import os
+import re
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import tarfile
@@ -19,8 +21,8 @@ import urllib.request
 import nacl.bindings as nb
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from dbctl import Author, Ctl, META, RATING, NEW  # noqa: E402
-from warren import Node, CTL, check, finish, wait_for, tmpdir  # noqa: E402
+from dbctl import Author, Ctl, META, RATING, b2  # noqa: E402
+from warren import Node, CTL, SRC, check, finish, wait_for, tmpdir  # noqa
 
 CONF = """
 listen peer on 127.0.0.%d port 38080
@@ -188,6 +190,28 @@ def test_members(d, charter):
              == "", 15)
     check("the records of a revoked member are gone", True)
     check("club stops cleanly", n.stop() == 0)
+
+
+def test_page():
+    """The worked example of warren-records(7), by the vectors and hashlib."""
+    page = open(os.path.join(SRC, "man/warren-records.7")).read()
+    page = re.sub(r"\s", "", page)
+    v = {}
+    for line in open(os.path.join(SRC, "tests/vectors/rec.txt")):
+        name, _, value = line.strip().partition(" =")
+        v[name] = value.strip()
+    for name in ("charter.netid", "rating.body", "rating.rid", "rating.key"):
+        check("warren-records(7): %s" % name, v[name] in page)
+    w = struct.unpack(">i", bytes.fromhex(v["rating.w"]))[0]
+    leaf = b2(b"WarrenLeaf1", bytes.fromhex(v["rating.key"] +
+                                            v["rating.rid"]) +
+              struct.pack(">q", w))
+    tick = -(-(int(v["rating.hlc"], 16) >> 16) // 10000)
+    root = b2(b"WarrenRoot1", bytes.fromhex(v["charter.netid"]) +
+              struct.pack(">Q", tick) + leaf + struct.pack(">Qq", 1, w))
+    check("warren-records(7): tick, leaf and root", str(tick) in page and
+          leaf.hex() in page and root.hex() in page,
+          (tick, leaf.hex(), root.hex()))
 
 
 # --- with nodes ---
@@ -524,6 +548,7 @@ def test_verify(net, key):
 
 
 def main():
+    test_page()
     d = os.path.join(tmpdir(), "files")
     os.makedirs(d)
     charter = test_charter(d)
