@@ -183,3 +183,17 @@ wr_u64(struct wr *w, uint64_t v)
 	if (at != NULL)
 		put_u64(at, v);
 }
+
+void
+bytes_zero(void *p, size_t n)
+{
+	static const uint8_t zero[512];
+	uint8_t *at = p;
+	size_t len;
+
+	for (; n > 0; at += len, n -= len) {
+		len = n < sizeof(zero) ? n : sizeof(zero);
+		if (memcmp(at, zero, len) != 0)
+			memset(at, 0, len);
+	}
+}

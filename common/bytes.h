@@ -49,6 +49,12 @@ void wr_bytes(struct wr *w, const void *src, size_t n);
 /* Leave n bytes to be filled later; NULL and bad if they do not fit. */
 uint8_t *wr_room(struct wr *w, size_t n);
 
+/*
+ * Zero n bytes, writing only where they are not zero yet: large tables that
+ * the system has not handed out page by page stay so until they are used.
+ */
+void bytes_zero(void *p, size_t n);
+
 /* Big-endian numbers at a fixed place, for lengths filled in afterwards. */
 void put_u16(uint8_t *at, uint16_t v);
 void put_u32(uint8_t *at, uint32_t v);

@@ -86,18 +86,90 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
   X("datagrams_refused", "multicast_datagrams", COUNTER, "",                   \
     "result=\"refused\"", "LAN announcements")                                 \
   X("records_not_sent", "records_not_sent", COUNTER, "", "",                   \
-    "Node records held back from a link that is behind")                       \
+    "Records held back from a link that is behind")                       \
   X("records_seen", "records", COUNTER, "", "result=\"seen\"",                 \
-    "Node records that arrived")                                               \
+    "Records by what became of them")                                               \
   X("records_stored", "records", COUNTER, "", "result=\"stored\"",             \
-    "Node records that arrived")                                               \
+    "Records by what became of them")                                               \
   X("records_refused", "records", COUNTER, "", "result=\"refused\"",           \
-    "Node records that arrived")                                               \
+    "Records by what became of them")                                               \
+  X("records_sent", "records", COUNTER, "", "result=\"sent\"",                 \
+    "Records by what became of them")                                          \
+  X("records_no_store", "records", COUNTER, "", "result=\"no_store\"",         \
+    "Records by what became of them")                                          \
   X("dials", "dials", COUNTER, "", "", "Connections asked of the parent")      \
   X("dial_failures", "dial_failures", COUNTER, "", "",                         \
     "Connections that did not come about")                                     \
   X("known_nodes", "known_nodes", GAUGE, "", "", "Nodes in the address book")  \
   X("bans", "bans", GAUGE, "", "", "Keys and prefixes banned now")             \
+  X("signatures", "signatures", COUNTER, "", "",                               \
+    "Record signatures verified")                                              \
+  X("sync_not_sent", "sync_not_sent", COUNTER, "", "",                         \
+    "Sync messages that a full link dropped")                                  \
+  X("gossip_first", "gossip_records", COUNTER, "", "copy=\"first\"",           \
+    "Records that came by gossip")                                             \
+  X("gossip_duplicate", "gossip_records", COUNTER, "", "copy=\"again\"",       \
+    "Records that came by gossip")                                             \
+  X("gossip_pulls", "gossip_pulls", COUNTER, "", "",                           \
+    "Records asked for by their short ids")                                    \
+  X("gossip_ids_in", "gossip_ids", COUNTER, "", "direction=\"in\"",            \
+    "Short ids announced")                                                     \
+  X("gossip_ids_out", "gossip_ids", COUNTER, "", "direction=\"out\"",          \
+    "Short ids announced")                                                     \
+  X("gossip_eager", "gossip_eager_links", GAUGE, "", "",                       \
+    "Links on which new records are pushed")                                   \
+  X("db_records", "db_records", GAUGE, "", "",                                 \
+    "Records of the last settled tick")                                        \
+  X("db_pending", "db_pending", GAUGE, "", "",                                 \
+    "Records not settled yet")                                                 \
+  X("db_tick", "db_tick", GAUGE, "", "",                                       \
+    "The last settled tick")                                                   \
+  X("db_bytes", "db_bytes", GAUGE, "bytes", "",                                \
+    "Size of the database file")                                               \
+  X("db_put_new", "db_puts", COUNTER, "", "result=\"new\"",                    \
+    "Records put, by verdict")                                                 \
+  X("db_put_old", "db_puts", COUNTER, "", "result=\"old\"",                    \
+    "Records put, by verdict")                                                 \
+  X("db_put_refused", "db_puts", COUNTER, "", "result=\"refused\"",            \
+    "Records put, by verdict")                                                 \
+  X("db_future", "db_future", COUNTER, "", "",                                 \
+    "Records from the future, deferred or refused")                            \
+  X("db_expired", "db_expired", COUNTER, "", "",                               \
+    "Records whose time was over")                                             \
+  X("db_evicted", "db_evicted", COUNTER, "", "",                               \
+    "Records beyond their author's quota")                                     \
+  X("db_equivocations", "db_equivocations", COUNTER, "", "",                   \
+    "Two records of one key and stamp")                                        \
+  X("db_damaged", "db_damaged", COUNTER, "", "",                               \
+    "Rows that did not match their hash")                                      \
+  X("db_commits", "db_commits", COUNTER, "", "result=\"done\"",                \
+    "Group commits")                                                           \
+  X("db_commits_failed", "db_commits", COUNTER, "", "result=\"failed\"",       \
+    "Group commits")                                                           \
+  X("db_settle_us", "db_settle_microseconds", GAUGE, "", "",                   \
+    "Time the last tick took to settle")                                       \
+  X("db_requests", "db_requests", COUNTER, "", "",                             \
+    "Requests of the API and of warrenctl")                                    \
+  X("db_requests_failed", "db_requests_failed", COUNTER, "", "",               \
+    "Of them, those that were refused")                                        \
+  X("sync_messages_in", "sync_messages", COUNTER, "", "direction=\"in\"",      \
+    "Messages of sync and of block transfer")                                  \
+  X("sync_messages_out", "sync_messages", COUNTER, "", "direction=\"out\"",    \
+    "Messages of sync and of block transfer")                                  \
+  X("sync_messages_refused", "sync_messages_refused", COUNTER, "", "",         \
+    "Of them, those that were malformed")                                      \
+  X("sync_sessions", "sync_sessions", COUNTER, "", "",                         \
+    "Sync sessions that this node began")                                      \
+  X("sync_records_in", "sync_records", COUNTER, "", "direction=\"in\"",        \
+    "Records exchanged by sync")                                               \
+  X("sync_records_out", "sync_records", COUNTER, "", "direction=\"out\"",      \
+    "Records exchanged by sync")                                               \
+  X("blocks_fetched", "blocks_fetched", COUNTER, "", "",                       \
+    "Block bodies fetched from other nodes")                                   \
+  X("blocks_served", "blocks_served", COUNTER, "", "",                         \
+    "Block bodies given to clients")                                           \
+  X("chunks_refused", "chunks_refused", COUNTER, "", "",                       \
+    "Chunks that did not match their hash")                                    \
   X("http_requests", "http_requests", COUNTER, "", "",                         \
     "HTTP requests that were read whole")                                      \
   X("http_responses_2xx", "http_responses", COUNTER, "", "code=\"2xx\"",       \

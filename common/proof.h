@@ -27,7 +27,7 @@
  * (h, cnt, sum) would not do: nobody could tell it from a node further up,
  * which sums up more than was asked for.
  *
- * At 1M records a proof has about 1.1 KB.  Pure; tested in
+ * At 1M records a proof has 1.2 KB, and 1.5 at most.  Pure; tested in
  * tests/unit/verify_test.c, fuzzed in verify_fuzz.c.
  */
 #ifndef WARREN_PROOF_H

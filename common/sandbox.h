@@ -23,6 +23,14 @@ enum sandbox_level { SANDBOX_NONE, SANDBOX_REDUCED, SANDBOX_FULL };
 int sandbox_drop(const char *root, uint32_t uid, uint32_t gid);
 
 /*
+ * Where Landlock is not to be had, and files are to be opened later: make the
+ * working directory the root, in a user namespace of our own.  Before any
+ * file is opened.  False when it was not needed, or cannot be done; then only
+ * the process's user stands between it and other files.
+ */
+bool sandbox_confine(int landlock_max);
+
+/*
  * Shut the door for this process: no_new_privs, not dumpable, capabilities,
  * rlimits, Landlock up to ABI landlock_max (-1 for the newest), seccomp.
  * Writes what is in force to desc.  Fatal when seccomp cannot be had.

@@ -31,6 +31,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sched.h>
 #include <sysexits.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -300,18 +301,38 @@ landlock_own_dir(int ruleset, uint64_t handled)
 	(void)close(rule.fd);
 }
 
+static int
+landlock_abi(int abi_max)
+{
+	long abi = syscall(LL_CREATE, NULL, 0, 1 /* ask the version */);
+
+	if (abi_max >= 0 && abi > abi_max)
+		abi = abi_max;
+	return abi <= 0 ? 0 : (int)abi;
+}
+
+static bool confined;
+
+bool
+sandbox_confine(int landlock_max)
+{
+	if (landlock_abi(landlock_max) > 0)
+		return false;
+	confined = unshare(CLONE_NEWUSER) == 0 && chroot(".") == 0 &&
+	    chdir("/") == 0;
+	return confined;
+}
+
 /* Landlock rights that each ABI added; all are taken away. */
 static int
 landlock_enter(enum proc_kind kind, int abi_max)
 {
 	struct ll_attr attr = { 0 };
-	long abi = syscall(LL_CREATE, NULL, 0, 1 /* ask the version */);
+	int abi = landlock_abi(abi_max);
 	size_t size = sizeof(uint64_t);
 	long fd;
 
-	if (abi_max >= 0 && abi > abi_max)
-		abi = abi_max;
-	if (abi <= 0)
+	if (abi == 0)
 		return 0;
 	attr.fs = (1u << 13) - 1; /* ABI 1: thirteen file rights */
 	if (abi >= 2)
@@ -339,7 +360,7 @@ landlock_enter(enum proc_kind kind, int abi_max)
 	}
 	if (fd != -1)
 		(void)close((int)fd);
-	return (int)abi;
+	return abi;
 }
 
 /* --- putting it in force --- */
@@ -467,7 +488,10 @@ sandbox_enter(enum proc_kind kind, uint32_t nofile, uint64_t as_bytes,
 #endif
 	load_filter(ctx);
 	(void)snprintf(desc, SANDBOX_DESC,
-	    abi > 0 ? "seccomp landlock:%d" : "seccomp", abi);
+	    abi > 0 ? "seccomp landlock:%d"
+		: confined ? "seccomp userns chroot"
+			   : "seccomp",
+	    abi);
 	return abi > 0 ? SANDBOX_FULL : SANDBOX_REDUCED;
 }
 

@@ -39,6 +39,13 @@ sandbox_drop(const char *root, uint32_t uid, uint32_t gid)
 	return 0;
 }
 
+bool
+sandbox_confine(int landlock_max)
+{
+	(void)landlock_max; /* unveil does it */
+	return false;
+}
+
 enum sandbox_level
 sandbox_enter(enum proc_kind kind, uint32_t nofile, uint64_t as_bytes,
     int landlock_max, char desc[SANDBOX_DESC])

@@ -132,8 +132,10 @@ verify_bytes(struct verify_answer *out, const void *buf, size_t len,
 {
 	struct proof p;
 
-	if (proof_decode(&p, buf, len) != 0)
+	if (proof_decode(&p, buf, len) != 0) {
+		memset(out, 0, sizeof(*out));
 		return VERIFY_MALFORMED;
+	}
 	return verify_proof(out, &p, root, prefix, bits);
 }
 

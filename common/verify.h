@@ -48,7 +48,7 @@ struct verify_answer {
 enum verify_err verify_proof(struct verify_answer *out, const struct proof *p,
     const struct claim *root, const uint8_t prefix[32], unsigned bits);
 
-/* The same from the bytes. */
+/* The same from the bytes; VERIFY_MALFORMED zeroes *out as well. */
 enum verify_err verify_bytes(struct verify_answer *out, const void *buf,
     size_t len, const struct claim *root, const uint8_t prefix[32],
     unsigned bits);

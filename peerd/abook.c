@@ -101,7 +101,7 @@ abook_init(struct abook *ab, const struct abook_conf *conf,
 	ab->heads = heads;
 	ab->n_heads = n_heads;
 	memcpy(ab->key, key, 16);
-	memset(cells, 0, abook_cells(conf) * sizeof(cells[0]));
+	bytes_zero(cells, abook_cells(conf) * sizeof(cells[0]));
 	for (i = 0; i < n_heads; i++)
 		heads[i] = ABOOK_NIL;
 }

@@ -12,6 +12,7 @@
 #define DRAINED_BELOW (64u << 10)
 
 static struct ipc *store;
+static struct wire_root root; /* the last that was settled */
 
 bool
 dbchan_send_records(uint32_t id, const struct msg_ps_records *r)
@@ -33,8 +34,23 @@ dbchan_message(const struct conn *c, const void *msg, size_t len)
 	return ipc_send(store, PS_MESSAGE, 0, &m) == 0;
 }
 
+static void
+send_root(struct conn *c)
+{
+	uint8_t buf[WIRE_ROOT_MAX];
+	struct wr w;
+
+	if (c->state != CONN_UP || root.tick == 0)
+		return;
+	root.wall_ms = wall_now().ms;
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_root(&w, &root);
+	if (!w.bad)
+		(void)traffic_send(c, LANE_SYNC, buf, w.len);
+}
+
 void
-dbchan_link(const struct conn *c, bool up)
+dbchan_link(struct conn *c, bool up)
 {
 	struct msg_ps_peer p = { .link = c->serial,
 		.up = up,
@@ -43,6 +59,8 @@ dbchan_link(const struct conn *c, bool up)
 	memcpy(p.id, c->id, 32);
 	if (store != NULL)
 		(void)ipc_send(store, PS_PEER, 0, &p);
+	if (up) /* it need not wait for the next tick */
+		send_root(c);
 }
 
 static void
@@ -139,23 +157,17 @@ static void
 on_root(struct ipc *ch, const struct ipc_msg *m)
 {
 	const struct msg_ps_root *r = m->body;
-	struct wire_root root = { .tick = r->tick,
-		.cnt = r->cnt,
-		.sum = r->sum,
-		.seq = r->seq,
-		.wall_ms = wall_now().ms };
-	uint8_t buf[WIRE_ROOT_MAX];
 	struct conn *c;
-	struct wr w;
 
 	(void)ch;
+	root.tick = r->tick;
+	root.cnt = r->cnt;
+	root.sum = r->sum;
+	root.seq = r->seq;
 	memcpy(root.root, r->root, 32);
 	memcpy(root.dbid, r->dbid, 16);
-	wr_init(&w, buf, sizeof(buf));
-	wire_put_root(&w, &root);
-	for (c = conn_next(NULL); !w.bad && c != NULL; c = conn_next(c))
-		if (c->state == CONN_UP)
-			(void)traffic_send(c, LANE_SYNC, buf, w.len);
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
+		send_root(c);
 }
 
 static void
@@ -165,6 +177,7 @@ on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 		log_warn("channel to the store: %s", why);
 	if (store == ch) {
 		store = NULL;
+		root.tick = 0;
 		records_store_gone();
 	}
 	ipc_free(ch);

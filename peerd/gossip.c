@@ -40,7 +40,7 @@ struct outbox {
 
 static struct bcast *bcast;
 static struct kept kept[KEPT_MAX];
-static uint32_t free_kept;
+static uint32_t free_kept = GOSSIP_NO_HANDLE, used_kept;
 static size_t n_kept, kept_bytes;
 static struct outbox boxes[BCAST_LINKS_MAX];
 static struct event *timer;
@@ -52,10 +52,17 @@ gossip_keep(const uint8_t *raw, size_t len, uint8_t hops)
 {
 	uint32_t i = free_kept;
 
-	if (i == GOSSIP_NO_HANDLE || kept_bytes + len > KEPT_BYTES ||
+	/* Places that were never used are taken last, so that a table which
+	 * is mostly empty takes no memory. */
+	if (i == GOSSIP_NO_HANDLE)
+		i = used_kept;
+	if (i == KEPT_MAX || kept_bytes + len > KEPT_BYTES ||
 	    (kept[i].raw = malloc(len)) == NULL)
 		return GOSSIP_NO_HANDLE;
-	free_kept = kept[i].next;
+	if (i == used_kept)
+		used_kept++;
+	else
+		free_kept = kept[i].next;
 	memcpy(kept[i].raw, raw, len);
 	kept[i].len = (uint32_t)len;
 	kept[i].hops = hops;
@@ -372,6 +379,17 @@ gossip_is_eager(const struct conn *c)
 	return c->slot != GOSSIP_NO_SLOT && bcast_is_eager(bcast, c->slot);
 }
 
+void
+gossip_flush(void)
+{
+	struct mono now = mono_now();
+	struct outbox *box;
+
+	for (box = boxes; box < boxes + BCAST_LINKS_MAX; box++)
+		if (box->c != NULL && box->n > 0)
+			(void)send_box(box, now);
+}
+
 /* --- records --- */
 
 bool
@@ -450,11 +468,8 @@ gossip_init(void)
 {
 	const struct bcast_limits lim = BCAST_LIMITS_DEFAULT;
 	uint8_t secret[16];
-	uint32_t i;
 	void *mem;
 
-	for (i = 0; i < KEPT_MAX; i++)
-		kept[i].next = i + 1 < KEPT_MAX ? i + 1 : GOSSIP_NO_HANDLE;
 	randombytes_buf(secret, sizeof(secret));
 	if ((mem = calloc(1, bcast_size(&lim))) == NULL)
 		fatalx(EX_OSERR, "no memory for gossip");

@@ -27,10 +27,8 @@ known_init(struct known *kn, struct known_node *nodes, uint32_t cap,
 	memcpy(kn->key, key, 16);
 	for (i = 0; i < n_buckets; i++)
 		buckets[i] = KNOWN_NIL;
-	for (i = 0; i < cap; i++) {
-		memset(&nodes[i], 0, sizeof(nodes[i]));
-		nodes[i].next = i + 1 < cap ? i + 1 : KNOWN_NIL;
-	}
+	bytes_zero(nodes, cap * sizeof(nodes[0]));
+	kn->free = KNOWN_NIL;
 }
 
 static uint32_t *
@@ -135,6 +133,11 @@ get_from(struct known *kn, const uint8_t id[32], uint64_t source,
 
 	if (node != NULL)
 		return node;
+	/* Places never used come last, and take no memory until then. */
+	if (kn->free == KNOWN_NIL && kn->begun < kn->cap) {
+		kn->nodes[kn->begun].next = KNOWN_NIL;
+		kn->free = kn->begun++;
+	}
 	if (kn->free == KNOWN_NIL && !make_room(kn, source, now))
 		return NULL;
 	node = &kn->nodes[kn->free];

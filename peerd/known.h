@@ -57,6 +57,7 @@ struct known {
 	struct known_node *nodes;
 	uint32_t *buckets;
 	uint32_t cap, n_buckets, n, free;
+	uint32_t begun; /* places used at least once */
 	uint32_t ttl_s;
 	uint8_t key[16];
 	bool evicted; /* somebody made room; the caller clears it */

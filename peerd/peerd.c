@@ -271,6 +271,7 @@ on_stop_timer(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 	if (!said_bye && own_has_left()) {
 		said_bye = true;
+		gossip_flush();
 		conn_end_all();
 	}
 	if ((said_bye && keep_is_idle()) || mono_reached(stop_due, now)) {

@@ -252,6 +252,7 @@ void gossip_link_up(struct conn *c);
 void gossip_link_down(struct conn *c);
 void gossip_link_rtt(const struct conn *c);
 bool gossip_is_eager(const struct conn *c);
+void gossip_flush(void); /* send what waits, now */
 /* Keep a copy of a record; GOSSIP_NO_HANDLE when there is no room. */
 uint32_t gossip_keep(const uint8_t *raw, size_t len, uint8_t hops);
 void gossip_drop(uint32_t handle); /* any value */
@@ -290,7 +291,7 @@ void records_limits(limit_emit emit, void *arg);
 void dbchan_open(int fd);
 bool dbchan_send_records(uint32_t id, const struct msg_ps_records *r);
 bool dbchan_message(const struct conn *c, const void *msg, size_t len);
-void dbchan_link(const struct conn *c, bool up);
+void dbchan_link(struct conn *c, bool up);
 void dbchan_drained(struct conn *c); /* look whether it is */
 
 /* --- nodes.c --- */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/assert.h"
+#include "common/bytes.h"
 
 static uint64_t
 hash(const uint8_t key[16], const uint8_t rid[32])
@@ -46,8 +47,8 @@ recent_init(struct recent *rc, struct recent_entry *entries, uint16_t *heads,
 	rc->n = n;
 	rc->next = 0;
 	memcpy(rc->secret, secret, 16);
-	memset(entries, 0, n * sizeof(*entries));
-	memset(heads, 0, n * sizeof(*heads));
+	bytes_zero(entries, n * sizeof(*entries));
+	bytes_zero(heads, n * sizeof(*heads));
 }
 
 struct recent_entry *

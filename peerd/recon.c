@@ -16,8 +16,12 @@
 /* Ranges taken from the stack before looking at the window again. */
 #define POP_MAX 256
 
-/* Somebody who goes on for so long beyond the rate is told to come back. */
-#define FLOW_DEBT_S 4
+/*
+ * Somebody who goes on for so long beyond the rate is told to come back; of
+ * what we asked for ourselves, more may arrive at once.
+ */
+#define FLOW_DEBT_S     4
+#define OWN_FLOW_DEBT_S 16
 
 void
 recon_init(struct recon *rc, const struct recon_conf *conf, struct mono now)
@@ -27,7 +31,7 @@ recon_init(struct recon *rc, const struct recon_conf *conf, struct mono now)
 	rc->conf = *conf;
 	if (rc->conf.rate == 0)
 		rc->conf.rate = RECON_RATE;
-	memset(conf->wants, 0, conf->n_wants * sizeof(*conf->wants));
+	bytes_zero(conf->wants, conf->n_wants * sizeof(*conf->wants));
 	rc->own_flow.left = rc->reply_flow.left = rc->conf.rate;
 	rc->own_flow.last = rc->reply_flow.last = now;
 }
@@ -51,13 +55,18 @@ flow_refill(const struct recon *rc, struct recon_flow *f, struct mono now)
 
 /* What is being fetched */
 
+/*
+ * All that both sides of two sessions know of a record alike: its kind, and
+ * its stamp to the millisecond.  Records of one kind and millisecond share a
+ * tag; the worst of it is that some are fetched a session later.
+ */
 static uint64_t
 tag_of(const struct recon *rc, const uint8_t key[32], uint64_t ms)
 {
-	uint8_t in[2 + 8], h[crypto_shorthash_BYTES];
+	uint8_t in[1 + 8], h[crypto_shorthash_BYTES];
 
-	memcpy(in, key, 2);
-	put_u64(in + 2, ms & ((UINT64_C(1) << 40) - 1));
+	in[0] = key[0];
+	put_u64(in + 1, ms & ((UINT64_C(1) << 40) - 1));
 	(void)crypto_shorthash(h, in, sizeof(in), rc->conf.key);
 	return get_u64(h);
 }
@@ -77,7 +86,7 @@ recon_want(struct recon_step *st, const struct recon_range *r, uint64_t ms)
 	uint64_t tag;
 	size_t i;
 
-	if (r->bits < 16) /* too little is known of the key to tell it apart */
+	if (r->bits < 8) /* of a handful of records: the kind is not known */
 		return true;
 	tag = tag_of(rc, r->prefix, ms);
 	set = want_set(rc, tag);
@@ -370,8 +379,7 @@ each_range(struct recon_step *st, enum recon_type type, struct rd *r)
 		return false;
 	for (i = 0; i < n / 3; i++) {
 		bin = recon_get_range(r, &range, RECON_MSG_MAX, &len);
-		if (r->bad || len > RECON_LIST_MAX * RECON_FULL_LEN ||
-		    !recon_on_range(st, type, &range, bin, len))
+		if (r->bad || !recon_on_range(st, type, &range, bin, len))
 			return false;
 	}
 	return rd_done(r);
@@ -415,8 +423,11 @@ on_answer(struct recon *rc, enum recon_type type, struct rd *r, struct mono now)
 	struct recon_step st;
 	bool ok;
 
+	if (rc->own.unanswered == 0)
+		return RECON_MALFORMED; /* an answer to nothing */
 	rc->own.heard = now;
-	if (!own_step(rc, &st, now)) {
+	if (!own_step(rc, &st, now) ||
+	    rc->own_flow.left < -OWN_FLOW_DEBT_S * (int64_t)rc->conf.rate) {
 		own_end(rc, RECON_LOST, 0);
 		return RECON_OK;
 	}
@@ -469,7 +480,7 @@ on_recs(struct recon *rc, uint64_t peer, struct rd *r)
 	(void)mp_rd_array(r, RECON_MSG_MAX);
 	for (i = 0; i < n; i++) {
 		rec = mp_rd_bin(r, 1, REC_MAX, &len);
-		rc->conf.ops.record(rc->conf.ops.arg, peer, rec, len);
+		rc->conf.ops.got(rc->conf.ops.arg, peer, rec, len);
 	}
 	return RECON_OK;
 }

@@ -8,7 +8,6 @@
  * What the initiator of a session sends to be answered carries the tick and
  * the salt; what comes back does not, and so the two are told apart:
  *
- *   [16 ROOT,  tick, R:bin(32), cnt, sum, wall, seq, dbid]  each tick, to all
  *   [17 RANGE, sid, (tick, salt:bin(8),) [bits, prefix, parts, ..]]
  *   [18 ITEMS, sid, (tick, salt,) [bits, prefix, items, ..]]
  *   [19 WANT,  sid, (tick, salt,) [bits, prefix, ids, ..]]
@@ -77,6 +76,7 @@
 #define RECON_WINDOW     64 /* requests without END */
 #define RECON_WINDOW_MAX 96 /* one answer may make us send some more */
 #define RECON_REPLY_MAX  (4 * RECON_MSG_MAX) /* then ranges go back uncut */
+#define RECON_PUSH_MAX   (2 << 20) /* bytes of records, at a guess, likewise */
 
 #define RECON_RATE       (4 << 20) /* bytes a second of sessions, both ways */
 #define RECON_RESPONDING 2         /* sessions we answer at once */
@@ -90,7 +90,6 @@
 #define RECON_WANTS      65536
 
 enum recon_type {
-	RECON_ROOT = 16,
 	RECON_RANGE = 17,
 	RECON_ITEMS = 18,
 	RECON_WANT = 19,
@@ -120,8 +119,7 @@ struct recon_ops {
 	void (*push)(void *arg, uint64_t peer, uint16_t sid,
 	    const uint8_t key[32]);
 	/* A record came; its bytes are lent. */
-	void (
-	    *record)(void *arg, uint64_t peer, const uint8_t *rec, size_t len);
+	void (*got)(void *arg, uint64_t peer, const uint8_t *rec, size_t len);
 	/* Our own session is over. */
 	void (*end)(void *arg, uint64_t peer, enum recon_how how,
 	    uint32_t retry_s);
@@ -244,22 +242,5 @@ void recon_arrived(struct recon *rc, const uint8_t key[32], uint64_t hlc);
  */
 size_t recon_put_recs(struct wr *w, uint16_t sid, const uint8_t *const *recs,
     const size_t *lens, size_t n);
-
-/* The message of each tick. */
-struct recon_root {
-	uint64_t tick;
-	uint8_t root[32];
-	uint64_t cnt;
-	int64_t sum;
-	uint64_t wall_ms;
-	uint64_t seq, dbid; /* where the sender's log stands, and which log */
-};
-
-#define RECON_ROOT_MAX 96
-
-void recon_put_root(struct wr *w, const struct recon_root *root);
-
-/* 0, or -1 when malformed. */
-int recon_get_root(struct recon_root *root, const void *msg, size_t len);
 
 #endif

@@ -73,7 +73,7 @@ send_box(struct recon_step *st, enum recon_type type)
 	ASSERT(!w.bad);
 	at = box->b + HEAD_MAX - w.len;
 	memcpy(at, head, w.len);
-	st->out += w.len + box->len;
+	st->out += w.len;
 	st->rc->sent_bytes += w.len + box->len;
 	st->rc->conf.ops.send(st->rc->conf.ops.arg, st->peer, at,
 	    w.len + box->len);
@@ -98,6 +98,7 @@ recon_add(struct recon_step *st, enum recon_type type,
 	ASSERT(!w.bad);
 	box->len += w.len;
 	box->n++;
+	st->out += w.len;
 }
 
 void
@@ -221,37 +222,4 @@ recon_put_recs(struct wr *w, uint16_t sid, const uint8_t *const *recs,
 	for (i = 0; i < n; i++)
 		mp_wr_bin(w, recs[i], lens[i]);
 	return n;
-}
-
-void
-recon_put_root(struct wr *w, const struct recon_root *root)
-{
-	mp_wr_array(w, 8);
-	mp_wr_uint(w, RECON_ROOT);
-	mp_wr_uint(w, root->tick);
-	mp_wr_bin(w, root->root, 32);
-	mp_wr_uint(w, root->cnt);
-	mp_wr_int(w, root->sum);
-	mp_wr_uint(w, root->wall_ms);
-	mp_wr_uint(w, root->seq);
-	mp_wr_uint(w, root->dbid);
-}
-
-int
-recon_get_root(struct recon_root *root, const void *msg, size_t len)
-{
-	struct rd r;
-
-	rd_init(&r, msg, len);
-	mp_rd_arity(&r, 8);
-	if (mp_rd_uint(&r, RECON_ROOT) != RECON_ROOT)
-		r.bad = true;
-	root->tick = mp_rd_uint(&r, UINT64_MAX);
-	mp_rd_bin_exact(&r, root->root, 32);
-	root->cnt = mp_rd_uint(&r, UINT64_MAX);
-	root->sum = mp_rd_int(&r, INT64_MIN, INT64_MAX);
-	root->wall_ms = mp_rd_uint(&r, UINT64_MAX);
-	root->seq = mp_rd_uint(&r, UINT64_MAX);
-	root->dbid = mp_rd_uint(&r, UINT64_MAX);
-	return rd_done(&r) ? 0 : -1;
 }

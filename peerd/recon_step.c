@@ -33,9 +33,14 @@ list(const struct recon_step *st, const struct recon_range *r,
 	    max);
 }
 
+/* No message is honestly answered with more records than RECON_PUSH_MAX. */
 static void
 push(struct recon_step *st, const uint8_t key[32])
 {
+	if (st->out > RECON_PUSH_MAX) {
+		st->rc->dropped++;
+		return;
+	}
 	st->rc->pushed++;
 	st->out += RECON_PUSH_COST;
 	st->rc->conf.ops.push(st->rc->conf.ops.arg, st->peer, st->sid, key);
@@ -150,6 +155,13 @@ fp_of(uint8_t fp[8], const struct recon_step *st, const struct tree_sum *sum)
 	put_u64(fp, recon_hash(st, sum->h, 32));
 }
 
+/* Is the answer long enough?  The initiator has its window instead. */
+static bool
+is_spent(const struct recon_step *st)
+{
+	return !st->initiator && st->out > RECON_REPLY_MAX;
+}
+
 /*
  * Our parts of a range; uncut when the answer is long enough already, which
  * hands the cutting over to them.
@@ -163,7 +175,7 @@ tell_parts(struct recon_step *st, const struct recon_range *r)
 	struct recon_part part;
 	struct wr w;
 
-	if (!st->initiator && st->out > RECON_REPLY_MAX)
+	if (is_spent(st))
 		max = 1;
 	n = mtree_split(tree(st), st->ver, r->prefix, r->bits, RECON_LIST, own,
 	    max);
@@ -306,6 +318,10 @@ on_parts(struct recon_step *st, const struct recon_range *r, const uint8_t *bin,
 	}
 	if (n == 0)
 		return false;
+	if (is_spent(st)) {
+		(void)recon_tell(st, r);
+		return true;
+	}
 	for (i = 0; i < n; i++)
 		in_parts += count(st, &parts[i].range, &sum[i]);
 	if (count(st, r, &all) > in_parts)
@@ -482,10 +498,28 @@ on_want(struct recon_step *st, const struct recon_range *r, const uint8_t *bin,
 	return true;
 }
 
+static size_t
+list_max(enum recon_type type)
+{
+	switch (type) {
+	case RECON_RANGE:
+		return RECON_PARTS * (1 + 32 + 8);
+	case RECON_ITEMS:
+		return RECON_LIST_MAX * RECON_ITEM_LEN;
+	case RECON_WANT:
+		return RECON_LIST_MAX * RECON_KID_LEN;
+	default:
+		return RECON_LIST_MAX * RECON_FULL_LEN;
+	}
+}
+
 bool
 recon_on_range(struct recon_step *st, enum recon_type type,
     const struct recon_range *r, const uint8_t *bin, size_t len)
 {
+	/* More than anybody lists: refused before it costs anything. */
+	if (len > list_max(type))
+		return false;
 	switch (type) {
 	case RECON_RANGE:
 		return on_parts(st, r, bin, len);

@@ -79,19 +79,7 @@ records_are_held(void)
 	return holding;
 }
 
-/* Nobody will answer for it: forget it as if it had never come. */
-static void
-batch_abandon(struct batch *b)
-{
-	size_t i;
-
-	for (i = 0; i < b->n; i++) {
-		gossip_drop(b->items[i].handle);
-		gossip_settle(b->items[i].token, BCAST_BAD, NULL);
-	}
-	with_store -= b->bytes;
-	b->id = 0;
-}
+static void batch_abandon(struct batch *b);
 
 static void
 batch_send(void)
@@ -169,6 +157,17 @@ verdict_of(uint8_t verdict)
 	}
 }
 
+/*
+ * Node records live for an hour and say where nodes are: they are passed on
+ * even when the disk of this node does not take them.
+ */
+static bool
+is_good(const struct sent *s, uint8_t verdict)
+{
+	return verdict == DB_NEW ||
+	    (s->kind == REC_NODE && verdict == DB_DISK);
+}
+
 static void
 settle(const struct sent *s, uint8_t verdict)
 {
@@ -177,7 +176,7 @@ settle(const struct sent *s, uint8_t verdict)
 		.author = s->author,
 		.key = s->key };
 	struct conn *from = conn_by_serial(s->link);
-	bool good = verdict == DB_NEW;
+	bool good = is_good(s, verdict);
 
 	if (good && from != NULL && !s->is_ours)
 		score_first_delivery(&from->score, mono_now());
@@ -189,8 +188,20 @@ settle(const struct sent *s, uint8_t verdict)
 		gossip_settle(s->token, verdict_of(verdict), good ? &m : NULL);
 	if (!good)
 		gossip_drop(s->handle);
-	if (good)
+	if (verdict == DB_NEW)
 		peerd.n.records_stored++;
+}
+
+/* Nobody will answer for it. */
+static void
+batch_abandon(struct batch *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		settle(&b->items[i], DB_DISK);
+	with_store -= b->bytes;
+	b->id = 0;
 }
 
 void
@@ -375,6 +386,9 @@ records_own(const uint8_t *raw, size_t len)
 	if (rec_decode(&rec, &peerd.charter, raw, len) != REC_OK)
 		return;
 	rec_rid(rid, rec.body, rec.body_len);
+	/* A farewell cannot wait for the disk: the links end with us. */
+	if (peerd.stopping)
+		records_fresh(raw, len);
 	hand_over(&rec, rid, raw, len, 0, GOSSIP_NO_TOKEN, NULL, false);
 	batch_send();
 }

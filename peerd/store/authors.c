@@ -62,7 +62,8 @@ authors_drop(struct recstore *rs, int64_t id)
 
 /* In a network of members a grant can come from any authority. */
 static bool
-has_member_grant(const struct recstore *rs, const uint8_t pk[32])
+has_member_grant(
+    const struct recstore *rs, const uint8_t pk[32], uint64_t tick)
 {
 	struct rec rec = { .kind = REC_MEMBER, .subject_len = 32 };
 	const struct pend *e;
@@ -73,7 +74,7 @@ has_member_grant(const struct recstore *rs, const uint8_t pk[32])
 	for (i = 0; i < rs->ch->n_authority; i++) {
 		memcpy(rec.author, rs->ch->authority[i], 32);
 		rec_key(key, &rec, rs->ch->netid);
-		e = pends_newest(&rs->pends, key);
+		e = pends_upto(&rs->pends, key, tick);
 		if (e != NULL && !e->tombstone)
 			return true;
 	}
@@ -81,15 +82,16 @@ has_member_grant(const struct recstore *rs, const uint8_t pk[32])
 }
 
 bool
-authors_has_grant(const struct recstore *rs, const uint8_t pk[32])
+authors_has_grant(
+    const struct recstore *rs, const uint8_t pk[32], uint64_t tick)
 {
 	const struct pend *e;
 	uint8_t key[32];
 
 	if (rs->ch->admission == CHARTER_MEMBERS)
-		return has_member_grant(rs, pk);
+		return has_member_grant(rs, pk, tick);
 	admit_open_key(key, rs->ch, pk);
-	e = pends_newest(&rs->pends, key);
+	e = pends_upto(&rs->pends, key, tick);
 	return e != NULL && !e->tombstone;
 }
 
@@ -143,5 +145,5 @@ recstore_is_admitted(struct recstore *rs, const uint8_t pk[32])
 
 	if (authors_get(rs, pk, false, &a) == SQL_OK && a.admitted)
 		return true;
-	return authors_has_grant(rs, pk);
+	return authors_has_grant(rs, pk, UINT64_MAX);
 }

@@ -154,7 +154,7 @@ judge_author(struct intake *in)
 		return DB_DISK;
 	if (in->rec.kind == REC_MEMBER)
 		return DB_NEW;
-	if (!in->author.admitted && !authors_has_grant(rs, in->rec.author)) {
+	if (!in->author.admitted && !authors_has_grant(rs, in->rec.author, in->tick)) {
 		if (in->from == RECSTORE_LOCAL ||
 		    rs->pends.held >= RECSTORE_UNADMITTED)
 			return DB_NOT_ADMITTED;
@@ -283,6 +283,8 @@ remember(struct intake *in, bool older)
 	struct pends *p = &in->rs->pends;
 	struct pend *e = pends_at(p, in->key, in->tick);
 
+	if (!recstore_note_undo(in->rs, e, in->key, in->tick))
+		return false;
 	if (e == NULL && (e = pends_add(p, in->key, in->tick)) == NULL)
 		return false;
 	memcpy(e->rid, in->rid, 32);
@@ -315,8 +317,6 @@ write_down(struct intake *in, bool hidden, uint64_t *seq)
 		rs->log_since_prune++;
 		return DB_NEW;
 	}
-	/* Half of it may be written: nothing of this transaction stands. */
-	recstore_undo(rs);
 	return DB_DISK;
 }
 
@@ -369,7 +369,13 @@ recstore_put(struct recstore *rs, enum recstore_from from, const void *raw,
 		.len = len };
 
 	memset(out, 0, sizeof(*out));
-	out->verdict = take(&in, if_rid, &out->seq);
+	out->verdict = rs->broken ? DB_DISK : take(&in, if_rid, &out->seq);
+	/* Half of it may be written, and SQLite may have given up the whole
+	 * transaction by itself: nothing of it stands, and its commit says so. */
+	if (out->verdict == DB_DISK && !rs->broken) {
+		recstore_undo(rs);
+		rs->broken = true;
+	}
 	out->kind = in.rec.kind;
 	out->hlc = in.rec.hlc;
 	memcpy(out->key, in.key, 32);

@@ -149,8 +149,9 @@ pends_add(struct pends *p, const uint8_t key[32], uint64_t tick)
 	return &p->all[i];
 }
 
-void
-pends_remove(struct pends *p, const uint8_t key[32], uint64_t upto)
+static void
+remove_range(struct pends *p, const uint8_t key[32], uint64_t from,
+    uint64_t upto)
 {
 	uint32_t *at, i;
 
@@ -158,7 +159,7 @@ pends_remove(struct pends *p, const uint8_t key[32], uint64_t upto)
 		return;
 	at = &p->heads[head_of(p, key)];
 	while ((i = *at) != NIL) {
-		if (p->all[i].tick > upto ||
+		if (p->all[i].tick > upto || p->all[i].tick < from ||
 		    memcmp(p->all[i].key, key, 32) != 0) {
 			at = &p->all[i].next;
 			continue;
@@ -170,6 +171,18 @@ pends_remove(struct pends *p, const uint8_t key[32], uint64_t upto)
 		p->free = i;
 		p->n--;
 	}
+}
+
+void
+pends_remove(struct pends *p, const uint8_t key[32], uint64_t upto)
+{
+	remove_range(p, key, 0, upto);
+}
+
+void
+pends_remove_at(struct pends *p, const uint8_t key[32], uint64_t tick)
+{
+	remove_range(p, key, tick, tick);
 }
 
 size_t

@@ -55,6 +55,9 @@ struct pend *pends_add(struct pends *p, const uint8_t key[32], uint64_t tick);
 /* Forget those of the key that are for this tick or earlier ones. */
 void pends_remove(struct pends *p, const uint8_t key[32], uint64_t upto);
 
+/* And the one for exactly that tick. */
+void pends_remove_at(struct pends *p, const uint8_t key[32], uint64_t tick);
+
 size_t pends_bytes(const struct pends *p);
 
 #endif

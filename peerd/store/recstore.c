@@ -239,26 +239,31 @@ complete_pending(struct recstore *rs)
 		if (rc != SQL_OK)
 			return rc;
 		e->held = e->key[0] != REC_MEMBER && !a.admitted &&
-		    !authors_has_grant(rs, a.pk);
+		    !authors_has_grant(rs, a.pk, e->tick);
 		rs->pends.held += e->held;
 	}
 	return SQL_OK;
 }
 
-/* The root as it was written when the tick was settled. */
+/*
+ * The root as it was written when the tick was settled.  It is written right
+ * after the tick; where the power went between the two, there is none of
+ * this tick to compare with.
+ */
 static bool
 is_as_written(struct recstore *rs)
 {
-	uint8_t want[32];
+	uint8_t want[40];
 	struct claim c;
 	struct tree_sum top;
 	size_t len = sizeof(want);
 
 	mtree_top(&rs->tree, MTREE_CURRENT, &top);
 	claim_set(&c, rs->ch->netid, rs->tick, &top);
-	if (sql_meta_get(rs->sql, "root", want, &len) != SQL_OK || len != 32)
-		return rs->tick == 0;
-	return memcmp(want, c.root, 32) == 0;
+	if (sql_meta_get(rs->sql, "root", want, &len) != SQL_OK ||
+	    len != sizeof(want) || get_u64(want) != rs->tick)
+		return true;
+	return memcmp(want + 8, c.root, 32) == 0;
 }
 
 static void
@@ -274,8 +279,8 @@ note_root(struct recstore *rs)
 	memcpy(r->root, c.root, 32);
 }
 
-enum sql_rc
-recstore_reload(struct recstore *rs, bool *differs)
+static enum sql_rc
+build(struct recstore *rs, bool *differs)
 {
 	const struct mtree_mem mem = { mem_get, mem_put, NULL };
 	struct builder b = { .rs = rs, .rc = SQL_OK };
@@ -285,17 +290,15 @@ recstore_reload(struct recstore *rs, bool *differs)
 	size_t len = sizeof(buf);
 	enum sql_rc rc;
 
-	authors_forget(rs);
-	rs->dirty = false;
-	pends_clear(&rs->pends);
-	mtree_fini(&rs->tree);
 	rc = sql_meta_get(rs->sql, "tick", buf, &len);
 	if (rc != SQL_OK && rc != SQL_NONE)
 		return rc;
 	rs->tick = rc == SQL_OK && len == 8 ? get_u64(buf) : 0;
 	mtree_init(&rs->tree, &mem, rs->tick);
-	if ((rc = sql_log_bounds(rs->sql, &first, &rs->seq)) != SQL_OK ||
-	    (rc = sql_older_all(rs->sql, on_older, &b)) != SQL_OK ||
+	if ((rc = sql_log_bounds(rs->sql, &first, &rs->seq)) != SQL_OK)
+		goto out;
+	rs->seq_committed = rs->seq;
+	if ((rc = sql_older_all(rs->sql, on_older, &b)) != SQL_OK ||
 	    (rc = sql_scan_begin(rs->sql)) != SQL_OK)
 		goto out;
 	advance(&b);
@@ -390,7 +393,7 @@ recstore_open(struct recstore **out, const struct recstore_conf *conf,
 	if ((rc = sql_open(&rs->sql, &conf->sql, why, cap)) != SQL_OK ||
 	    (rc = read_dbid(rs)) != SQL_OK ||
 	    (rc = check_netid(rs, why, cap)) != SQL_OK ||
-	    (rc = recstore_reload(rs, differs)) != SQL_OK) {
+	    (rc = build(rs, differs)) != SQL_OK) {
 		if (why[0] == '\0')
 			(void)snprintf(why, cap, "%s: %s", sql_rc_name(rc),
 			    sql_error(rs->sql));
@@ -414,6 +417,7 @@ recstore_close(struct recstore *rs)
 	free(rs->deferred);
 	mtree_fini(&rs->tree);
 	pends_fini(&rs->pends);
+	free(rs->undo);
 	if (rs->sql != NULL)
 		sql_rollback(rs->sql);
 	sql_close(rs->sql);
@@ -422,21 +426,69 @@ recstore_close(struct recstore *rs)
 
 /* --- transactions --- */
 
+/* One step back: the version of that key and tick as it was. */
+static void
+step_back(struct recstore *rs, const struct undo *u)
+{
+	struct pend *e = pends_at(&rs->pends, u->was.key, u->was.tick);
+	uint32_t next;
+
+	if (e == NULL)
+		return;
+	rs->pends.held -= e->held;
+	if (!u->existed) {
+		e->held = false;
+		pends_remove_at(&rs->pends, u->was.key, u->was.tick);
+		return;
+	}
+	next = e->next;
+	*e = u->was;
+	e->next = next;
+	rs->pends.held += e->held;
+}
+
+/*
+ * The disk may refuse to be read as well just now, so what is in memory goes
+ * back by itself.  The tree has not moved: it turns only after a commit.
+ */
 void
 recstore_undo(struct recstore *rs)
 {
-	bool differs;
-
 	sql_rollback(rs->sql);
-	/* Rare, and the disk is in trouble: simple beats fast.  When even
-	 * reading fails, what is in memory goes on being served. */
-	(void)recstore_reload(rs, &differs);
+	while (rs->n_undo > 0)
+		step_back(rs, &rs->undo[--rs->n_undo]);
+	rs->seq = rs->seq_committed;
+	rs->dirty = false;
+	authors_forget(rs);
+}
+
+bool
+recstore_note_undo(struct recstore *rs, const struct pend *e,
+    const uint8_t key[32], uint64_t tick)
+{
+	struct undo *u = rs->undo;
+	size_t cap = rs->cap_undo == 0 ? 256 : rs->cap_undo * 2;
+
+	if (rs->n_undo == rs->cap_undo) {
+		if ((u = reallocarray(u, cap, sizeof(*u))) == NULL)
+			return false;
+		rs->undo = u;
+		rs->cap_undo = cap;
+	}
+	u = &rs->undo[rs->n_undo++];
+	memset(u, 0, sizeof(*u));
+	u->existed = e != NULL;
+	if (e != NULL)
+		u->was = *e;
+	memcpy(u->was.key, key, 32);
+	u->was.tick = tick;
+	return true;
 }
 
 bool
 recstore_is_dirty(const struct recstore *rs)
 {
-	return rs->dirty;
+	return rs->dirty || rs->broken;
 }
 
 enum sql_rc
@@ -444,12 +496,19 @@ recstore_commit(struct recstore *rs)
 {
 	enum sql_rc rc;
 
+	if (rs->broken) {
+		rs->broken = false;
+		rs->n.failed_commits++;
+		return SQL_IO;
+	}
 	if (!rs->dirty)
 		return SQL_OK;
 	rc = sql_in_transaction(rs->sql) ? sql_commit(rs->sql) : SQL_IO;
 	rs->dirty = false;
 	if (rc == SQL_OK) {
 		rs->n.commits++;
+		rs->n_undo = 0;
+		rs->seq_committed = rs->seq;
 		return SQL_OK;
 	}
 	rs->n.failed_commits++;

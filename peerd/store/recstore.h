@@ -76,7 +76,7 @@ struct recstore_rec {
 struct recstore_counts {
 	uint64_t put_new, put_old, put_refused, future, held, settled, expired,
 	    evicted, unadmitted, equivocations, damaged, commits, failed_commits,
-	    settle_us_last, settle_changes_last;
+	    settle_changes_last;
 };
 
 /*

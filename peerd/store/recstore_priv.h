@@ -30,6 +30,12 @@ struct author_count {
 	uint32_t n;
 };
 
+/* A version in memory as it was before a put that is not committed. */
+struct undo {
+	bool existed;
+	struct pend was; /* key and tick are always set */
+};
+
 struct recstore {
 	const struct charter *ch;
 	struct sql *sql;
@@ -37,8 +43,12 @@ struct recstore {
 	struct pends pends;
 	uint64_t tick; /* the last settled */
 	uint64_t seq;  /* the last in the change log */
+	uint64_t seq_committed;
+	struct undo *undo; /* since the last commit */
+	size_t n_undo, cap_undo;
 	uint8_t dbid[16];
 	bool dirty;
+	bool broken; /* a put failed: the next commit fails, too */
 	struct recstore_root roots[RECSTORE_ROOTS]; /* by tick modulo */
 	struct deferred *deferred;
 	size_t n_deferred;
@@ -57,10 +67,11 @@ uint64_t tick_of_end(const struct recstore *rs, uint8_t kind, uint64_t hlc);
 
 /* --- recstore.c --- */
 
-/* Build tree and pending table anew from what is committed. */
-enum sql_rc recstore_reload(struct recstore *rs, bool *differs);
 /* Forget all that was put since the last commit. */
 void recstore_undo(struct recstore *rs);
+/* Remember a version (NULL: there is none) before it is changed. */
+bool recstore_note_undo(struct recstore *rs, const struct pend *e,
+    const uint8_t key[32], uint64_t tick);
 
 /* --- authors.c --- */
 
@@ -72,8 +83,9 @@ enum sql_rc authors_by_id(struct recstore *rs, int64_t id,
 enum sql_rc authors_admit(struct recstore *rs, int64_t id, bool admitted);
 /* Forget it, unless it is admitted or has records. */
 enum sql_rc authors_drop(struct recstore *rs, int64_t id);
-/* Is a grant for this author pending? */
-bool authors_has_grant(const struct recstore *rs, const uint8_t pk[32]);
+/* Is a grant for this author pending that counts for that tick? */
+bool authors_has_grant(
+    const struct recstore *rs, const uint8_t pk[32], uint64_t tick);
 enum sql_rc authors_count(struct recstore *rs, int64_t id, uint8_t kind,
     uint32_t *n);
 /* One more, or one less. */

@@ -6,12 +6,13 @@
  * ended go with all they wrote; what the admitted wrote comes in; what is
  * over quota goes, oldest first.
  *
- * All of it happens in one transaction with the tick and its root.  Memory is
- * changed only when that has been committed, but for the tree, which is built
- * anew from disk should the commit fail.
+ * All of it happens in one transaction with the number of the tick.  Memory
+ * and the tree change only when that has been committed; the root follows in
+ * a transaction of its own.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "common/hlc.h"
 #include "common/log.h"
@@ -457,50 +458,70 @@ by_key(const void *pa, const void *pb)
 	return c != 0 ? c : a->order < b->order ? -1 : 1;
 }
 
-static void
-turn_tree(struct settle *s)
+/* The changes in order of their keys, one a key; NULL when out of memory. */
+static struct mtree_change *
+sort_changes(struct settle *s, size_t *n)
 {
-	struct mtree_change *ch;
-	enum mtree_err err;
-	size_t i, n = 0;
+	struct mtree_change *ch = reallocarray(NULL, s->n + 1, sizeof(*ch));
+	size_t i;
 
-	ch = reallocarray(NULL, s->n + 1, sizeof(*ch));
+	*n = 0;
 	if (ch == NULL) {
 		fail(s, SQL_IO);
-		return;
+		return NULL;
 	}
 	if (s->n > 0)
 		qsort(s->ch, s->n, sizeof(*s->ch), by_key);
 	for (i = 0; i < s->n; i++)
 		if (i + 1 == s->n ||
 		    memcmp(s->ch[i].c.e.key, s->ch[i + 1].c.e.key, 32) != 0)
-			ch[n++] = s->ch[i].c;
-	err = mtree_apply(&s->rs->tree, s->tick, ch, n);
-	free(ch);
+			ch[(*n)++] = s->ch[i].c;
+	return ch;
+}
+
+/*
+ * The disk has it, so the tree must follow.  It cannot but for want of
+ * memory, and then only a new life can build it from what is committed.
+ */
+static void
+turn_tree(struct settle *s, const struct mtree_change *ch, size_t n)
+{
+	enum mtree_err err = mtree_apply(&s->rs->tree, s->tick, ch, n);
+
+	if (err != MTREE_OK)
+		fatalx(EX_OSERR, "tick %llu: %s", (unsigned long long)s->tick,
+		    mtree_err_name(err));
 	s->rs->n.settle_changes_last = n;
-	if (err != MTREE_OK) {
-		log_error("tick not settled: %s", mtree_err_name(err));
-		fail(s, SQL_IO);
-	}
 }
 
 static void
-write_tick(struct settle *s, struct claim *c)
+write_tick(struct settle *s)
 {
 	struct recstore *rs = s->rs;
-	struct tree_sum top;
 	uint8_t buf[8];
 
-	mtree_top(&rs->tree, MTREE_CURRENT, &top);
-	claim_set(c, rs->ch->netid, s->tick, &top);
 	put_u64(buf, s->tick);
 	if (check(s, sql_meta_put(rs->sql, "tick", buf, sizeof(buf))) &&
-	    check(s, sql_meta_put(rs->sql, "root", c->root, 32)) &&
 	    rs->log_since_prune > RECSTORE_LOG / 10 &&
 	    rs->seq > RECSTORE_LOG) {
 		(void)check(s, sql_log_prune(rs->sql, rs->seq - RECSTORE_LOG));
 		rs->log_since_prune = 0;
 	}
+}
+
+/* For the next start to compare with.  Without it, it does not compare. */
+static void
+write_root(struct recstore *rs, const struct claim *c)
+{
+	uint8_t buf[40];
+
+	put_u64(buf, c->tick);
+	memcpy(buf + 8, c->root, 32);
+	if (sql_begin(rs->sql) != SQL_OK)
+		return;
+	if (sql_meta_put(rs->sql, "root", buf, sizeof(buf)) != SQL_OK ||
+	    sql_commit(rs->sql) != SQL_OK)
+		sql_rollback(rs->sql);
 }
 
 /* Rows of older versions that no tick to come will look at. */
@@ -570,7 +591,7 @@ count(struct settle *s)
 }
 
 static void
-run(struct settle *s, struct claim *c)
+run(struct settle *s)
 {
 	size_t i;
 
@@ -582,20 +603,34 @@ run(struct settle *s, struct claim *c)
 		evict(s, &s->grown[i]);
 	clear_older(s);
 	if (s->rc == SQL_OK)
-		turn_tree(s);
-	if (s->rc == SQL_OK)
-		write_tick(s, c);
+		write_tick(s);
 }
 
 static void
-note_root(struct recstore *rs, const struct claim *c)
+note_root(struct recstore *rs, struct claim *c)
 {
 	struct recstore_root *r = &rs->roots[rs->tick % RECSTORE_ROOTS];
 
 	memset(r, 0, sizeof(*r));
 	r->tick = rs->tick;
 	mtree_top(&rs->tree, MTREE_CURRENT, &r->top);
+	claim_set(c, rs->ch->netid, rs->tick, &r->top);
 	memcpy(r->root, c->root, 32);
+}
+
+/* It is durable: now all that is in memory follows. */
+static void
+follow(struct settle *s, const struct mtree_change *ch, size_t n)
+{
+	struct recstore *rs = s->rs;
+	struct claim c;
+
+	turn_tree(s, ch, n);
+	rs->tick = s->tick;
+	forget_settled(s);
+	note_root(rs, &c);
+	write_root(rs, &c);
+	count(s);
 }
 
 enum sql_rc
@@ -603,28 +638,25 @@ recstore_settle(struct recstore *rs, struct wall now)
 {
 	struct settle s = { .rs = rs, .rc = SQL_OK };
 	struct wall due = recstore_due(rs, now);
-	struct claim c;
+	struct mtree_change *ch = NULL;
+	size_t n = 0;
 
-	if (due.ms > now.ms)
+	/* What was put before belongs to its own commit and its answers. */
+	if (due.ms > now.ms || recstore_is_dirty(rs))
 		return SQL_NONE;
 	s.tick = (uint64_t)(due.ms - rs->ch->settle_ms) / rs->ch->tick_ms;
-	/* What was put before belongs to its own commit and its answers. */
-	if (rs->dirty)
-		return SQL_NONE;
-	if (!check(&s, sql_begin(rs->sql)))
-		goto out;
-	run(&s, &c);
-	if (s.rc == SQL_OK)
-		(void)check(&s, sql_commit(rs->sql));
-	if (s.rc != SQL_OK) {
-		recstore_undo(rs);
-		goto out;
+	if (check(&s, sql_begin(rs->sql))) {
+		run(&s);
+		if (s.rc == SQL_OK)
+			ch = sort_changes(&s, &n);
+		if (s.rc == SQL_OK)
+			(void)check(&s, sql_commit(rs->sql));
+		if (s.rc == SQL_OK)
+			follow(&s, ch, n);
+		else
+			recstore_undo(rs);
 	}
-	rs->tick = s.tick;
-	forget_settled(&s);
-	note_root(rs, &c);
-	count(&s);
-out:
+	free(ch);
 	free(s.ch);
 	free(s.subjects);
 	free(s.grown);

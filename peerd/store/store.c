@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "peerd/store/links.h"
 
 #define RETRY_MS 1000 /* a tick that the disk refused */
@@ -18,6 +19,7 @@
 struct store store;
 
 static struct event *tick_timer;
+static uint64_t settle_us; /* the last tick took so long */
 
 void
 store_disk(enum sql_rc rc, const char *what)
@@ -115,6 +117,7 @@ inside(void)
 {
 	if (chdir(store.conf.dir) == -1)
 		fatal(EX_NOPERM, "store directory %s", store.conf.dir);
+	(void)sandbox_confine(child_start()->landlock_max);
 	(void)umask(077);
 	if (mkdir(BLOCKS_DIR, 0700) == -1 && errno != EEXIST)
 		log_warn("%s: %s", BLOCKS_DIR, strerror(errno));
@@ -147,6 +150,22 @@ settled(enum sql_rc rc)
 }
 
 static void
+settle(struct wall now)
+{
+	struct mono from = mono_now();
+	enum sql_rc rc = recstore_settle(store.rs, now);
+
+	if (rc == SQL_NONE)
+		return;
+	settle_us = (uint64_t)(mono_now().us - from.us);
+	log_debug("tick %llu settled in %llu us, %llu changes",
+	    (unsigned long long)recstore_tick(store.rs),
+	    (unsigned long long)settle_us,
+	    (unsigned long long)recstore_counts(store.rs)->settle_changes_last);
+	settled(rc);
+}
+
+static void
 on_undeferred(void *arg, const void *raw, size_t len)
 {
 	struct msg_db_raw one = { .raw = { raw, (uint32_t)len } };
@@ -166,7 +185,7 @@ on_tick_timer(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 	writes_commit();
 	if (recstore_due(store.rs, now).ms <= now.ms)
-		settled(recstore_settle(store.rs, now));
+		settle(now);
 	if (recstore_deferred(store.rs) > 0) {
 		/* XXX gossiped before its commit, which follows at once. */
 		(void)recstore_undefer(store.rs, now, on_undeferred, NULL);
@@ -240,6 +259,7 @@ stats(stat_emit emit, void *arg)
 	emit(arg, "db_evicted", c->evicted);
 	emit(arg, "db_equivocations", c->equivocations);
 	emit(arg, "db_damaged", c->damaged);
+	emit(arg, "db_settle_us", settle_us);
 	emit(arg, "db_commits", c->commits);
 	emit(arg, "db_commits_failed", c->failed_commits);
 }

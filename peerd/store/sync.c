@@ -125,16 +125,6 @@ op_send(void *arg, uint64_t peer, const uint8_t *msg, size_t len)
 		(void)links_send(p, msg, len);
 }
 
-/* peerd takes records out of RECS itself, to verify them. */
-static void
-op_record(void *arg, uint64_t peer, const uint8_t *rec, size_t len)
-{
-	(void)arg;
-	(void)peer;
-	(void)rec;
-	(void)len;
-}
-
 /* --- which peer is next --- */
 
 static void
@@ -346,7 +336,6 @@ sync_start(void)
 		.n_wants = RECON_WANTS,
 		.ops = { .send = op_send,
 		    .push = op_push,
-		    .record = op_record,
 		    .end = op_end } };
 
 	memcpy(conf.netid, store.charter.netid, 32);

@@ -354,6 +354,29 @@ def bench_idle():
           ((cpu(pids) - a) * 1000))
 
 
+# The goals of the tree and of anti-entropy, at a million records.
+TREE_GOALS = {
+    "build_1000000": 350, "tree_held": 110, "proof_max": 1536,
+    "proof_verify": 100, "apply_10000_avg": 50, "recon_d1": 1200,
+    "recon_d1000": 350 * 1000, "recon_d100000": 100 * 100000,
+}
+
+
+def bench_tree():
+    print("\nthe tree, one million records")
+    for tool in ("tree_bench", "recon_bench"):
+        out = subprocess.run(["%s/tests/bench/%s" % (B, tool)], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+        for line in out.splitlines():
+            name, value = line.split()[:2]
+            goal = TREE_GOALS.get(name)
+            print("  %s%s" % (line, "" if goal is None else
+                              "  (goal %d: %s)" % (
+                                  goal, "met" if float(value) <= goal
+                                  else "NOT met")))
+        sys.stdout.flush()
+
+
 def rpc_peers(self):
     port = self.port("http")
     host = [l["address"] for l in self.listeners()
@@ -366,8 +389,10 @@ Node.rpc_peers = rpc_peers
 
 
 def main():
-    groups = sys.argv[1:] or ["stun", "http", "idle"]
+    groups = sys.argv[1:] or ["stun", "http", "idle", "tree"]
     try:
+        if "tree" in groups:
+            bench_tree()
         if "idle" in groups:
             bench_idle()
         if "stun" in groups or "http" in groups:

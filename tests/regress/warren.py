@@ -79,7 +79,7 @@ def bin_for_user():
     if _user_bin is None:
         _user_bin = os.path.join(_tmp, "bin")
         os.makedirs(_user_bin)
-        for f in ("warrend", "warrenctl", "stund-bin", "peerd-bin",
+        for f in ("warrend", "warrenctl", "stund-bin", "peerd-bin", "store-bin",
                   "apid-bin"):
             shutil.copy(os.path.join(B, f), _user_bin)
     return _user_bin

@@ -364,6 +364,54 @@ test_overflow(void **state)
 	assert_true(cnt == 1);
 }
 
+/*
+ * Of a root that a liar made up himself: what folds up to it and yet cannot
+ * be a tree is refused before it is believed.
+ */
+static void
+test_impossible_trees(void **state)
+{
+	static struct proof p;
+	struct verify_answer a;
+	struct claim c = { 0 };
+	uint8_t key[32] = { 0x80 };
+	struct tree_sum end, top;
+
+	(void)state;
+	/* A branch under 1... whose keys begin with 0. */
+	p.tick = 1;
+	p.n_steps = 1;
+	p.steps[0].sibling.cnt = 9;
+	p.end = PROOF_BRANCH;
+	p.bit = 9;
+	p.left.cnt = p.right.cnt = 9;
+	assert_true(tree_branch(&end, p.bit, p.prefix, &p.left, &p.right));
+	assert_true(tree_branch(&top, 0, key, &p.steps[0].sibling, &end));
+	claim_set(&c, c.netid, 1, &top);
+	assert_int_equal(verify_proof(&a, &p, &c, key, 8), VERIFY_PATH);
+	p.prefix[0] = 0x80;
+	assert_true(tree_branch(&end, p.bit, p.prefix, &p.left, &p.right));
+	assert_true(tree_branch(&top, 0, key, &p.steps[0].sibling, &end));
+	claim_set(&c, c.netid, 1, &top);
+	assert_int_equal(verify_proof(&a, &p, &c, key, 8), VERIFY_OK);
+	assert_int_equal(a.set.cnt, 18);
+	/* A leaf likewise, and one with nothing in it below a branch. */
+	p.end = PROOF_LEAF;
+	p.n_entries = 1;
+	p.entries[0].key[0] = 0x7f;
+	tree_leaf(&end, p.entries, 1);
+	assert_true(tree_branch(&top, 0, key, &p.steps[0].sibling, &end));
+	claim_set(&c, c.netid, 1, &top);
+	assert_int_equal(verify_proof(&a, &p, &c, key, 8), VERIFY_PATH);
+	p.n_entries = 0;
+	tree_leaf(&end, p.entries, 0);
+	assert_true(tree_branch(&top, 0, key, &p.steps[0].sibling, &end));
+	claim_set(&c, c.netid, 1, &top);
+	assert_int_equal(verify_proof(&a, &p, &c, key, 8), VERIFY_PATH);
+	/* A step beyond what was asked for. */
+	assert_int_equal(verify_proof(&a, &p, &c, key, 0), VERIFY_PATH);
+}
+
 static void
 test_bits(void **state)
 {
@@ -406,6 +454,7 @@ main(void)
 		cmocka_unit_test(test_inclusion_and_absence),
 		cmocka_unit_test(test_complete_lists),
 		cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_impossible_trees),
 	};
 
 	if (sodium_init() < 0)
