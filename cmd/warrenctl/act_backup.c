@@ -24,9 +24,9 @@
 #include "common/json_obj.h"
 #include "common/tar.h"
 
-#define LONG_MS     3600000 /* a large database takes its time */
-#define ENTRIES_MAX 1000000
-#define NEW         ".restored"
+#define LONG_MS      3600000 /* a large database takes its time */
+#define ENTRIES_MAX  1000000
+#define NEW          ".restored"
 #define RESTORE_ARGS "FILE|- [config FILE] [force]"
 
 /* --- backup --- */
@@ -136,11 +136,11 @@ run_warrend(const char *file)
 			(void)strlcpy(slash + 1, "warrend",
 			    sizeof(path) - (size_t)(slash + 1 - path));
 			if (file != NULL)
-				(void)execl(path, "warrend", "-nv", "-f",
-				    file, (char *)NULL);
+				(void)execl(path, "warrend", "-nv", "-f", file,
+				    (char *)NULL);
 			else
-				(void)execl(
-				    path, "warrend", "-nv", (char *)NULL);
+				(void)execl(path, "warrend", "-nv",
+				    (char *)NULL);
 		}
 	}
 	if (file != NULL)
@@ -174,8 +174,7 @@ read_config(const char *file)
 	while (fgets(line, sizeof(line), f) != NULL) {
 		take_quoted(line, "state ", conf.state, sizeof(conf.state));
 		take_quoted(line, "node key ", conf.key, sizeof(conf.key));
-		take_quoted(
-		    line, "user store ", conf.user, sizeof(conf.user));
+		take_quoted(line, "user store ", conf.user, sizeof(conf.user));
 		if (conf.control[0] == '\0')
 			take_quoted(line, "control ", conf.control,
 			    sizeof(conf.control));
@@ -184,7 +183,8 @@ read_config(const char *file)
 	if (waitpid(pid, &status, 0) == -1 || !WIFEXITED(status) ||
 	    WEXITSTATUS(status) != 0 || conf.state[0] == '\0' ||
 	    conf.key[0] == '\0')
-		die(EX_CONFIG, "warrend -nv: the configuration cannot be "
+		die(EX_CONFIG,
+		    "warrend -nv: the configuration cannot be "
 		    "read");
 }
 
@@ -194,13 +194,16 @@ must_not_run(const char *path)
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (path[0] == '\0' || strlcpy(un.sun_path, path,
-	    sizeof(un.sun_path)) >= sizeof(un.sun_path))
+	if (path[0] == '\0' ||
+	    strlcpy(un.sun_path, path, sizeof(un.sun_path)) >=
+		sizeof(un.sun_path))
 		return;
 	if (fd != -1 &&
 	    connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0)
-		die(EX_TEMPFAIL, "warrend is running (it answers on %s); stop "
-		    "it first", path);
+		die(EX_TEMPFAIL,
+		    "warrend is running (it answers on %s); stop "
+		    "it first",
+		    path);
 	if (fd != -1)
 		(void)close(fd);
 }
@@ -253,8 +256,7 @@ is_ours(const char *name)
 {
 	static const char *const names[] = { "warren.conf", "charter",
 		"node.key", "state/peers.book", "state/bans",
-		"state/peers.added", "state/peers.allowed",
-		"store/warren.db" };
+		"state/peers.added", "state/peers.allowed", "store/warren.db" };
 	const char *body = name + strlen("store/blocks/");
 	size_t i;
 
@@ -270,8 +272,8 @@ is_ours(const char *name)
 static bool
 place_of(const char *name, char path[1024])
 {
-	bool small = strcmp(name, "warren.conf") == 0 ||
-	    strcmp(name, "charter") == 0;
+	bool small =
+	    strcmp(name, "warren.conf") == 0 || strcmp(name, "charter") == 0;
 	char *slash;
 
 	if (!is_ours(name))
@@ -281,7 +283,7 @@ place_of(const char *name, char path[1024])
 		return true;
 	}
 	if (snprintf(path, 1024, "%s/%s%s", conf.state,
-	    small ? "restored." : "", name) >= 1024 - 16)
+		small ? "restored." : "", name) >= 1024 - 16)
 		return false;
 	if (has_dir(name, "store/blocks/") &&
 	    (slash = strrchr(path, '/')) != NULL) {
@@ -348,18 +350,19 @@ unpack_all(void)
 			give_up(EX_DATAERR, "the archive",
 			    "is no backup of ours, or damaged");
 		if (!rs.force && access(path, F_OK) == 0)
-			give_up(EX_CANTCREAT, path, "exists; with force it is "
+			give_up(EX_CANTCREAT, path,
+			    "exists; with force it is "
 			    "replaced");
 		if (rs.n == room) {
 			room = room == 0 ? 64 : room * 2;
-			rs.paths = room > ENTRIES_MAX ? NULL :
-			    reallocarray(rs.paths, room, sizeof(char *));
+			rs.paths = room > ENTRIES_MAX
+			    ? NULL
+			    : reallocarray(rs.paths, room, sizeof(char *));
 			if (rs.paths == NULL)
 				die(EX_OSERR, "too many files");
 		}
 		unpack(&e, path);
-		rs.has_db = rs.has_db ||
-		    strcmp(e.name, "store/warren.db") == 0;
+		rs.has_db = rs.has_db || strcmp(e.name, "store/warren.db") == 0;
 	}
 	if (!rs.has_db)
 		give_up(EX_DATAERR, "the archive", "has no database");
@@ -404,8 +407,7 @@ static void
 make_dirs(void)
 {
 	const struct passwd *pw =
-	    geteuid() == 0 && conf.user[0] != '\0' ? getpwnam(conf.user)
-	                                           : NULL;
+	    geteuid() == 0 && conf.user[0] != '\0' ? getpwnam(conf.user) : NULL;
 	char path[600];
 
 	if (pw != NULL) {
@@ -436,8 +438,7 @@ act_restore(int argc, char **argv)
 		else if (strcmp(argv[i], "config") == 0 && i + 1 < argc)
 			file = argv[++i];
 		else
-			die(EX_USAGE, "usage: warrenctl restore "
-			    RESTORE_ARGS);
+			die(EX_USAGE, "usage: warrenctl restore " RESTORE_ARGS);
 	}
 	read_config(file);
 	must_not_run(conf.control);
@@ -449,9 +450,8 @@ act_restore(int argc, char **argv)
 	unpack_all();
 	rename_all();
 	if (cx.json)
-		cx.data = json_pack("{s:I,s:I,s:s}", "files",
-		    (json_int_t)rs.n, "bytes", (json_int_t)rs.bytes, "state",
-		    conf.state);
+		cx.data = json_pack("{s:I,s:I,s:s}", "files", (json_int_t)rs.n,
+		    "bytes", (json_int_t)rs.bytes, "state", conf.state);
 	else if (!cx.quiet)
 		(void)printf("%zu files, %llu bytes, into %s\n", rs.n,
 		    (unsigned long long)rs.bytes, conf.state);

@@ -84,7 +84,8 @@ print_charter(const struct charter *ch)
 	    node_id_hex(ch->netid, a));
 	(void)printf("root       %s\n", node_id_hex(ch->root_pk, a));
 	(void)printf("tick       %s, settled %s later, stamps at most %s "
-	    "ahead\n", ms_str(ch->tick_ms, t[0]), ms_str(ch->settle_ms, t[1]),
+		     "ahead\n",
+	    ms_str(ch->tick_ms, t[0]), ms_str(ch->settle_ms, t[1]),
 	    ms_str(ch->future_ms, t[2]));
 	if (ch->admission == CHARTER_MEMBERS)
 		(void)printf("admission  members\n");
@@ -125,10 +126,11 @@ charter_json(const struct charter *ch)
 	jo_put(&o, "tickMs", jv_number(ch->tick_ms));
 	jo_put(&o, "settleMs", jv_number(ch->settle_ms));
 	jo_put(&o, "futureMs", jv_number(ch->future_ms));
-	jo_put(&o, "admission", json_string(
-	    ch->admission == CHARTER_MEMBERS ? "members" : "open"));
-	jo_put(&o, "bits", ch->admission == CHARTER_MEMBERS ? json_null() :
-	    jv_number(ch->pow_bits));
+	jo_put(&o, "admission",
+	    json_string(ch->admission == CHARTER_MEMBERS ? "members" : "open"));
+	jo_put(&o, "bits",
+	    ch->admission == CHARTER_MEMBERS ? json_null()
+					     : jv_number(ch->pow_bits));
 	for (i = 0; i < ch->n_authority; i++)
 		jo_add(&list, jv_hex(ch->authority[i], 32));
 	jo_put(&o, "authorities", jo_end(&list));
@@ -219,8 +221,7 @@ read_word(struct charter *ch, const char **key, int argc, char **argv)
 	if (v == NULL)
 		die(EX_USAGE, "usage: warrenctl charter new " NEW_ARGS);
 	if (strcmp(w, "name") == 0) {
-		if (strlcpy(ch->name, v, sizeof(ch->name)) >=
-		    sizeof(ch->name))
+		if (strlcpy(ch->name, v, sizeof(ch->name)) >= sizeof(ch->name))
 			die(EX_USAGE, "name: at most %d bytes",
 			    CHARTER_NAME_MAX);
 	} else if (strcmp(w, "tick") == 0) {

@@ -17,8 +17,7 @@
 
 #define PUT_BYTES  (200u << 10) /* of one message: warrend takes 256 KiB */
 #define LIST_LIMIT 1000
-#define GET_ARGS                                                               \
-	"KEY | kind K [subject S] [after KEY] [limit N] [settled]"
+#define GET_ARGS   "KEY | kind K [subject S] [after KEY] [limit N] [settled]"
 #define PROOF_ARGS "KEY | kind K [subject S] [tick T]"
 
 /* --- put --- */
@@ -43,8 +42,7 @@ show_verdict(const struct msg_db_verdict *v)
 		(void)snprintf(hlc, sizeof(hlc), "%llu",
 		    (unsigned long long)v->hlc);
 		o = jo_new();
-		jo_put(&o, "verdict",
-		    json_string(db_verdict_name(v->verdict)));
+		jo_put(&o, "verdict", json_string(db_verdict_name(v->verdict)));
 		jo_put(&o, "key", jv_hex(v->key, 32));
 		jo_put(&o, "rid", jv_hex(v->rid, 32));
 		jo_put(&o, "hlc", json_string(hlc));
@@ -101,9 +99,10 @@ batch_hex(const char *hex, unsigned long line)
 	size_t len;
 
 	if (sodium_hex2bin(raw, sizeof(raw), hex, strlen(hex), NULL, &len,
-	    &end) != 0 || *end != '\0' || len == 0)
-		die(EX_DATAERR, "record %lu: not hex of at most %d bytes",
-		    line, REC_MAX);
+		&end) != 0 ||
+	    *end != '\0' || len == 0)
+		die(EX_DATAERR, "record %lu: not hex of at most %d bytes", line,
+		    REC_MAX);
 	batch_add(raw, len);
 }
 
@@ -249,8 +248,8 @@ get_parts(struct question *q)
 	size_t i;
 
 	while (more && left > 0) {
-		q->list.limit = left < DB_BATCH_MAX ? (uint16_t)left
-		                                    : DB_BATCH_MAX;
+		q->list.limit =
+		    left < DB_BATCH_MAX ? (uint16_t)left : DB_BATCH_MAX;
 		client_must(CTL_DB_LIST, &q->list);
 		if ((m = client_first(CTL_DB_RECORDS)) == NULL)
 			die(EX_PROTOCOL, "warrend told no records");
@@ -260,8 +259,8 @@ get_parts(struct question *q)
 		left -= m->n_records < left ? m->n_records : left;
 		if (m->n_records > 0) {
 			q->list.has_after = true;
-			memcpy(q->list.after,
-			    m->records[m->n_records - 1].key, 32);
+			memcpy(q->list.after, m->records[m->n_records - 1].key,
+			    32);
 		}
 		client_reset();
 	}
@@ -311,8 +310,8 @@ stored_hlc(const uint8_t key[32], const struct charter *ch)
 	memcpy(q.key, key, 32);
 	if (client_ask(CTL_DB_GET, &q) == 0 &&
 	    (m = client_first(CTL_DB_RECORDS)) != NULL && m->n_records > 0 &&
-	    rec_decode(&rec, ch, m->records[0].raw.p,
-	    m->records[0].raw.len) != REC_MALFORMED)
+	    rec_decode(&rec, ch, m->records[0].raw.p, m->records[0].raw.len) !=
+		REC_MALFORMED)
 		hlc = rec.hlc;
 	client_reset();
 	return hlc;
@@ -330,8 +329,8 @@ act_rate(int argc, char **argv)
 
 	if (argc != 4 || strcmp(argv[2], "key") != 0)
 		die(EX_USAGE, "usage: warrenctl rate TARGET N key FILE");
-	rec.subject_len = (uint8_t)bytes_parse(
-	    "target", argv[0], rec.subject, REC_SUBJECT_MAX);
+	rec.subject_len = (uint8_t)bytes_parse("target", argv[0], rec.subject,
+	    REC_SUBJECT_MAX);
 	rec.w = (int32_t)strtonum(argv[1], INT32_MIN, INT32_MAX, &err);
 	if (err != NULL)
 		die(EX_USAGE, "rating %s: %s", argv[1], err);
@@ -350,7 +349,7 @@ act_rate(int argc, char **argv)
 
 /* --- proof --- */
 
-#define SIGN_TRIES 40 /* a root is signed a moment after it is settled */
+#define SIGN_TRIES   40 /* a root is signed a moment after it is settled */
 #define SIGN_WAIT_MS 50
 
 /* Nothing is believed before it is verified here. */
@@ -379,8 +378,8 @@ fetch_once(struct proven *p, const uint8_t netid[32], const uint8_t at[32],
 		p->why = "the claim is not signed by its node";
 	else if (memcmp(p->claim.netid, netid, 32) != 0)
 		p->why = "the claim is of another network";
-	else if ((p->err = verify_bytes(&p->answer, p->proof, p->len,
-	    &p->claim, at, bits)) != VERIFY_OK)
+	else if ((p->err = verify_bytes(&p->answer, p->proof, p->len, &p->claim,
+		      at, bits)) != VERIFY_OK)
 		p->why = verify_err_name(p->err);
 	client_reset();
 }
@@ -415,7 +414,8 @@ proof_print(const struct proven *p, bool one)
 		(void)printf("absent    there is no record with this key\n");
 	else
 		(void)printf("complete  %llu records, their weights sum up "
-		    "to %lld\n", (unsigned long long)p->answer.set.cnt,
+			     "to %lld\n",
+		    (unsigned long long)p->answer.set.cnt,
 		    (long long)p->answer.set.sum);
 	(void)printf("tick      %llu\nroot      %s\n",
 	    (unsigned long long)p->claim.tick, node_id_hex(p->claim.root, a));
@@ -431,13 +431,13 @@ proof_json(const struct proven *p, bool one)
 
 	jo_put(&o, "verified", json_boolean(good));
 	jo_put(&o, "why", good ? json_null() : json_string(p->why));
-	jo_put(&o, "found", !one || !good ? json_null() :
-	    json_boolean(p->answer.found));
-	jo_put(&o, "rid", one && p->answer.found ?
-	    jv_hex(p->answer.at.rid, 32) : json_null());
+	jo_put(&o, "found",
+	    !one || !good ? json_null() : json_boolean(p->answer.found));
+	jo_put(&o, "rid",
+	    one && p->answer.found ? jv_hex(p->answer.at.rid, 32)
+				   : json_null());
 	jo_put(&o, "count", good ? jv_number(p->answer.set.cnt) : json_null());
-	jo_put(&o, "sum", good ? json_integer(p->answer.set.sum) :
-	    json_null());
+	jo_put(&o, "sum", good ? json_integer(p->answer.set.sum) : json_null());
 	jo_put(&o, "tick", jv_number(p->claim.tick));
 	jo_put(&o, "root", jv_hex(p->claim.root, 32));
 	jo_put(&o, "nodeId", jv_hex(p->claim.node, 32));

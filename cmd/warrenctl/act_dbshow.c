@@ -82,17 +82,19 @@ print_db(const struct msg_db_state *s)
 		    (unsigned long long)s->tick, view_time_str(s->time, buf));
 	(void)printf("root        %s\n", node_id_hex(s->root, hex));
 	(void)printf("records     %llu, weights sum up to %lld; %llu wait to "
-	    "be settled\n", (unsigned long long)s->cnt, (long long)s->sum,
+		     "be settled\n",
+	    (unsigned long long)s->cnt, (long long)s->sum,
 	    (unsigned long long)s->pending);
 	(void)printf("neighbours  %u of %u have the same root\n",
 	    s->neighbours_equal, s->neighbours);
-	(void)printf("this node   %s\n", s->admitted ? "is admitted" :
-	    "is not admitted: what it says of itself does not count");
-	(void)printf("file        %llu bytes\n",
-	    (unsigned long long)s->bytes);
+	(void)printf("this node   %s\n",
+	    s->admitted
+		? "is admitted"
+		: "is not admitted: what it says of itself does not count");
+	(void)printf("file        %llu bytes\n", (unsigned long long)s->bytes);
 	(void)printf("bodies      %llu held, %llu bytes; %u being fetched\n",
-	    (unsigned long long)s->bodies,
-	    (unsigned long long)s->body_bytes, s->fetching);
+	    (unsigned long long)s->bodies, (unsigned long long)s->body_bytes,
+	    s->fetching);
 	if (s->n_kinds == 0)
 		return;
 	(void)printf("\n%-16s %12s %20s\n", "KIND", "COUNT", "SUM");
@@ -177,16 +179,15 @@ print_health(const struct health *h)
 	(void)printf("nodes       %llu active (%s)\n",
 	    (unsigned long long)h->nodes.cnt, said);
 	(void)printf("blocks      %llu, %lld bytes (%s)\n",
-	    (unsigned long long)h->blocks.cnt, (long long)h->blocks.sum,
-	    said);
+	    (unsigned long long)h->blocks.cnt, (long long)h->blocks.sum, said);
 	(void)printf("copies      %llu announced, %.2f of each block on "
-	    "average, %u wanted (%s)\n", (unsigned long long)h->copies.cnt,
-	    redundancy(h), h->r, said);
+		     "average, %u wanted (%s)\n",
+	    (unsigned long long)h->copies.cnt, redundancy(h), h->r, said);
 	(void)printf("below       %llu blocks with fewer than %u copies "
-	    "announced (this node's count)\n",
+		     "announced (this node's count)\n",
 	    (unsigned long long)h->state.below_r, h->r);
 	(void)printf("regions     what nodes say of themselves, not proven:"
-	    "\n");
+		     "\n");
 	for (i = 0; i < h->state.n_regions; i++)
 		(void)printf("            %-9s %u\n",
 		    h->state.regions[i].region, h->state.regions[i].nodes);
@@ -205,8 +206,8 @@ health_json(const struct health *h)
 	jo_put(&o, "blocks", jv_number(h->blocks.cnt));
 	jo_put(&o, "blockBytes", json_integer(h->blocks.sum));
 	jo_put(&o, "copies", jv_number(h->copies.cnt));
-	jo_put(&o, "averageRedundancy", h->blocks.cnt == 0 ? json_null() :
-	    json_real(redundancy(h)));
+	jo_put(&o, "averageRedundancy",
+	    h->blocks.cnt == 0 ? json_null() : json_real(redundancy(h)));
 	jo_put(&o, "r", jv_number(h->r));
 	jo_put(&o, "belowR", jv_number(h->state.below_r));
 	for (i = 0; i < h->state.n_regions; i++)
@@ -270,11 +271,12 @@ print_checked(void)
 	const struct msg_ctl_db_checked *d = &checked.done;
 
 	(void)printf("%llu rows, %llu of them bad; the file is %s%s; the "
-	    "root is %s\n", (unsigned long long)d->rows,
-	    (unsigned long long)d->bad, d->file_good ? "sound" : "damaged: ",
-	    d->file_good ? "" : d->file_error, d->root_as_written
-	        ? "the one written when it was settled"
-	        : "NOT the one written when it was settled");
+		     "root is %s\n",
+	    (unsigned long long)d->rows, (unsigned long long)d->bad,
+	    d->file_good ? "sound" : "damaged: ",
+	    d->file_good ? "" : d->file_error,
+	    d->root_as_written ? "the one written when it was settled"
+			       : "NOT the one written when it was settled");
 }
 
 int
@@ -293,8 +295,8 @@ act_db_check(int argc, char **argv)
 	if (!checked.ended)
 		return code;
 	if (cx.json) {
-		cx.data = view_json_schema(
-		    &schema_ctl_db_checked, &checked.done);
+		cx.data =
+		    view_json_schema(&schema_ctl_db_checked, &checked.done);
 		(void)json_object_set_new(cx.data, "rows_bad", checked.bad);
 	} else if (!cx.quiet) {
 		print_checked();

@@ -60,7 +60,8 @@ author_sign(struct authored *a, struct rec *rec, const struct charter *ch,
 		die(EX_DATAERR, "the record: %s; see: warrenctl charter show",
 		    rec_err_name(err));
 	if (admit_check(rec, ch) != REC_OK)
-		die(EX_DATAERR, "the record: not an admission this network "
+		die(EX_DATAERR,
+		    "the record: not an admission this network "
 		    "takes");
 	wr_init(&w, body, sizeof(body));
 	rec_encode_body(&w, rec);
@@ -141,8 +142,8 @@ read_payload(struct wanted *q, const char *v)
 		q->rec.payload_len =
 		    file_read(v + 1, q->payload, sizeof(q->payload));
 	else if (v[0] != '\0')
-		q->rec.payload_len = bytes_parse(
-		    "payload", v, q->payload, sizeof(q->payload));
+		q->rec.payload_len =
+		    bytes_parse("payload", v, q->payload, sizeof(q->payload));
 }
 
 static void
@@ -159,8 +160,8 @@ read_pair(struct wanted *q, const char *w, const char *v)
 	} else if (strcmp(w, "kind") == 0) {
 		q->rec.kind = kind_parse(v);
 	} else if (strcmp(w, "subject") == 0) {
-		q->rec.subject_len = (uint8_t)bytes_parse(
-		    w, v, q->rec.subject, REC_SUBJECT_MAX);
+		q->rec.subject_len =
+		    (uint8_t)bytes_parse(w, v, q->rec.subject, REC_SUBJECT_MAX);
 		q->has_subject = true;
 	} else if (strcmp(w, "name") == 0) {
 		/* A name is text, were it all of hex digits. */
@@ -207,8 +208,8 @@ act_record_sign(int argc, char **argv)
 			continue;
 		}
 		if (i + 1 == argc)
-			die(EX_USAGE, "usage: warrenctl record sign "
-			    SIGN_ARGS);
+			die(EX_USAGE,
+			    "usage: warrenctl record sign " SIGN_ARGS);
 		read_pair(&q, argv[i], argv[i + 1]);
 		i++;
 	}
@@ -232,8 +233,10 @@ find_stamp(const struct charter *ch, const uint8_t author[32],
 
 	while (!admit_stamp_search(ch, author, &next, STAMP_TRIES, nonce))
 		if (tell)
-			(void)fprintf(stderr, "\rstamp of %u bits: %llu "
-			    "tries", ch->pow_bits, (unsigned long long)next);
+			(void)fprintf(stderr,
+			    "\rstamp of %u bits: %llu "
+			    "tries",
+			    ch->pow_bits, (unsigned long long)next);
 	if (tell && next > STAMP_TRIES)
 		(void)fprintf(stderr, "\n");
 }
@@ -255,24 +258,26 @@ act_record_admit(int argc, char **argv)
 				die(EX_USAGE, "member %s: want 64 hex digits",
 				    argv[i]);
 			q.has_member = true;
-		} else if (i + 1 < argc && (strcmp(argv[i], "key") == 0 ||
-		    strcmp(argv[i], "charter") == 0)) {
+		} else if (i + 1 < argc &&
+		    (strcmp(argv[i], "key") == 0 ||
+			strcmp(argv[i], "charter") == 0)) {
 			read_pair(&q, argv[i], argv[i + 1]);
 			i++;
 		} else {
-			die(EX_USAGE, "usage: warrenctl record admit "
-			    ADMIT_ARGS);
+			die(EX_USAGE,
+			    "usage: warrenctl record admit " ADMIT_ARGS);
 		}
 	}
 	open_both(&q, &ch, &k);
 	if (ch.admission == CHARTER_MEMBERS && !q.has_member)
-		die(EX_USAGE, "%s admits members: say whom, and sign with an "
-		    "authority's key", ch.name);
+		die(EX_USAGE,
+		    "%s admits members: say whom, and sign with an "
+		    "authority's key",
+		    ch.name);
 	if (ch.admission == CHARTER_OPEN && q.has_member)
 		die(EX_USAGE, "%s is open: everybody signs for himself",
 		    ch.name);
-	if (ch.admission == CHARTER_MEMBERS &&
-	    !charter_is_authority(&ch, k.pk))
+	if (ch.admission == CHARTER_MEMBERS && !charter_is_authority(&ch, k.pk))
 		die(EX_NOPERM, "%s: not the key of an authority of %s", q.key,
 		    ch.name);
 	q.rec.kind = REC_MEMBER;

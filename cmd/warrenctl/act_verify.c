@@ -22,11 +22,11 @@
 #include "common/json_obj.h"
 
 #define VOTERS_MAX   16
-#define PEERS        4     /* asked when nobody is named */
-#define DIFFS_MAX    16    /* kinds described for one node */
-#define KEY_BITS     128   /* a range is not cut smaller: one subject */
-#define ROUNDS       3     /* a tick may go by while we look */
-#define SIGN_TRIES   40    /* a root is signed a moment after it is settled */
+#define PEERS        4   /* asked when nobody is named */
+#define DIFFS_MAX    16  /* kinds described for one node */
+#define KEY_BITS     128 /* a range is not cut smaller: one subject */
+#define ROUNDS       3   /* a tick may go by while we look */
+#define SIGN_TRIES   40  /* a root is signed a moment after it is settled */
 #define SIGN_WAIT_MS 50
 #define API_PORT     "38081"
 #define VERIFY_ARGS  "[peers N | NODE ...]"
@@ -122,8 +122,8 @@ is_about_ticks(const char *message)
 static enum ask
 call(struct voter *v, const char *method, json_t *params, json_t **result)
 {
-	json_t *req = json_pack("{s:s,s:i,s:s,s:o}", "jsonrpc", "2.0", "id",
-	    1, "method", method, "params", params);
+	json_t *req = json_pack("{s:s,s:i,s:s,s:o}", "jsonrpc", "2.0", "id", 1,
+	    "method", method, "params", params);
 	char *text = json_dumps(req, JSON_COMPACT), *out = NULL;
 	const char *message;
 	json_t *ans = NULL;
@@ -134,7 +134,7 @@ call(struct voter *v, const char *method, json_t *params, json_t **result)
 	if (text == NULL)
 		die(EX_OSERR, "out of memory");
 	if (http_post(v->host, v->port, text, cx.timeout_ms, &out, &n,
-	    v->why) == -1) {
+		v->why) == -1) {
 		free(text);
 		return ASK_AWAY;
 	}
@@ -147,9 +147,9 @@ call(struct voter *v, const char *method, json_t *params, json_t **result)
 	how = ASK_OK;
 	if (*result == NULL || !json_is_object(*result)) {
 		how = message != NULL && is_about_ticks(message) ? ASK_TICK
-		                                                 : ASK_AWAY;
-		(void)say(v, how, message == NULL ? "no JSON-RPC answer" :
-		    message);
+								 : ASK_AWAY;
+		(void)say(v, how,
+		    message == NULL ? "no JSON-RPC answer" : message);
 		json_decref(*result);
 		*result = NULL;
 	}
@@ -176,16 +176,16 @@ member_hex(const json_t *o, const char *name, uint8_t *out, size_t cap)
 
 	if (v == NULL || json_is_null(v))
 		return 0;
-	if (s == NULL || sodium_hex2bin(out, cap, s, strlen(s), NULL, &len,
-	    &end) != 0 || *end != '\0')
+	if (s == NULL ||
+	    sodium_hex2bin(out, cap, s, strlen(s), NULL, &len, &end) != 0 ||
+	    *end != '\0')
 		return -1;
 	return (int)len;
 }
 
 static enum ask
-ask_other(struct voter *v, const char *method, json_t *params,
-    uint8_t *proof, size_t cap, int *proof_len, uint8_t claim[512],
-    int *claim_len)
+ask_other(struct voter *v, const char *method, json_t *params, uint8_t *proof,
+    size_t cap, int *proof_len, uint8_t claim[512], int *claim_len)
 {
 	json_t *o;
 	enum ask how = call(v, method, params, &o);
@@ -234,10 +234,10 @@ ask_claim(struct voter *v, uint64_t t)
 			how = ask_own(v, &all, t, &m, proof, claim);
 			len = how == ASK_OK ? (int)m.claim.len : 0;
 		} else {
-			how = ask_other(v, "getdbclaim", t == 0 ?
-			    json_object() : json_pack("{s:o}", "tick",
-			    tick_json(t)), proof, sizeof(proof), &none, claim,
-			    &len);
+			how = ask_other(v, "getdbclaim",
+			    t == 0 ? json_object()
+				   : json_pack("{s:o}", "tick", tick_json(t)),
+			    proof, sizeof(proof), &none, claim, &len);
 		}
 		if (how != ASK_OK)
 			return how;
@@ -265,10 +265,10 @@ ask_view(struct voter *v, const struct prefix *at, struct view *out)
 		len = how == ASK_OK ? (int)m.proof.len : 0;
 	} else {
 		(void)sodium_bin2hex(hex, sizeof(hex), at->at, 32);
-		how = ask_other(v, "getproof", json_pack(
-		    "{s:s,s:i,s:o}", "prefix", hex, "bits", (int)at->bits,
-		    "tick", tick_json(tick)), proof, sizeof(proof), &len,
-		    claim, &none);
+		how = ask_other(v, "getproof",
+		    json_pack("{s:s,s:i,s:o}", "prefix", hex, "bits",
+			(int)at->bits, "tick", tick_json(tick)),
+		    proof, sizeof(proof), &len, claim, &none);
 	}
 	if (how != ASK_OK)
 		return how;
@@ -358,8 +358,7 @@ entry_of(const struct view *v, const uint8_t key[32])
 
 /* Keys of a that b has not, or with another record unless only is set. */
 static void
-name_keys(struct diff *d, const struct view *a, const struct view *b,
-    bool only)
+name_keys(struct diff *d, const struct view *a, const struct view *b, bool only)
 {
 	const struct tree_entry *e, *o;
 	size_t i;
@@ -368,8 +367,9 @@ name_keys(struct diff *d, const struct view *a, const struct view *b,
 		e = &a->proof.entries[i];
 		o = entry_of(b, e->key);
 		if (tree_has_prefix(e->key, d->at.at, d->at.bits) &&
-		    (o == NULL || (!only && (o->w != e->w ||
-		    memcmp(o->rid, e->rid, 32) != 0))))
+		    (o == NULL ||
+			(!only &&
+			    (o->w != e->w || memcmp(o->rid, e->rid, 32) != 0))))
 			memcpy(d->keys[d->n_keys++], e->key, 32);
 	}
 }
@@ -397,7 +397,8 @@ narrow(struct diff *d)
 				break;
 		}
 		if (side == 2) /* two proven nodes differ, and no child does */
-			return say(theirs, ASK_LIES, "its proofs contradict "
+			return say(theirs, ASK_LIES,
+			    "its proofs contradict "
 			    "each other");
 		d->at = next;
 	}
@@ -544,8 +545,8 @@ find_peer(const char *word)
 
 	for (i = 0; i < n_peers; i++)
 		if (strcmp(peers[i].name, word) == 0 ||
-		    (n >= 8 && strncmp(node_id_hex(peers[i].id, hex), word,
-		    n) == 0))
+		    (n >= 8 &&
+			strncmp(node_id_hex(peers[i].id, hex), word, n) == 0))
 			return &peers[i];
 	return NULL;
 }
@@ -584,8 +585,10 @@ add_named(const char *word)
 	if (p == NULL)
 		split_host(v, word);
 	else if (!http_of(p, v->host, v->port))
-		die(EX_UNAVAILABLE, "%s tells no address of an HTTP API; name "
-		    "it as host:port", word);
+		die(EX_UNAVAILABLE,
+		    "%s tells no address of an HTTP API; name "
+		    "it as host:port",
+		    word);
 }
 
 static void
@@ -600,8 +603,8 @@ choose(int argc, char **argv)
 		add_peers(PEERS);
 	} else if (strcmp(argv[0], "peers") == 0) {
 		if (argc != 2)
-			die(EX_USAGE, "usage: warrenctl db verify "
-			    VERIFY_ARGS);
+			die(EX_USAGE,
+			    "usage: warrenctl db verify " VERIFY_ARGS);
 		i = (int)strtonum(argv[1], 1, VOTERS_MAX - 1, &err);
 		if (err != NULL)
 			die(EX_USAGE, "peers %s: %s", argv[1], err);
@@ -611,7 +614,8 @@ choose(int argc, char **argv)
 			add_named(argv[i]);
 	}
 	if (n_voters == 1)
-		die(EX_UNAVAILABLE, "no peer tells an address of its HTTP "
+		die(EX_UNAVAILABLE,
+		    "no peer tells an address of its HTTP "
 		    "API; name nodes as host:port");
 }
 
@@ -677,8 +681,8 @@ print_voter(const struct voter *v)
 		"NOT PROVEN" };
 	char hex[NODE_ID_HEX];
 
-	if (v->state != ASK_OK && !(v->state == ASK_TICK && !v->equal &&
-	    v->claim.tick == tick)) {
+	if (v->state != ASK_OK &&
+	    !(v->state == ASK_TICK && !v->equal && v->claim.tick == tick)) {
 		(void)printf("%-24s %s: %s\n", v->name, words[v->state],
 		    v->why);
 		return;
@@ -695,15 +699,17 @@ print_diff(const struct diff *d)
 	size_t i;
 
 	(void)printf("\n%s, kind %u %s: %llu records, sum %lld; here %llu, "
-	    "sum %lld\n", d->v->name, d->kind, kind_name(d->kind),
+		     "sum %lld\n",
+	    d->v->name, d->kind, kind_name(d->kind),
 	    (unsigned long long)d->there.cnt, (long long)d->there.sum,
 	    (unsigned long long)d->here.cnt, (long long)d->here.sum);
 	node_id_hex(d->at.at, hex);
 	hex[(d->at.bits + 3) / 4] = '\0';
 	(void)printf("  first in keys %s.. (%u bits): %llu records, sum "
-	    "%lld; here %llu, sum %lld\n", hex, d->at.bits,
-	    (unsigned long long)d->there_in.cnt, (long long)d->there_in.sum,
-	    (unsigned long long)d->here_in.cnt, (long long)d->here_in.sum);
+		     "%lld; here %llu, sum %lld\n",
+	    hex, d->at.bits, (unsigned long long)d->there_in.cnt,
+	    (long long)d->there_in.sum, (unsigned long long)d->here_in.cnt,
+	    (long long)d->here_in.sum);
 	for (i = 0; i < d->n_keys; i++)
 		(void)printf("  %s\n", node_id_hex(d->keys[i], hex));
 }
@@ -753,8 +759,8 @@ diff_json(const struct diff *d)
 static json_t *
 all_json(void)
 {
-	static const char *const states[] = { "answered", "away",
-		"other-ticks", "not-proven" };
+	static const char *const states[] = { "answered", "away", "other-ticks",
+		"not-proven" };
 	struct jo o = jo_new(), list = jo_list(), ds = jo_list(), v;
 	const struct voter *p;
 	size_t i;
@@ -764,10 +770,11 @@ all_json(void)
 		v = jo_new();
 		jo_put(&v, "node", json_string(p->name));
 		jo_put(&v, "state", json_string(states[p->state]));
-		jo_put(&v, "why", p->state == ASK_OK ? json_null() :
-		    json_string(p->why));
-		jo_put(&v, "equal", p->claim.tick != tick ? json_null() :
-		    json_boolean(p->equal));
+		jo_put(&v, "why",
+		    p->state == ASK_OK ? json_null() : json_string(p->why));
+		jo_put(&v, "equal",
+		    p->claim.tick != tick ? json_null()
+					  : json_boolean(p->equal));
 		if (p->claim.tick != 0) {
 			jo_put(&v, "nodeId", jv_hex(p->claim.node, 32));
 			jo_put(&v, "root", jv_hex(p->claim.root, 32));
@@ -778,8 +785,7 @@ all_json(void)
 	}
 	for (i = 0; i < n_diffs; i++)
 		jo_add(&ds, diff_json(&diffs[i]));
-	jo_put(&o, "tick", tick == UINT64_MAX ? json_null() :
-	    jv_number(tick));
+	jo_put(&o, "tick", tick == UINT64_MAX ? json_null() : jv_number(tick));
 	jo_put(&o, "nodes", jo_end(&list));
 	jo_put(&o, "differences", jo_end(&ds));
 	return jo_end(&o);
@@ -794,7 +800,8 @@ code_of(void)
 
 	for (i = 0; i < n_voters; i++) {
 		if (voters[i].state == ASK_LIES ||
-		    (compared && voters[i].claim.tick == tick && !voters[i].equal))
+		    (compared && voters[i].claim.tick == tick &&
+			!voters[i].equal))
 			return EXIT_NO;
 		if (voters[i].state == ASK_AWAY)
 			code = EX_UNAVAILABLE;

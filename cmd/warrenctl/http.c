@@ -201,10 +201,11 @@ find_body(struct http *h, size_t *n)
 }
 
 int
-http_post(const char *host, const char *port, const char *body,
-    int timeout_ms, char **out, size_t *n, char why[96])
+http_post(const char *host, const char *port, const char *body, int timeout_ms,
+    char **out, size_t *n, char why[96])
 {
-	struct http h = { .fd = -1, .why = why,
+	struct http h = { .fd = -1,
+		.why = why,
 		.end = mono_add_ms(mono_now(), timeout_ms) };
 	bool v6 = strchr(host, ':') != NULL;
 	char head[512];

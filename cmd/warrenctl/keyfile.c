@@ -39,7 +39,8 @@ keyfile_read(struct keyfile *k, const char *path)
 		    path, path);
 	if (read(fd, hex, sizeof(hex)) < SEED_HEX ||
 	    sodium_hex2bin(seed, sizeof(seed), hex, SEED_HEX, NULL, &len,
-	    NULL) != 0 || len != sizeof(seed))
+		NULL) != 0 ||
+	    len != sizeof(seed))
 		die(EX_DATAERR, "%s: not a key (64 hex digits)", path);
 	(void)close(fd);
 	sodium_memzero(hex, sizeof(hex));
@@ -69,8 +70,8 @@ keyfile_fini(struct keyfile *k)
 void
 file_make(const char *path, unsigned mode, const void *data, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
-	    O_NOFOLLOW, mode);
+	int fd = open(path,
+	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 
 	if (fd == -1 && errno == EEXIST)
 		die(EX_CANTCREAT, "%s exists already", path);

@@ -53,8 +53,10 @@ kind_parse(const char *text)
 			return kinds[i].kind;
 	v = strtonum(text, 1, UINT8_MAX, &err);
 	if (err != NULL)
-		die(EX_USAGE, "kind %s: want 1..255, member, node, block, "
-		    "location, temperature, meta or rating", text);
+		die(EX_USAGE,
+		    "kind %s: want 1..255, member, node, block, "
+		    "location, temperature, meta or rating",
+		    text);
 	return (uint8_t)v;
 }
 
@@ -133,7 +135,7 @@ envelope(struct rec *rec, const uint8_t *raw, size_t len)
 
 	if (any.n_kinds == 0 &&
 	    charter_decode(&any, charter_default, charter_default_len) !=
-	    CHARTER_OK)
+		CHARTER_OK)
 		return false;
 	return rec_decode(rec, &any, raw, len) != REC_MALFORMED;
 }
@@ -160,8 +162,7 @@ record_json(const uint8_t *raw, size_t len, const uint8_t key[32],
 	jo_put(&o, "author", jv_hex(rec.author, 32));
 	jo_put(&o, "hlc", json_string(hlc));
 	jo_put(&o, "time", jv_time((uint64_t)hlc_wall(rec.hlc).ms));
-	jo_put(&o, "tombstone",
-	    json_boolean((rec.flags & REC_TOMBSTONE) != 0));
+	jo_put(&o, "tombstone", json_boolean((rec.flags & REC_TOMBSTONE) != 0));
 	jo_put(&o, "w", json_integer(rec.w));
 	jo_put(&o, "payload", jv_hex(rec.payload, rec.payload_len));
 	jo_put(&o, "sig", jv_hex(rec.sig, 64));

@@ -85,7 +85,7 @@ size_t client_count(uint16_t type);
 
 /* Say why and exit, in JSON under -j.  name is the code's word. */
 _Noreturn void die(int code, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3), noreturn));
 
 /* --- verbs.c --- */
 

@@ -42,7 +42,8 @@ write_all(int fd, const void *buf, size_t len)
 static int
 put_header(int fd, const char *name, uint64_t size)
 {
-	struct tar_file f = { .size = size, .mode = 0600,
+	struct tar_file f = { .size = size,
+		.mode = 0600,
 		.mtime = (uint64_t)wall_now().ms / 1000 };
 	uint8_t block[TAR_BLOCK];
 
@@ -72,8 +73,8 @@ copy_bytes(int to, int from, uint64_t size)
 	ssize_t n;
 
 	while (size > 0) {
-		n = read(from, buf, size < sizeof(buf) ? (size_t)size
-		                                       : sizeof(buf));
+		n = read(from, buf,
+		    size < sizeof(buf) ? (size_t)size : sizeof(buf));
 		if (n <= 0 || write_all(to, buf, (size_t)n) == -1)
 			return -1;
 		size -= (uint64_t)n;
@@ -135,8 +136,8 @@ ctl_backup(struct ipc *ch, const struct ipc_msg *m)
 		(void)strlcpy(end.text, "a backup goes into a plain file",
 		    sizeof(end.text));
 	} else if (put_ours(m->fd[0]) == -1) {
-		(void)snprintf(end.text, sizeof(end.text),
-		    "backup: %s", strerror(errno));
+		(void)snprintf(end.text, sizeof(end.text), "backup: %s",
+		    strerror(errno));
 	} else {
 		return true;
 	}

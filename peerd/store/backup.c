@@ -30,10 +30,10 @@ static struct {
 	enum phase phase;
 	struct ipc *ch;
 	uint32_t id;
-	int to;     /* the archive */
+	int to; /* the archive */
 	bool bodies;
 	struct sql_copy *copy;
-	int from;   /* the file being put in */
+	int from; /* the file being put in */
 	uint64_t left, size;
 	bool begun; /* bodies: last is set */
 	uint8_t last[32];
@@ -64,8 +64,8 @@ finish(uint8_t code, const char *text)
 	job.phase = IDLE;
 	if (code == 0)
 		child_ctl_end(job.ch, job.id, 0,
-		    "%lld bytes, the database and %llu bodies",
-		    (long long)size, (unsigned long long)job.files - 1);
+		    "%lld bytes, the database and %llu bodies", (long long)size,
+		    (unsigned long long)job.files - 1);
 	else
 		child_ctl_end(job.ch, job.id, code, "backup: %s", text);
 	log_info("backup %s", code == 0 ? "made" : text);
@@ -119,7 +119,8 @@ next_body(bool *good)
 	*good = true;
 	while (job.bodies &&
 	    sql_body_list(recstore_sql(store.rs), job.begun ? job.last : NULL,
-		&b, 1, &n) == SQL_OK && n == 1) {
+		&b, 1, &n) == SQL_OK &&
+	    n == 1) {
 		job.begun = true;
 		memcpy(job.last, b.id, 32);
 		if ((fd = bodies_open(b.id, &size)) == -1)
@@ -151,7 +152,7 @@ copy_on(void)
 	if (rc != SQL_OK)
 		finish(EX_IOERR, sql_rc_name(rc));
 	else if (!begin_file("store/" STORE_FILE,
-	    open(COPY_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)))
+		     open(COPY_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)))
 		finish(EX_IOERR, strerror(errno));
 }
 
@@ -165,8 +166,10 @@ stream_on(void)
 	bool good = true;
 
 	if (n < 0 || (n == 0 && want > 0) || !write_all(buf, (size_t)n)) {
-		finish(EX_IOERR, n < 0 ? strerror(errno) : "a file became "
-		    "shorter, or the archive cannot be written");
+		finish(EX_IOERR,
+		    n < 0 ? strerror(errno)
+			  : "a file became "
+			    "shorter, or the archive cannot be written");
 		return;
 	}
 	job.left -= (uint64_t)n;
@@ -222,8 +225,7 @@ ctl_backup(struct ipc *ch, const struct ipc_msg *m)
 	job.bodies = q->bodies;
 	job.phase = COPY;
 	(void)unlink(COPY_FILE);
-	rc = sql_copy_begin(&job.copy, recstore_sql(store.rs), COPY_FILE,
-	    NULL);
+	rc = sql_copy_begin(&job.copy, recstore_sql(store.rs), COPY_FILE, NULL);
 	if (rc != SQL_OK)
 		finish(EX_IOERR, sql_rc_name(rc));
 	else

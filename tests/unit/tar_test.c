@@ -16,8 +16,10 @@ test_round(void **state)
 {
 	static const uint64_t sizes[] = { 0, 1, 511, 512, 077777777777ull,
 		0100000000000ull, INT64_MAX };
-	struct tar_file in = { .name = "store/warren.db", .mtime = 1795276660,
-		.mode = 0600 }, out;
+	struct tar_file in = { .name = "store/warren.db",
+		.mtime = 1795276660,
+		.mode = 0600 },
+			out;
 	uint8_t block[TAR_BLOCK];
 	size_t i;
 
