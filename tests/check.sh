@@ -134,7 +134,8 @@ if wanted sanitize && command -v clang >/dev/null; then
 	B=$PWD/build-san
 	export B
 	for t in tests/regress/http_test.py tests/regress/badinput_test.py \
-	    tests/regress/ctl_test.py tests/interop/stun_test.py; do
+	    tests/regress/ctl_test.py tests/regress/dbctl_test.py \
+	    tests/interop/stun_test.py; do
 		many "sanitize: $(basename "$t" .py)" $PY "$t"
 	done
 	many "sanitize: peerd_test" sh tests/regress/peerd_test.sh

@@ -4,6 +4,9 @@
  * is ours, key and small files, and hand the descriptor on to the store, which
  * adds the database and ends the archive.  The name of the archive never
  * reaches us, and the file must be a plain one: a pipe could make us wait.
+ *
+ * The archive has the node's key, and the group of the control socket may
+ * steer the node but not become it: only root, or whoever we run as, gets one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -125,13 +128,30 @@ put_ours(int fd)
 	return 0;
 }
 
+/* Could whoever asks read our files without us? */
+static bool
+may_see_the_key(struct ipc *ch)
+{
+	uid_t uid;
+	gid_t gid;
+
+	return getpeereid(ipc_fd(ch), &uid, &gid) == 0 &&
+	    (uid == 0 || uid == geteuid());
+}
+
 bool
 ctl_backup(struct ipc *ch, const struct ipc_msg *m)
 {
 	struct msg_ctl_end end = { .code = EX_IOERR };
 	struct stat st;
 
-	if (fstat(m->fd[0], &st) == -1 || !S_ISREG(st.st_mode)) {
+	if (!may_see_the_key(ch)) {
+		end.code = EX_NOPERM;
+		(void)strlcpy(end.text,
+		    "a backup holds the node's key: only "
+		    "root may take one",
+		    sizeof(end.text));
+	} else if (fstat(m->fd[0], &st) == -1 || !S_ISREG(st.st_mode)) {
 		end.code = EX_USAGE;
 		(void)strlcpy(end.text, "a backup goes into a plain file",
 		    sizeof(end.text));

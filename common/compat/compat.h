@@ -27,5 +27,9 @@ void setproctitle(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #if !HAVE_CLOSEFROM
 void closefrom(int lowest);
 #endif
+#if !HAVE_GETPEEREID
+#include <sys/types.h>
+int getpeereid(int fd, uid_t *uid, gid_t *gid);
+#endif
 
 #endif

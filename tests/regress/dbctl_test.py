@@ -317,6 +317,17 @@ def test_backup(node, d, root):
                                    "store/warren.db"} <= set(names), names)
     rc, out, err = on(node, "backup", path)
     check("backup overwrites nothing", rc == 73, (rc, err))
+    if os.geteuid() == 0:
+        os.chmod(node.sock, 0o666)
+        p = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534",
+                            "--clear-groups", CTL, "-s", node.sock, "backup",
+                            "/tmp/warren-nobody-%d.tar" % os.getpid()],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True)
+        check("backup: 77 for a group that may steer the node but not see "
+              "its key", p.returncode == 77 and "only root" in p.stderr,
+              (p.returncode, p.stderr))
+        os.chmod(node.sock, 0o600)
     p = subprocess.run([CTL, "-s", node.sock, "backup", "-"],
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     check("backup to stdout", p.returncode == 0 and
