@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import struct
 import subprocess
@@ -29,6 +30,7 @@ listen peer on 127.0.0.%d port 38080
 stun listen on 127.0.0.%d port 3478
 api http on 127.0.0.%d port 38081 { workers 1 }
 supervise restarts 100000 per 1m
+address-policy allow reserved
 """
 
 
@@ -446,6 +448,47 @@ def verify(node, *where):
     return rc, json.loads(out)["data"], err
 
 
+BAD_ANSWERS = [
+    b"", b"nonsense", b"HTTP/1.1 200 OK\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+    b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"fffffffffffffffe\r\n{}\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}",
+    b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100000,
+    b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (2 << 20),
+    b'HTTP/1.1 200 OK\r\n\r\n{"result":[]}',
+    b'HTTP/1.1 200 OK\r\n\r\n{"result":{"claim":"zz"}}',
+    b'HTTP/1.1 200 OK\r\n\r\n{"result":{"claim":"' + b"00" * 5000 + b'"}}',
+    b'HTTP/1.1 200 OK\r\n\r\n{"error":{"code":1,"message":"no tick"}}']
+
+
+def test_bad_answers(node):
+    """Whatever a stranger's server says costs an exit code, no more."""
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        at = "127.0.0.1:%d" % s.getsockname()[1]
+
+        def serve():
+            for answer in BAD_ANSWERS:
+                c, _ = s.accept()
+                try:
+                    c.recv(65536)
+                    c.sendall(answer)
+                except OSError:
+                    pass
+                c.close()
+
+        t = threading.Thread(target=serve, daemon=True)
+        t.start()
+        for i, answer in enumerate(BAD_ANSWERS):
+            rc, out, err = on(node, "-j", "db", "verify", at)
+            check("db verify: bad answer %d" % i, rc in (1, 69, 75) and
+                  not json.loads(out)["data"]["nodes"][1].get("equal"),
+                  (rc, out, err))
+        t.join(10)
+
+
 def start_three(net):
     nodes = []
     for i in (2, 3, 4):
@@ -498,6 +541,13 @@ def test_verify(net, key):
     rc, j, err = verify(a, at[0], "127.0.0.1:9")
     check("db verify: one that does not answer is 69, and named", rc == 69 and
           j["nodes"][2]["state"] == "away", (rc, j))
+    if at[0] == "127.0.0.3:38081":  # the nodes' own API
+        wait_for("addresses of the API", lambda: len(
+            verify(a, "peers", "2")[1]["nodes"]) == 3, 10)
+        rc, j, err = verify(a)
+        check("db verify: peers, as they tell their addresses", rc == 0 and
+              [v["equal"] for v in j["nodes"]] == [True] * 3, (rc, j))
+    test_bad_answers(a)
     rc, out, err = on(a, "db", "verify", "no..such..host")
     check("db verify: nobody to compare with is 69", rc == 69, (rc, out))
 
