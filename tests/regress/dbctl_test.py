@@ -608,6 +608,58 @@ def test_verify(net, key):
         check("%s stops cleanly" % n.name, n.stop() == 0)
 
 
+def add_body(node, body):
+    """A block body held by a stopped node; its id."""
+    chunk = b2(b"WarrenChk1", body)
+    bid = b2(b"WarrenBlk1", struct.pack(">Q", len(body)) + chunk)
+    store = os.path.join(node.dir, "state", "store")
+    path = os.path.join(store, "blocks", bid.hex()[:2])
+    st = os.stat(store)
+    os.makedirs(path, 0o700, exist_ok=True)
+    os.chown(path, st.st_uid, st.st_gid)
+    path = os.path.join(path, bid.hex()[2:])
+    with open(path, "wb") as f:
+        f.write(body)
+    os.chown(path, st.st_uid, st.st_gid)
+    db = sqlite3.connect(os.path.join(store, "warren.db"))
+    db.execute("INSERT INTO body VALUES(?,?,1795276660,1795276660,0,0,0,0)",
+               (bid, len(body)))
+    db.commit()
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    for f in os.listdir(store):
+        os.chown(os.path.join(store, f), st.st_uid, st.st_gid)
+    return bid.hex()
+
+
+def test_bodies(node, d, key):
+    """The node is stopped."""
+    body = os.urandom(5000)
+    bid = add_body(node, body)
+    node.start()
+    rec = on(node, "record", "sign", "key", key, "kind", "block", "subject",
+             bid, "w", "5000")[1].strip()
+    check("a block is announced", on(node, "put", rec)[0] == 0)
+    for words, want in (((), False), (("bodies",), True)):
+        path = os.path.join(d, "b%d.tar" % len(words))
+        rc, out, err = on(node, "backup", path, *words)
+        name = "store/blocks/%s/%s" % (bid[:2], bid[2:])
+        with tarfile.open(path) as t:
+            there = name in t.getnames() and \
+                t.extractfile(name).read() == body
+        check("backup %s: bodies are %s" % (" ".join(words), "in" if want
+                                            else "left out"),
+              rc == 0 and there == want, (rc, out, err))
+    node.stop()
+    held = os.path.join(node.dir, "state", name)
+    os.unlink(held)
+    rc, out, err = run("restore", path, "config", node.conf_path, "force")
+    check("restore: the body is back", rc == 0 and
+          open(held, "rb").read() == body, (rc, out, err))
+    node.start()
+    wait_for("up", lambda: on(node, "show", "db")[0] == 0, 10)
+
+
 def main():
     test_page()
     d = os.path.join(tmpdir(), "files")
@@ -623,6 +675,8 @@ def main():
     path = test_backup(a, d, None)
     a.stop()
     test_restore(a, path, n)
+    a.stop()
+    test_bodies(a, d, key)
     check("a stops cleanly", a.stop() == 0)
     test_verify(net, key)
     finish()
