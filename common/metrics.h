@@ -146,8 +146,8 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Group commits")                                                           \
   X("db_commits_failed", "db_commits", COUNTER, "", "result=\"failed\"",       \
     "Group commits")                                                           \
-  X("db_settle_us", "db_settle_microseconds", GAUGE, "", "",                   \
-    "Time the last tick took to settle")                                       \
+  X("db_settle_us", "db_settle_duration", GAUGE, "", "",                       \
+    "Millionths of a second that the last tick took")                                        \
   X("db_requests", "db_requests", COUNTER, "", "",                             \
     "Requests of the API and of warrenctl")                                    \
   X("db_requests_failed", "db_requests_failed", COUNTER, "", "",               \

@@ -111,6 +111,10 @@
 	F(T, U32,  off, 0, 4194304)                                      \
 	F(T, BLOB, data, 0, 131072)
 
+/* The descriptor is a plain file to be filled with a tar archive. */
+#define MSG_CTL_BACKUP(F, T)                                             \
+	F(T, BOOL, bodies, 0, 0)   /* block bodies too */
+
 #define CTL_MSGS(X)                                                      \
 	X(CTL_HELLO,        100, MSG_UP,   PH_ANY, FD_NONE, ctl_hello)   \
 	X(CTL_END,          101, MSG_UP,   PH_ANY, FD_NONE, ctl_end)     \
@@ -140,6 +144,7 @@
 	X(CTL_DB_CHECK,     126, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_DB_COMPACT,   127, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_SHOW_CHARTER, 128, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_BACKUP,       129, MSG_DOWN, PH_ANY, FD_ONE,  ctl_backup)  \
 	X(CTL_DB_PUT,       144, MSG_DOWN, PH_ANY, FD_NONE, db_put)      \
 	X(CTL_DB_GET,       145, MSG_DOWN, PH_ANY, FD_NONE, db_get)      \
 	X(CTL_DB_LIST,      146, MSG_DOWN, PH_ANY, FD_NONE, db_list)     \
@@ -212,6 +217,7 @@ MSG_DECLARE(ctl_charter, MSG_CTL_CHARTER)
 MSG_DECLARE(ctl_block_put, MSG_CTL_BLOCK_PUT)
 MSG_DECLARE(ctl_block_get, MSG_CTL_BLOCK_GET)
 MSG_DECLARE(ctl_block_part, MSG_CTL_BLOCK_PART)
+MSG_DECLARE(ctl_backup, MSG_CTL_BACKUP)
 
 extern const struct msg_table msgs_ctl;
 

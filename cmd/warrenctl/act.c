@@ -306,6 +306,7 @@ act_check(int argc, char **argv)
 {
 	static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
 	const struct msg_ctl_status *s;
+	const struct msg_db_state *db;
 	const struct msg_ctl_problem *p;
 	struct part *at = NULL;
 	int worst, code;
@@ -315,6 +316,7 @@ act_check(int argc, char **argv)
 		bad_usage("");
 	code = client_ask(CTL_CHECK, NULL);
 	s = client_first(CTL_STATUS);
+	db = client_first(CTL_DB);
 	worst = health_of();
 	if (code != 0 && worst < 2)
 		worst = 2;
@@ -332,6 +334,8 @@ act_check(int argc, char **argv)
 	if (s != NULL)
 		(void)printf(" | peers=%u;;;0;%u known=%u", s->peers_up,
 		    s->peers_max, s->peers_known);
+	if (s != NULL && db != NULL)
+		(void)printf(" records=%llu", (unsigned long long)db->cnt);
 	(void)printf("\n");
 	cx.answer.end.text[0] = '\0';
 	return worst;

@@ -20,6 +20,7 @@
 
 static uint32_t asked;
 static size_t n_parts;
+static struct mono alive; /* the last part came; a long answer goes on */
 
 void
 die(int code, const char *fmt, ...)
@@ -37,16 +38,47 @@ die(int code, const char *fmt, ...)
 	exit(code);
 }
 
+/* Blobs of a body point into the message: let them point into our copy. */
 static void
-keep(uint16_t type, const struct schema *s, const void *body)
+move_blobs(const struct schema *s, uint8_t *body, const uint8_t *from,
+    const uint8_t *to)
 {
+	const struct fld *f;
+	struct blob b;
+	uint16_t n, k;
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		f = &s->flds[i];
+		if (f->kind == FLD_BLOB) {
+			memcpy(&b, body + f->off, sizeof(b));
+			if (b.len > 0)
+				b.p = to + (b.p - from);
+			memcpy(body + f->off, &b, sizeof(b));
+		} else if (f->kind == FLD_LIST) {
+			memcpy(&n, body + f->count_off, sizeof(n));
+			for (k = 0; k < n; k++)
+				move_blobs(f->item,
+				    body + f->off + k * f->item->size, from,
+				    to);
+		}
+	}
+}
+
+static void
+keep(const struct ipc_msg *m)
+{
+	const struct schema *s = m->def->body;
 	struct part *p = malloc(sizeof(*p));
 
 	if (p == NULL || (p->body = malloc(s->size + 1)) == NULL ||
+	    (p->raw = malloc(m->raw_len + 1)) == NULL ||
 	    ++n_parts > PARTS_MAX)
 		die(EX_SOFTWARE, "out of memory");
-	memcpy(p->body, body, s->size);
-	p->type = type;
+	memcpy(p->body, m->body, s->size);
+	memcpy(p->raw, m->raw, m->raw_len);
+	move_blobs(s, p->body, m->raw, p->raw);
+	p->type = m->type;
 	p->next = NULL;
 	*cx.answer.last = p;
 	cx.answer.last = &p->next;
@@ -66,12 +98,13 @@ on_message(struct ipc *ch, const struct ipc_msg *m)
 			    CTL_VERSION);
 		cx.hello = true;
 	} else if (cx.each != NULL && m->type != CTL_END) {
+		alive = mono_now();
 		cx.each(&cx, m->type, m->body);
 	} else if (m->id == asked && m->type == CTL_END) {
 		cx.answer.end = *(const struct msg_ctl_end *)m->body;
 		cx.answer.ended = true;
 	} else if (m->id == asked) {
-		keep(m->type, m->def->body, m->body);
+		keep(m);
 	}
 }
 
@@ -121,8 +154,9 @@ client_open(void)
 		.upper = true };
 	struct mono end = mono_add_ms(mono_now(), cx.timeout_ms);
 
+	if (cx.ch != NULL)
+		return;
 	tables[0] = msgs_ctl;
-	cx.answer.last = &cx.answer.first;
 	cx.ch = ipc_new(NULL, connect_to(cx.socket), &conf);
 	if (cx.ch == NULL)
 		die(EX_OSERR, "out of memory");
@@ -139,19 +173,44 @@ client_open(void)
 int
 client_ask(uint16_t type, const void *body)
 {
-	struct mono end = mono_add_ms(mono_now(), cx.timeout_ms);
+	return client_ask_fd(type, body, -1);
+}
+
+int
+client_ask_fd(uint16_t type, const void *body, int fd)
+{
 	int left;
 
+	client_open();
+	alive = mono_now();
 	asked = ++cx.next_id;
 	cx.answer.ended = false;
-	(void)ipc_send(cx.ch, type, asked, body);
+	(void)ipc_send_fd(cx.ch, type, asked, body, fd, -1);
 	while (!cx.answer.ended) {
-		left = (int)mono_ms_between(mono_now(), end);
+		left = (int)mono_ms_between(
+		    mono_now(), mono_add_ms(alive, cx.timeout_ms));
 		if (left <= 0 || ipc_wait(cx.ch, left) == 0)
 			die(EX_TEMPFAIL, "no answer in %d s; see -t",
 			    cx.timeout_ms / 1000);
 	}
 	return cx.answer.end.code;
+}
+
+void
+client_reset(void)
+{
+	struct part *p;
+
+	while ((p = cx.answer.first) != NULL) {
+		cx.answer.first = p->next;
+		free(p->body);
+		free(p->raw);
+		free(p);
+	}
+	cx.answer.last = &cx.answer.first;
+	cx.answer.end.code = 0;
+	cx.answer.end.text[0] = '\0';
+	n_parts = 0;
 }
 
 const void *
@@ -163,6 +222,17 @@ client_next(uint16_t type, struct part **at)
 		p = p->next;
 	*at = p;
 	return p == NULL ? NULL : p->body;
+}
+
+void
+client_must(uint16_t type, const void *body)
+{
+	int code;
+
+	client_reset();
+	code = client_ask(type, body);
+	if (code != 0)
+		die(code, "%s", cx.answer.end.text);
 }
 
 const void *

@@ -40,7 +40,8 @@ first_words(void)
 int
 act_completion(int argc, char **argv)
 {
-	static const char *const groups[] = { "show", "peer", "ban", "key" };
+	static const char *const groups[] = { "show", "peer", "ban", "key",
+		"charter", "record", "db" };
 	size_t i;
 
 	if (argc != 1 || strcmp(argv[0], "bash") != 0)
@@ -58,6 +59,9 @@ act_completion(int argc, char **argv)
 	(void)printf("\tlog) words='error warn info debug' ;;\n"
 	    "\tmonitor) words='peer stun process config' ;;\n"
 	    "\tcompletion) words='bash' ;;\n"
+	    "\tget|proof) words='kind' ;;\n"
+	    "\tkind) words='member node block location temperature meta "
+	    "rating' ;;\n"
 	    "\tping|connect|disconnect|delete) words=$(warrenctl -t 1 show "
 	    "peers 2>/dev/null |\n"
 	    "\t    awk 'NR > 1 && $1 != \"-\" { print $1 }') ;;\n"

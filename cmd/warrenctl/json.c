@@ -70,6 +70,14 @@ code_name(int code)
 		return "not-permitted";
 	case EX_CONFIG:
 		return "config";
+	case EX_DATAERR:
+		return "data";
+	case EX_NOINPUT:
+		return "no-input";
+	case EX_CANTCREAT:
+		return "cannot-create";
+	case EX_IOERR:
+		return "io";
 	default:
 		return "no";
 	}
@@ -113,6 +121,7 @@ json_status(json_t *envelope)
 	static const char *const words[] = { "ok", "degraded", "critical" };
 	const struct msg_ctl_status *s = client_first(CTL_STATUS);
 	const struct msg_node *n = client_first(CTL_NODE);
+	const struct msg_db_state *db = client_first(CTL_DB);
 
 	(void)json_object_set_new(
 	    envelope, "health", json_string(words[health_of()]));
@@ -120,6 +129,8 @@ json_status(json_t *envelope)
 	    envelope, "problems", list_of(CTL_PROBLEM, &schema_ctl_problem));
 	(void)json_object_set_new(
 	    envelope, "processes", list_of(CTL_PROCESS, &schema_process));
+	(void)json_object_set_new(envelope, "database", db == NULL ?
+	    json_null() : json_db(db));
 	(void)json_object_set_new(envelope, "peers", s == NULL ? json_null() :
 	    view_json_schema(&schema_ctl_status, s));
 	if (n == NULL)
@@ -231,4 +242,11 @@ json_done(json_t *envelope)
 	(void)envelope;
 	return json_pack("{s:b,s:s}", "done", cx.answer.end.code == 0, "text",
 	    cx.answer.end.text);
+}
+
+json_t *
+json_made(json_t *envelope)
+{
+	(void)envelope;
+	return cx.data;
 }

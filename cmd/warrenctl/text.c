@@ -155,6 +155,25 @@ text_status_listeners(const struct msg_node *n)
 	(void)printf("\n");
 }
 
+static void
+text_status_db(void)
+{
+	const struct msg_db_state *d = client_first(CTL_DB);
+	char hex[NODE_ID_HEX], size[24];
+
+	if (d == NULL)
+		return;
+	(void)printf("database  ");
+	if (d->tick == 0)
+		(void)printf("no tick settled yet   ");
+	else
+		(void)printf("tick %llu  root %.16s   %llu records   ",
+		    (unsigned long long)d->tick, node_id_hex(d->root, hex),
+		    (unsigned long long)d->cnt);
+	(void)printf("equal with %u of %u   %s\n", d->neighbours_equal,
+	    d->neighbours, size_str(d->bytes, size));
+}
+
 void
 text_status(void)
 {
@@ -180,6 +199,7 @@ text_status(void)
 		    s->peers_up - s->peers_in, s->peers_max, s->dialling,
 		    s->peers_known, s->peers_banned, size_str(s->bytes_in, in),
 		    size_str(s->bytes_out, out));
+	text_status_db();
 	text_status_listeners(n);
 	text_status_processes();
 }

@@ -179,6 +179,7 @@ main(int argc, char **argv)
 	int code;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	cx.answer.last = &cx.answer.first;
 	parse_options(argc, argv);
 	argc -= optind;
 	argv += optind;

@@ -35,6 +35,7 @@ struct part {
 	struct part *next;
 	uint16_t type;
 	void *body;
+	uint8_t *raw; /* the message: blobs of body point into it */
 };
 
 struct answer {
@@ -51,6 +52,7 @@ struct ctx {
 	char command[64]; /* the verb in full, for the JSON envelope */
 	struct ipc *ch;
 	struct answer answer;
+	json_t *data;     /* what json_made() shows */
 	uint32_t next_id;
 	bool hello;       /* warrend spoke */
 	/* Called for each part instead of keeping it; may be NULL. */
@@ -61,7 +63,8 @@ extern struct ctx cx;
 
 /* --- client.c --- */
 
-/* Connect and hear the greeting; exits with a clear line when it cannot. */
+/* Connect, if that is not done, and hear the greeting; exits with a clear
+ * line when it cannot. */
 void client_open(void);
 
 /*
@@ -69,6 +72,11 @@ void client_open(void);
  * Returns the code of the end; exits 75 when warrend does not answer in time.
  */
 int client_ask(uint16_t type, const void *body);
+int client_ask_fd(uint16_t type, const void *body, int fd); /* owns fd */
+
+/* Forget all parts, then ask; exits unless the end is a good one. */
+void client_must(uint16_t type, const void *body);
+void client_reset(void); /* forget all parts */
 
 /* Parts of a type in order: *at starts as NULL.  NULL at the end. */
 const void *client_next(uint16_t type, struct part **at);
@@ -77,7 +85,7 @@ size_t client_count(uint16_t type);
 
 /* Say why and exit, in JSON under -j.  name is the code's word. */
 _Noreturn void die(int code, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3), noreturn));
 
 /* --- verbs.c --- */
 
@@ -114,6 +122,28 @@ int act_help(int argc, char **argv);
 int act_version(int argc, char **argv);
 int act_completion(int argc, char **argv);
 
+/* --- act_charter.c, act_record.c, act_db.c, act_dbshow.c --- */
+
+int act_charter_new(int argc, char **argv);
+int act_charter_show(int argc, char **argv);
+int act_record_key(int argc, char **argv);
+int act_record_sign(int argc, char **argv);
+int act_record_admit(int argc, char **argv);
+int act_put(int argc, char **argv);
+int act_get(int argc, char **argv);
+int act_rate(int argc, char **argv);
+int act_proof(int argc, char **argv);
+int act_show_db(int argc, char **argv);
+int act_show_health(int argc, char **argv);
+int act_db_check(int argc, char **argv);
+int act_db_compact(int argc, char **argv);
+
+/* --- act_verify.c, act_backup.c --- */
+
+int act_db_verify(int argc, char **argv);
+int act_backup(int argc, char **argv);
+int act_restore(int argc, char **argv);
+
 /* Seconds of "90", "25s", "10m", "6h", "7d".  0 or -1. */
 int parse_duration(const char *text, uint32_t *seconds);
 
@@ -148,6 +178,8 @@ json_t *json_bans(json_t *envelope);
 json_t *json_key(json_t *envelope);
 json_t *json_pongs(json_t *envelope);
 json_t *json_done(json_t *envelope);
+json_t *json_made(json_t *envelope); /* cx.data, as the verb made it */
+json_t *json_db(const struct msg_db_state *s);
 
 /* Print the envelope with its data, and free both. */
 void json_print(json_t *(*data)(json_t *envelope));

@@ -5,6 +5,7 @@
  * each request who answers and whether the read-only socket may ask it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,8 +69,10 @@ static const struct route {
 	unsigned to;       /* kinds of children that answer */
 	ctl_local *local;  /* answered here, before any child */
 } routes[] = {
-	{ CTL_SHOW_STATUS,     true,  TO(PROC_PEERD), ctl_status },
-	{ CTL_CHECK,           true,  TO(PROC_PEERD), ctl_status },
+	{ CTL_SHOW_STATUS,     true,  TO(PROC_PEERD) | TO(PROC_STORE),
+	    ctl_status },
+	{ CTL_CHECK,           true,  TO(PROC_PEERD) | TO(PROC_STORE),
+	    ctl_status },
 	{ CTL_SHOW_PEERS,      true,  TO(PROC_PEERD), NULL },
 	{ CTL_SHOW_PEER,       true,  TO(PROC_PEERD), NULL },
 	{ CTL_SHOW_STUN,       true,  TO(PROC_STUND), NULL },
@@ -83,6 +86,7 @@ static const struct route {
 	{ CTL_SHOW_DB,         true,  TO(PROC_STORE), NULL },
 	{ CTL_DB_CHECK,        false, TO(PROC_STORE), NULL },
 	{ CTL_DB_COMPACT,      false, TO(PROC_STORE), NULL },
+	{ CTL_BACKUP,          false, TO(PROC_STORE), ctl_backup },
 	{ CTL_DB_PUT,          false, TO(PROC_STORE), NULL },
 	{ CTL_DB_GET,          true,  TO(PROC_STORE), NULL },
 	{ CTL_DB_LIST,         true,  TO(PROC_STORE), NULL },
@@ -155,6 +159,20 @@ note_end(struct pending *q, uint8_t code, const char *text)
 	}
 }
 
+/* The same message to a child; a descriptor stays ours too. */
+static int
+pass_on(struct proc *p, const struct ipc_msg *m, uint32_t id)
+{
+	int fd;
+
+	if (m->fd[0] == -1)
+		return ipc_forward(p->ch, m, id);
+	fd = fcntl(m->fd[0], F_DUPFD_CLOEXEC, 0);
+	return fd == -1
+	    ? -1
+	    : ipc_send_fd(p->ch, m->type, id, m->body, fd, -1);
+}
+
 /* Room for a request of c, or NULL: one client may not use up all. */
 static struct pending *
 pending_slot(const struct client *c)
@@ -194,7 +212,7 @@ ask_children(struct client *c, const struct ipc_msg *m, unsigned to)
 		if ((to & TO(p->kind)) == 0)
 			continue;
 		if (p->state == PROC_UP && p->ch != NULL &&
-		    ipc_forward(p->ch, m, q->id) == 0)
+		    pass_on(p, m, q->id) == 0)
 			q->waiting[i] = true;
 		else
 			note_end(q, EX_TEMPFAIL, "a process is restarting");
@@ -289,7 +307,7 @@ control_emit(const char *kind, const char *fmt, ...)
 /* --- clients --- */
 
 static void
-on_request(struct ipc *ch, const struct ipc_msg *m)
+handle(struct ipc *ch, const struct ipc_msg *m)
 {
 	struct client *c = ipc_ctx(ch);
 	const struct msg_ctl_word *w = m->body;
@@ -320,6 +338,17 @@ on_request(struct ipc *ch, const struct ipc_msg *m)
 		ask_children(c, m, routes[i].to);
 	else
 		refuse(ch, m->id, 0, "");
+}
+
+/* Whatever becomes of a request, its descriptor is closed here. */
+static void
+on_request(struct ipc *ch, const struct ipc_msg *m)
+{
+	int fd = m->fd[0];
+
+	handle(ch, m);
+	if (fd != -1)
+		(void)close(fd);
 }
 
 static void

@@ -14,7 +14,8 @@
 typedef bool ctl_local(struct ipc *ch, const struct ipc_msg *m);
 
 ctl_local ctl_status, ctl_node, ctl_charter, ctl_processes, ctl_limits, ctl_config,
-    ctl_peer_add, ctl_peer_delete, ctl_reload, ctl_log, ctl_attack;
+    ctl_peer_add, ctl_peer_delete, ctl_reload, ctl_log, ctl_backup,
+    ctl_attack;
 
 /* control.c's own bounds. */
 void control_limits(struct ipc *ch, uint32_t id);

@@ -28,6 +28,10 @@ void setproctitle(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #if !HAVE_CLOSEFROM
 void closefrom(int lowest);
 #endif
+#if !HAVE_GETPEEREID
+#include <sys/types.h>
+int getpeereid(int fd, uid_t *uid, gid_t *gid);
+#endif
 
 /*
  * Send up to n bytes of a file from *off on, and move *off: Linux's

@@ -4,6 +4,7 @@
  * warrenctl makes.
  */
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -13,6 +14,9 @@
 #define CHECK_ROWS    200 /* in one go: under 10 ms */
 #define CHECK_REST_MS 1
 #define BAD_MAX       100 /* bad rows named in one check */
+
+#define DIVERGED_TICKS 12     /* in a row: more than a session takes */
+#define OUTSIDE_MS     600000 /* for finding and settling our own stamp */
 
 static struct {
 	struct ipc *ch; /* NULL: no check runs */
@@ -30,6 +34,105 @@ ctl_show_db(struct ipc *ch, const struct ipc_msg *m)
 	memcpy(store.state.problem, store.problem,
 	    sizeof(store.state.problem));
 	(void)ipc_send(ch, CTL_DB, m->id, &store.state);
+	child_ctl_end(ch, m->id, 0, "%s", "");
+}
+
+/* --- its part of the status --- */
+
+static struct {
+	uint64_t bad_since, differs_since, diverged_since; /* unix ms; 0: no */
+	uint64_t start;
+	unsigned diverged; /* ticks in a row */
+} health;
+
+void
+ctl_tick(void)
+{
+	const struct msg_db_state *s = &store.state;
+
+	/* Most of whom we hear have another root. */
+	if (s->neighbours == 0 || s->neighbours_equal * 2 >= s->neighbours) {
+		health.diverged = 0;
+		return;
+	}
+	if (health.diverged++ == 0)
+		health.diverged_since = (uint64_t)wall_now().ms;
+}
+
+static void
+problem(struct ipc *ch, uint32_t id, const char *code, bool critical,
+    uint64_t *since, const char *text)
+{
+	struct msg_ctl_problem p = { .critical = critical };
+
+	if (*since == 0)
+		*since = (uint64_t)wall_now().ms;
+	p.since = *since;
+	(void)snprintf(p.code, sizeof(p.code), "%s", code);
+	(void)snprintf(p.text, sizeof(p.text), "%s", text);
+	(void)ipc_send(ch, CTL_PROBLEM, id, &p);
+}
+
+/*
+ * In an open network a node admits itself, which takes some minutes of a slow
+ * machine; where an authority must, it is told at once.
+ */
+static bool
+is_outside(uint64_t now)
+{
+	uint64_t grace = store.charter.admission == CHARTER_OPEN
+	    ? OUTSIDE_MS
+	    : 3ull * store.charter.tick_ms + store.charter.settle_ms;
+
+	return store.rs != NULL && !store.state.admitted &&
+	    now - health.start > grace;
+}
+
+static void
+disk_problem(struct ipc *ch, uint32_t id)
+{
+	char text[160];
+
+	if (store.problem[0] == '\0') {
+		health.bad_since = 0;
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%s%s", store.problem,
+	    store.rs == NULL ? "" : "; nothing is written");
+	problem(ch, id, store.rs == NULL ? "db-unusable" : "db-disk", true,
+	    &health.bad_since, text);
+}
+
+void
+ctl_status(struct ipc *ch, const struct ipc_msg *m)
+{
+	uint64_t now = (uint64_t)wall_now().ms;
+	char text[160];
+
+	if (store.rs != NULL)
+		store.state.pending = recstore_pending(store.rs);
+	memcpy(store.state.problem, store.problem,
+	    sizeof(store.state.problem));
+	(void)ipc_send(ch, CTL_DB, m->id, &store.state);
+	disk_problem(ch, m->id);
+	if (store.differs)
+		problem(ch, m->id, "db-root-differs", true,
+		    &health.differs_since, "rows were lost or changed on "
+		    "disk; run: warrenctl db check");
+	if (health.diverged > DIVERGED_TICKS) {
+		(void)snprintf(text, sizeof(text), "%u of %u neighbours have "
+		    "another root; run: warrenctl db verify",
+		    store.state.neighbours - store.state.neighbours_equal,
+		    store.state.neighbours);
+		problem(ch, m->id, "db-diverged", false,
+		    &health.diverged_since, text);
+	}
+	if (is_outside(now))
+		problem(ch, m->id, "not-admitted", false, &health.start,
+		    store.charter.admission == CHARTER_OPEN
+			? "this node's admission is not in the database"
+			: "no authority admitted this node; see: warrenctl "
+			  "record admit");
 	child_ctl_end(ch, m->id, 0, "%s", "");
 }
 
@@ -121,6 +224,7 @@ void
 ctl_start(void)
 {
 	check_timer = child_timer(on_check_timer, NULL);
+	health.start = (uint64_t)wall_now().ms;
 }
 
 /* --- compact --- */

@@ -357,9 +357,26 @@ sql_begin(struct sql *db)
 	return run(ready(db, ST_BEGIN));
 }
 
+/*
+ * Whoever reads one row leaves its statement standing on it.  While one
+ * stands, SQLite moves nothing out of its log into the file, compacts nothing
+ * and copies nothing.  A scan is left alone: its reader is still at it.
+ */
+static void
+let_go(struct sql *db)
+{
+	size_t i;
+
+	for (i = 0; i < ST_COUNT; i++)
+		if (i != ST_SCAN && db->st[i] != NULL &&
+		    sqlite3_stmt_busy(db->st[i]))
+			(void)sqlite3_reset(db->st[i]);
+}
+
 enum sql_rc
 sql_commit(struct sql *db)
 {
+	let_go(db);
 	return run(ready(db, ST_COMMIT));
 }
 
@@ -854,8 +871,10 @@ sql_check(struct sql *db, char *why, size_t cap)
 enum sql_rc
 sql_compact(struct sql *db)
 {
-	enum sql_rc rc = run_text(db, "PRAGMA incremental_vacuum");
+	enum sql_rc rc;
 
+	let_go(db);
+	rc = run_text(db, "PRAGMA incremental_vacuum");
 	return rc != SQL_OK
 	    ? rc
 	    : run_text(db, "PRAGMA wal_checkpoint(TRUNCATE)");
@@ -873,29 +892,61 @@ sql_bytes(struct sql *db)
 	return n;
 }
 
-enum sql_rc
-sql_backup(struct sql *db, const char *file, const char *vfs)
-{
-	sqlite3 *to = NULL;
+struct sql_copy {
+	struct sql *from;
+	sqlite3 *to;
 	sqlite3_backup *b;
+};
+
+enum sql_rc
+sql_copy_begin(struct sql_copy **copy, struct sql *db, const char *file,
+    const char *vfs)
+{
+	struct sql_copy *c = calloc(1, sizeof(*c));
 	enum sql_rc rc;
 
-	rc = rc_of(sqlite3_open_v2(file, &to,
+	*copy = NULL;
+	if (c == NULL)
+		return SQL_IO;
+	c->from = db;
+	rc = rc_of(sqlite3_open_v2(file, &c->to,
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 		SQLITE_OPEN_NOFOLLOW,
 	    vfs));
 	if (rc == SQL_OK) {
 		/* One file and no log beside it: it will be shipped. */
 		(void)sqlite3_exec(
-		    to, "PRAGMA journal_mode=OFF", NULL, NULL, NULL);
-		b = sqlite3_backup_init(to, "main", db->db, "main");
-		rc = b == NULL ? rc_of(sqlite3_errcode(to)) : SQL_OK;
-		if (b != NULL) {
-			(void)sqlite3_backup_step(b, -1);
-			rc = rc_of(sqlite3_backup_finish(b));
-		}
+		    c->to, "PRAGMA journal_mode=OFF", NULL, NULL, NULL);
+		c->b = sqlite3_backup_init(c->to, "main", db->db, "main");
+		rc = c->b == NULL ? rc_of(sqlite3_errcode(c->to)) : SQL_OK;
 	}
-	if (sqlite3_close(to) != SQLITE_OK && rc == SQL_OK)
+	if (rc != SQL_OK)
+		(void)sql_copy_end(c);
+	else
+		*copy = c;
+	return rc;
+}
+
+enum sql_rc
+sql_copy_step(struct sql_copy *c, int pages)
+{
+	int rc;
+
+	let_go(c->from);
+	rc = sqlite3_backup_step(c->b, pages);
+	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+		return SQL_NONE;
+	return rc_of(rc);
+}
+
+enum sql_rc
+sql_copy_end(struct sql_copy *c)
+{
+	enum sql_rc rc = c->b == NULL ? SQL_OK
+	                              : rc_of(sqlite3_backup_finish(c->b));
+
+	if (sqlite3_close(c->to) != SQLITE_OK && rc == SQL_OK)
 		rc = SQL_IO;
+	free(c);
 	return rc;
 }

@@ -177,7 +177,16 @@ enum sql_rc sql_check(struct sql *db, char *why, size_t cap);
 enum sql_rc sql_compact(struct sql *db);
 /* Bytes of the database as it lies on disk, without its log. */
 uint64_t sql_bytes(struct sql *db);
-/* Copy the whole, consistent, into a new file beside it. */
-enum sql_rc sql_backup(struct sql *db, const char *file, const char *vfs);
+/*
+ * Copy the whole, consistent, into a new file beside it, in steps; what is
+ * written meanwhile is in the copy.  A step is made outside transactions:
+ * SQL_NONE while there is more to do, then SQL_OK.  The end says whether the
+ * copy is good.
+ */
+struct sql_copy;
+enum sql_rc sql_copy_begin(struct sql_copy **copy, struct sql *db,
+    const char *file, const char *vfs);
+enum sql_rc sql_copy_step(struct sql_copy *copy, int pages);
+enum sql_rc sql_copy_end(struct sql_copy *copy);
 
 #endif

@@ -145,6 +145,7 @@ settled(enum sql_rc rc)
 	net_hold(!recstore_has_room(store.rs, DB_BATCH_MAX));
 	links_tick();
 	state_refresh();
+	ctl_tick();
 	own_tick();
 	placing_tick();
 	warmth_tick();
@@ -206,6 +207,7 @@ ready(void)
 {
 	writes_start();
 	ctl_start();
+	backup_start();
 	if (store.rs == NULL)
 		return;
 	own_start();
@@ -306,9 +308,12 @@ static const struct ipc_handler handlers[] = {
 	{ STORE_NODE,     on_node },
 	{ STORE_SIGNED,   own_signed },
 	{ STORE_FAILED,   own_failed },
+	{ CTL_SHOW_STATUS, ctl_status },
+	{ CTL_CHECK,      ctl_status },
 	{ CTL_SHOW_DB,    ctl_show_db },
 	{ CTL_DB_CHECK,   ctl_db_check },
 	{ CTL_DB_COMPACT, ctl_db_compact },
+	{ CTL_BACKUP,     ctl_backup },
 	{ CTL_DB_PUT,     ctl_db_put },
 	{ CTL_DB_GET,     ctl_db_get },
 	{ CTL_DB_LIST,    ctl_db_list },

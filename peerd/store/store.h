@@ -19,6 +19,7 @@
  *   ctl.c     control requests                   state.c     what it looks like
  *   links.h   peers, sync                        bodies.h    block bodies
  *   placing.h which bodies are held here         fetchers.h  their way here
+ *   backup.c  the database into an archive
  *
  * Nothing is said of a write to anybody before it is committed.
  */
@@ -142,6 +143,10 @@ void ctl_db_list(struct ipc *ch, const struct ipc_msg *m);
 void ctl_db_prove(struct ipc *ch, const struct ipc_msg *m);
 void ctl_block_put(struct ipc *ch, const struct ipc_msg *m);
 void ctl_block_get(struct ipc *ch, const struct ipc_msg *m);
+void ctl_status(struct ipc *ch, const struct ipc_msg *m);
+void ctl_backup(struct ipc *ch, const struct ipc_msg *m); /* backup.c */
+void backup_start(void);
 void ctl_start(void);
+void ctl_tick(void); /* after a tick: look at the neighbours */
 
 #endif
