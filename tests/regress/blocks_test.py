@@ -212,6 +212,8 @@ def test_lost_node(lab, old, written):
     young = three(lab, gone)
     wait_for("the old block is old", lambda:
              time.monotonic() - written > REPAIR_S + 2, REPAIR_S + 5)
+    check("both have three copies", len(lab.holders(old)) == 3 and
+          len(lab.holders(young)) == 3)
     check("a holder stops for good", lab.nodes[gone].stop() == 0)
     lab.ctls[gone].close()
     lab.up.discard(gone)
@@ -318,13 +320,13 @@ def test_warmth(lab):
 
 def main():
     lab = Lab()
+    test_leftovers(lab)  # a node that is away for it gives blocks more copies
     old = three(lab)
     written = time.monotonic()
     test_spread(lab)
     test_fetch(lab)
     test_small(lab)
     test_warmth(lab)
-    test_leftovers(lab)
     test_bad_holder(lab)
     test_killed(lab)
     test_lost_node(lab, old, written)
