@@ -168,7 +168,7 @@ on_body(void *ctx, const struct store_answer *a)
 static void
 view_got(struct blockview *v)
 {
-	struct msg_db_block_get q = { .fetch = false };
+	struct msg_db_block_get q = { .fetch = h_flag(v->call, 3) };
 
 	if (!v->known) {
 		unknown(v);
@@ -182,7 +182,7 @@ view_got(struct blockview *v)
 void
 m_getblock(struct call *call)
 {
-	struct msg_db_block_get q = { .fetch = false };
+	struct msg_db_block_get q = { .fetch = h_flag(call, 3) };
 
 	if (!h_hex(call, 0, q.id, 32))
 		return;

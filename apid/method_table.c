@@ -117,6 +117,7 @@ const struct method method_table[] = {
 	    "GET /blocks/:blockId", m_getblock,
 	    { BLOCK_ID, SETTLED,
 	      OPT("raw", "boolean", "REST only: the body as it is"),
+	      OPT("fetch", "boolean", "From another holder, if need be"),
 	      { 0 } } },
 	{ "putblock", "Announce and store a block", "object",
 	    WRITTEN " and blockId, size", "POST /blocks", m_putblock,

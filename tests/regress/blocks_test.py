@@ -6,11 +6,14 @@ by three, one that lacks it fetches it of several, lost copies are made good,
 damage is noticed by whoever fetches and by the holder, and a store killed in
 the middle leaves nothing behind.
 """
+import json
 import os
 import re
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -151,6 +154,33 @@ def test_fetch(lab):
     wait_for("it announces it as well", lambda: at in lab.holders(bid), 10)
     check("a block nobody holds is not to be had", lab.ctls[at].block_get(
         bytes(32), True) is None)
+
+
+def http_block(i, bid, query):
+    """(status, body) of GET /blocks on node i, with the bytes as they are."""
+    url = "http://127.0.5.%d:38081/blocks/%s?raw=1%s" % (2 + i, bid.hex(),
+                                                       query)
+    try:
+        with urllib.request.urlopen(url, timeout=20) as r:
+            return r.status, r.read()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read()
+
+
+def test_http(lab):
+    for _ in range(8):
+        body = os.urandom(300000)
+        bid = lab.spread(1, body)
+        lacking = sorted(lab.up - lab.holders(bid))
+        if lacking:
+            break
+    status, text = http_block(lacking[0], bid, "")
+    check("HTTP: 404 with locations where it is not held", status == 404 and
+          len(json.loads(text)["error"]["data"]["locations"]) >= 3
+          if b"data" in text else status == 404, text[:200])
+    status, got = http_block(lacking[0], bid, "&fetch=1")
+    check("HTTP: with fetch it comes from the others", status == 200 and
+          got == body, (status, got[:100]))
 
 
 def test_small(lab):
@@ -325,6 +355,7 @@ def main():
     written = time.monotonic()
     test_spread(lab)
     test_fetch(lab)
+    test_http(lab)
     test_small(lab)
     test_warmth(lab)
     test_bad_holder(lab)
