@@ -159,7 +159,7 @@ main(int argc, char **argv)
 	struct recstore_conf conf = { .charter = &ch,
 		.sql = { .cache_bytes = 8u << 20 } };
 	struct wall now = wall_now();
-	struct recstore *rs;
+	struct recstore *rs = NULL;
 	uint64_t n, i, hlc;
 	double from, t_first = 0, t_last = 0, before;
 	size_t k;
