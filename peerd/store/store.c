@@ -5,6 +5,7 @@
 #include "peerd/store/store.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -170,13 +171,47 @@ settle(struct wall now)
 	settled(rc);
 }
 
+/* Deferred records whose time has come, kept until they are committed. */
+struct due {
+	uint8_t *bytes; /* (len:u16, record) one after the other */
+	size_t len, cap;
+};
+
 static void
 on_undeferred(void *arg, const void *raw, size_t len)
 {
-	struct msg_db_raw one = { .raw = { raw, (uint32_t)len } };
+	struct due *d = arg;
+	size_t cap = d->cap == 0 ? 65536 : d->cap * 2;
+	uint8_t *p = d->bytes;
 
-	(void)arg;
-	net_fresh(&one, 1);
+	if (d->len + 2 + len > d->cap) {
+		if ((p = realloc(d->bytes, cap)) == NULL)
+			return; /* syncs will carry it */
+		d->bytes = p;
+		d->cap = cap;
+	}
+	put_u16(p + d->len, (uint16_t)len);
+	memcpy(p + d->len + 2, raw, len);
+	d->len += 2 + len;
+}
+
+static void
+undefer(struct wall now)
+{
+	struct due d = { NULL, 0, 0 };
+	struct msg_db_raw one;
+	enum sql_rc rc;
+	size_t at;
+
+	(void)recstore_undefer(store.rs, now, on_undeferred, &d);
+	rc = recstore_commit(store.rs);
+	store_disk(rc, "commit");
+	for (at = 0; rc == SQL_OK && at < d.len; at += 2 + one.raw.len) {
+		one.raw.len = get_u16(d.bytes + at);
+		one.raw.p = d.bytes + at + 2;
+		net_fresh(&one, 1);
+	}
+	free(d.bytes);
 }
 
 static void
@@ -191,11 +226,8 @@ on_tick_timer(evutil_socket_t fd, short what, void *arg)
 	writes_commit();
 	if (recstore_due(store.rs, now).ms <= now.ms)
 		settle(now);
-	if (recstore_deferred(store.rs) > 0) {
-		/* XXX gossiped before its commit, which follows at once. */
-		(void)recstore_undefer(store.rs, now, on_undeferred, NULL);
-		store_disk(recstore_commit(store.rs), "commit");
-	}
+	if (recstore_deferred(store.rs) > 0)
+		undefer(now);
 	wait = recstore_due(store.rs, now).ms - wall_now().ms;
 	if (recstore_deferred(store.rs) > 0 && wait > RETRY_MS)
 		wait = RETRY_MS;
