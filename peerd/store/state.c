@@ -61,6 +61,8 @@ count_regions(struct msg_db_state *s)
 {
 	static const uint8_t prefix[32] = { REC_NODE };
 	static struct recstore_rec r;
+	static struct tree_sum counted;
+	struct tree_sum now;
 	uint8_t after[32];
 	struct mtree_entry m;
 	struct noderec node;
@@ -68,6 +70,10 @@ count_regions(struct msg_db_state *s)
 	unsigned n;
 	bool begun = false;
 
+	mtree_sum(recstore_tree(store.rs), MTREE_CURRENT, prefix, 8, &now);
+	if (memcmp(now.h, counted.h, 32) == 0)
+		return; /* the same node records as last time */
+	counted = now;
 	s->n_regions = 0;
 	for (n = 0; n < REGIONS_SCAN; n++) {
 		if (mtree_list(recstore_tree(store.rs), MTREE_CURRENT, prefix,
