@@ -187,11 +187,14 @@ expire_settled(struct settle *s)
 
 	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
 		e = &rs->pends.all[i];
-		if (e->used && e->tick > s->tick &&
-		    mtree_get(&rs->tree, MTREE_CURRENT, e->key, &m) &&
-		    tick_of_end(rs, e->key[0], m.hlc) <= s->tick &&
-		    forget_older(s, e->key))
-			(void)add_change(s, e->key, true);
+		if (!e->used || e->tick <= s->tick ||
+		    !mtree_get(&rs->tree, MTREE_CURRENT, e->key, &m) ||
+		    tick_of_end(rs, e->key[0], m.hlc) > s->tick)
+			continue;
+		/* This tick may count another, whose row is to stay. */
+		if (pends_upto(&rs->pends, e->key, s->tick) == NULL)
+			(void)forget_older(s, e->key);
+		(void)add_change(s, e->key, true);
 	}
 }
 
