@@ -23,7 +23,7 @@
 #define RATINGS    14
 #define BACK_MS    90000 /* back-dated by up to that: some are over */
 #define LIE_MS     700
-#define AHEAD_MS   30000
+#define AHEAD_MS    20000
 #define JOIN_MS    3000
 #define TORN_OPS   40
 #define REFUSALS_S 60 /* a peer refuses more than three sessions a minute */
@@ -234,7 +234,7 @@ lie_record(struct snode *n, unsigned link)
 	struct wr w;
 
 	if (rng_below(&st.lies, 6) == 0) {
-		now.ms += rng_below(&st.lies, 20) * 1000;
+		now.ms += rng_below(&st.lies, 15) * 1000;
 		say.hlc = hlc_from_wall(now);
 		k = kit_write(&say);
 	}
@@ -339,7 +339,7 @@ converge(void)
 	    since == INT64_MAX ? -1.0 : (double)(since - from) / 1e6);
 	liar->lying = false;
 	/* Its last lies are told, its last sessions over. */
-	sim_run(scen_in(JOIN_MS / 1000 + 4 * KIT_TICK_MS / 1000 + 20));
+	sim_run(scen_in(JOIN_MS / 1000 + 4 * KIT_TICK_MS / 1000 + 25));
 	busy = sw.busy;
 	sim_run(scen_in(QUIET_S));
 	check_that(sw.busy == busy, "L6", "messages in an idle network",

@@ -171,20 +171,20 @@ scheck_acked(struct snode *n, const struct kit_rec *rec, bool own)
 static unsigned
 newer_ratings(struct snode *n, const struct kit_rec *than)
 {
-	const struct kit_rec *k;
+	static const uint8_t ratings[32] = { REC_RATING };
+	static uint8_t keys[RECORDS_MAX][32];
 	static struct recstore_rec r;
+	const struct kit_rec *k;
 	unsigned newer = 0;
-	uint32_t i;
+	size_t i, cnt = recstore_keys(n->rs, ratings, 8, NULL, false, keys,
+		      RECORDS_MAX);
 
-	for (i = 0; i < KIT_KEYS; i++) {
-		k = n->acks[i].rec;
-		if (!n->acks[i].set || k->kind != REC_RATING ||
-		    k->author != than->author ||
-		    recstore_get(n->rs, k->key, false, &r) != SQL_OK)
-			continue;
-		newer += r.hlc > than->hlc ||
-		    (r.hlc == than->hlc && memcmp(r.rid, than->rid, 32) > 0);
-	}
+	for (i = 0; i < cnt; i++)
+		if (recstore_get(n->rs, keys[i], false, &r) == SQL_OK &&
+		    (k = kit_find(r.rid)) != NULL && k->author == than->author)
+			newer += r.hlc > than->hlc ||
+			    (r.hlc == than->hlc &&
+				memcmp(r.rid, than->rid, 32) > 0);
 	return newer;
 }
 
@@ -201,20 +201,22 @@ check_ack(struct snode *n, const struct sn_ack *a)
 	if (k->author >= KIT_STEADY || end_ms(k->kind, k->hlc) <= tick_ms)
 		return;
 	rc = recstore_get(n->rs, k->key, false, &r);
-	if (rc == SQL_NONE && k->kind == REC_RATING) {
+	check_that(rc == SQL_OK || rc == SQL_NONE, "S5", "it cannot be read",
+	    n->id);
+	if (rc == SQL_OK) {
+		is.hlc = r.hlc;
+		memcpy(is.rid, r.rid, 32);
+		memcpy(was.rid, a->rid, 32);
+		if (!rec_wins(&was, &is))
+			return;
+	}
+	/* What was evicted is forgotten, so that an older one may come. */
+	if (k->kind == REC_RATING)
 		check_that(newer_ratings(n, k) >= KIT_QUOTA, "S5",
 		    "an acknowledged rating is gone", n->id);
-		return;
-	}
-	check_that(rc == SQL_OK, "S5", "an acknowledged record is gone",
-	    n->id);
-	if (rc != SQL_OK)
-		return;
-	is.hlc = r.hlc;
-	memcpy(is.rid, r.rid, 32);
-	memcpy(was.rid, a->rid, 32);
-	check_that(!rec_wins(&was, &is), "S5",
-	    "an older version than was acknowledged", n->id);
+	else
+		check_that(false, "S5", "an acknowledged record is gone",
+		    n->id);
 }
 
 /* S6: all that is on disk, settled or not. */

@@ -140,6 +140,9 @@ begin(struct snode *n, unsigned link)
 	enum recon_rc rc;
 	uint8_t salt[8];
 
+	/* The roots may have come to agree while it waited. */
+	if (l->odd == 0)
+		return;
 	if (l->root.tick < tick)
 		tick = l->root.tick;
 	if (!mtree_find_tick(recstore_tree(n->rs), tick, &ver))
