@@ -23,13 +23,12 @@
 #define RATINGS    14
 #define BACK_MS    90000 /* back-dated by up to that: some are over */
 #define LIE_MS     700
-#define AHEAD_MS    20000
+#define AHEAD_MS   20000
 #define JOIN_MS    3000
 #define TORN_OPS   40
 #define REFUSALS_S 60 /* a peer refuses more than three sessions a minute */
 #define QUIET_S    20
-#define L1_MS                                                                  \
-	(3 * KIT_TICK_MS + 2 * KIT_SETTLE_MS + REFUSALS_S * 1000 + 25000)
+#define L1_MS      (3 * KIT_TICK_MS + 2 * KIT_SETTLE_MS + REFUSALS_S * 1000 + 25000)
 
 static struct {
 	struct rng rng, lies;
@@ -101,8 +100,8 @@ write_one(struct snode *n)
 		say.target = (uint8_t)rng_below(&st.rng, METAS);
 	}
 	if (chance(8)) /* back-dated, or of the future */
-		back = (int64_t)rng_below(&st.rng, BACK_MS + AHEAD_MS) -
-		    AHEAD_MS;
+		back =
+		    (int64_t)rng_below(&st.rng, BACK_MS + AHEAD_MS) - AHEAD_MS;
 	note_race(n, &say);
 	snode_write(n, &say, back);
 }
@@ -377,8 +376,8 @@ scen_run_store(void)
 	/* Nothing fails while all begin. */
 	sw.calm = true;
 	for (i = 0; i < sw.n; i++) {
-		sw.nodes[i].skew_ms = (int64_t)rng_below(&st.rng, 2 * SKEW_MS) -
-		    SKEW_MS;
+		sw.nodes[i].skew_ms =
+		    (int64_t)rng_below(&st.rng, 2 * SKEW_MS) - SKEW_MS;
 		snode_start(&sw.nodes[i]);
 	}
 	admit_all();

@@ -78,8 +78,7 @@ make_charter(void)
 	(void)crypto_sign_keypair(c.root_pk, root_sk);
 	c.kinds[0] = (struct charter_kind){ REC_MEMBER, 256, 3600, 0, 0, 0 };
 	c.kinds[1] = (struct charter_kind){ REC_NODE, 768, 3600, 1, 0, 0 };
-	c.kinds[2] =
-	    (struct charter_kind){ REC_META, 256, KIT_TTL_S, 0, 0, 0 };
+	c.kinds[2] = (struct charter_kind){ REC_META, 256, KIT_TTL_S, 0, 0, 0 };
 	c.kinds[3] = (struct charter_kind){ REC_RATING, 64, KIT_TTL_S,
 		KIT_QUOTA, -100, 100 };
 	wr_init(&w, body, sizeof(body));
@@ -105,8 +104,8 @@ kit_init(uint64_t seed)
 	for (a = 0; a < KIT_AUTHORS; a++) {
 		(void)crypto_sign_keypair(pk[a], sk[a]);
 		from = 0;
-		if (!admit_stamp_search(
-			&kit_charter, pk[a], &from, POW_TRIES, nonces[a]))
+		if (!admit_stamp_search(&kit_charter, pk[a], &from, POW_TRIES,
+			nonces[a]))
 			sim_die("no stamp found");
 	}
 	recs = sim_alloc(RECS_MAX, sizeof(*recs));

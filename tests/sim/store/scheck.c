@@ -98,10 +98,9 @@ check_counted(const struct snode *n, size_t cnt)
 		check_that(k != NULL, "S6", "nobody signed that", n->id);
 		if (k == NULL)
 			return;
-		check_that(hlc_wall(k->hlc).ms <= t, "S6",
-		    "of a later tick", n->id);
-		check_that(end_ms(k->kind, k->hlc) > t, "S6", "expired",
+		check_that(hlc_wall(k->hlc).ms <= t, "S6", "of a later tick",
 		    n->id);
+		check_that(end_ms(k->kind, k->hlc) > t, "S6", "expired", n->id);
 		if (k->kind == REC_MEMBER)
 			granted[k->author] = !k->tombstone;
 		else
@@ -176,8 +175,9 @@ newer_ratings(struct snode *n, const struct kit_rec *than)
 	static struct recstore_rec r;
 	const struct kit_rec *k;
 	unsigned newer = 0;
-	size_t i, cnt = recstore_keys(n->rs, ratings, 8, NULL, false, keys,
-		      RECORDS_MAX);
+	size_t i,
+	    cnt = recstore_keys(n->rs, ratings, 8, NULL, false, keys,
+		RECORDS_MAX);
 
 	for (i = 0; i < cnt; i++)
 		if (recstore_get(n->rs, keys[i], false, &r) == SQL_OK &&
@@ -227,8 +227,8 @@ check_disk(struct snode *n)
 	static uint8_t keys[RECORDS_MAX][32];
 	static struct recstore_rec r;
 	const struct kit_rec *k;
-	size_t i, cnt = recstore_keys(n->rs, zero, 0, NULL, false, keys,
-		      RECORDS_MAX);
+	size_t i,
+	    cnt = recstore_keys(n->rs, zero, 0, NULL, false, keys, RECORDS_MAX);
 
 	for (i = 0; i < cnt; i++) {
 		if (recstore_get(n->rs, keys[i], false, &r) != SQL_OK) {

@@ -16,15 +16,15 @@
 #include "tests/sim/check/check.h"
 #include "tests/sim/node.h"
 
-#define COMMIT_MS  5
-#define SILENT_MS  (3 * KIT_TICK_MS)
-#define REDIAL_MS  1000
-#define RETRY_MS   200
-#define REOPEN_MS  500
-#define NEVER_US   INT64_MAX
-#define CACHE      65536
-#define PENDING    4096
-#define TORN_OPS   12
+#define COMMIT_MS 5
+#define SILENT_MS (3 * KIT_TICK_MS)
+#define REDIAL_MS 1000
+#define RETRY_MS  200
+#define REOPEN_MS 500
+#define NEVER_US  INT64_MAX
+#define CACHE     65536
+#define PENDING   4096
+#define TORN_OPS  12
 
 struct sworld sw;
 
@@ -368,7 +368,7 @@ tell(struct snode *n, const struct sn_item *it)
 		    link < SNODES ? link : BCAST_LINKS_MAX, sim_now());
 	else if (it->token != SN_NO_TOKEN)
 		bcast_settle(n->bcast, it->token,
-		    good                                               ? BCAST_GOOD
+		    good ? BCAST_GOOD
 			: it->verdict == DB_BUSY || it->verdict == DB_DISK
 			? BCAST_BAD
 			: BCAST_STALE,
@@ -465,8 +465,8 @@ item_new(struct snode *n, const uint8_t *raw, size_t len)
 	it->len = len;
 	it->token = SN_NO_TOKEN;
 	if (n->commit_us == NEVER_US)
-		n->commit_us = sim_now().us +
-		    (1 + rng_below(&n->rng, COMMIT_MS)) * SIM_MS;
+		n->commit_us =
+		    sim_now().us + (1 + rng_below(&n->rng, COMMIT_MS)) * SIM_MS;
 	return it;
 }
 
@@ -506,8 +506,8 @@ hand_over(struct snode *n, const struct rec *rec, const uint8_t rid[32],
 
 	if (it == NULL) {
 		if (token != SN_NO_TOKEN)
-			bcast_settle(
-			    n->bcast, token, BCAST_BAD, NULL, sim_now());
+			bcast_settle(n->bcast, token, BCAST_BAD, NULL,
+			    sim_now());
 		return;
 	}
 	rec_key(key, rec, kit_charter.netid);
@@ -759,8 +759,7 @@ tick(struct snode *n)
 static int64_t
 due_us(const struct snode *n)
 {
-	struct mono due =
-	    mono_min(bcast_due(n->bcast), ssync_due(n));
+	struct mono due = mono_min(bcast_due(n->bcast), ssync_due(n));
 
 	due = mono_min(due, (struct mono){ n->commit_us });
 	due = mono_min(due, (struct mono){ n->tick_us });
@@ -855,8 +854,8 @@ open_store(struct snode *n)
 	torn = !sw.calm && rng_below(&n->rng, 4) == 0;
 	if (torn)
 		disk_cut(n->id, 1 + rng_below(&n->rng, TORN_OPS));
-	rc = recstore_open(
-	    &n->rs, &conf, snode_wall(n), &differs, why, sizeof(why));
+	rc = recstore_open(&n->rs, &conf, snode_wall(n), &differs, why,
+	    sizeof(why));
 	if (rc == SQL_OK && !disk_is_dead(n->id)) {
 		disk_uncut(n->id);
 		scheck_opened(n, differs);

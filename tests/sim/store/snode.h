@@ -155,7 +155,7 @@ struct snode {
 	size_t n_queue;
 	uint64_t meta_bytes, body_bytes; /* of our own session */
 
-	uint64_t last[KIT_AUTHORS];    /* stamps given by this node */
+	uint64_t last[KIT_AUTHORS]; /* stamps given by this node */
 	uint64_t last_ack[KIT_AUTHORS];
 	struct sn_ack acks[KIT_KEYS];
 	struct sn_root roots[SN_ROOTS];
@@ -166,8 +166,8 @@ struct sworld {
 	uint32_t n;
 	struct sn_counts c;
 	struct sn_msg *msgs;
-	uint64_t busy;      /* messages beside ROOT, of all nodes */
-	bool calm;          /* disks and power are healthy */
+	uint64_t busy;       /* messages beside ROOT, of all nodes */
+	bool calm;           /* disks and power are healthy */
 	uint64_t worst_1000; /* session bytes against their bound */
 };
 

@@ -35,8 +35,8 @@ flush(struct snode *n)
 
 	while (n->n_pushes > 0) {
 		first = &n->pushes[0];
-		for (i = k = bytes = 0; i < n->n_pushes && k < RECS_RECORDS &&
-		     bytes < RECS_BYTES;
+		for (i = k = bytes = 0;
+		     i < n->n_pushes && k < RECS_RECORDS && bytes < RECS_BYTES;
 		     i++) {
 			q = &n->pushes[i];
 			if (q->serial != first->serial || q->sid != first->sid)
@@ -149,8 +149,8 @@ begin(struct snode *n, unsigned link)
 		return;
 	randombytes_buf(salt, sizeof(salt));
 	n->meta_bytes = n->body_bytes = 0;
-	rc = recon_start(
-	    &n->recon, l->serial, ++n->sid, tick, salt, now_mono());
+	rc =
+	    recon_start(&n->recon, l->serial, ++n->sid, tick, salt, now_mono());
 	if (rc == RECON_OK) {
 		sw.c.sessions++;
 		sw.c.both_sides += is_both(n, link);
