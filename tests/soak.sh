@@ -23,6 +23,8 @@ run "2,000 crashes of a simulated disk, and as many faults" \
     env CRASHES=2000 "$B/tests/unit/crash_test"
 run "200 seeds of the record store against its model" \
     env SEEDS=200 "$B/tests/unit/recstore_test"
+run "200 seeds of databases on failing disks, both ways" \
+    env SEEDS=200 sh tests/sim/store.sh "$B"
 run "1,000 SIGKILLs of the store under writes" \
     env KILLS=1000 $PY tests/regress/storekill_test.py
 run "seven nodes for five minutes, cut and killed" \

@@ -200,15 +200,17 @@ fill_row(const struct intake *in, struct sql_rec *r)
 }
 
 /* Is what the disk has of this key a tombstone? */
-static bool
-is_tombstone(struct intake *in)
+static enum sql_rc
+is_tombstone(struct intake *in, bool *is)
 {
 	struct sql_rec r;
 	struct rec rec;
+	enum sql_rc rc = sql_rec_get(in->rs->sql, in->key, &r);
 
-	return sql_rec_get(in->rs->sql, in->key, &r) == SQL_OK &&
+	*is = rc == SQL_OK &&
 	    rec_decode_body(&rec, in->rs->ch, r.body, r.body_len) == REC_OK &&
 	    (rec.flags & REC_TOMBSTONE) != 0;
+	return rc == SQL_NONE ? SQL_OK : rc;
 }
 
 /* What a tick stands on, or will, outlives the row it came with. */
@@ -219,6 +221,7 @@ keep_older(struct intake *in, bool *kept)
 	const struct pend *e = pends_newest(&rs->pends, in->key);
 	struct sql_older o = { .author = in->author.id };
 	struct mtree_entry m;
+	enum sql_rc rc;
 
 	*kept = false;
 	memcpy(o.key, in->key, 32);
@@ -235,7 +238,9 @@ keep_older(struct intake *in, bool *kept)
 		o.hlc = m.hlc;
 		o.w = m.w;
 		memcpy(o.rid, m.rid, 32);
-		o.tombstone = in->rec.kind == REC_MEMBER && is_tombstone(in);
+		if (in->rec.kind == REC_MEMBER &&
+		    (rc = is_tombstone(in, &o.tombstone)) != SQL_OK)
+			return rc;
 	} else {
 		return SQL_OK;
 	}

@@ -112,6 +112,21 @@ note_subject(struct settle *s, const uint8_t subject[32])
 
 /* --- what a tick counts of a key --- */
 
+/*
+ * The row of a key, where there is one.  Reading may fail, too, and SQLite may
+ * have given up the transaction then: nothing may be written after that.
+ */
+static bool
+row_of(struct settle *s, const uint8_t key[32], struct sql_rec *r)
+{
+	enum sql_rc rc = s->rc == SQL_OK ? sql_rec_get(s->rs->sql, key, r)
+					 : s->rc;
+
+	if (rc != SQL_OK && rc != SQL_NONE)
+		fail(s, rc);
+	return rc == SQL_OK;
+}
+
 /* The subject of a member record, from its body. */
 static bool
 subject_of(struct settle *s, const uint8_t key[32], uint8_t subject[32])
@@ -119,7 +134,7 @@ subject_of(struct settle *s, const uint8_t key[32], uint8_t subject[32])
 	struct sql_rec r;
 	struct rec rec;
 
-	if (sql_rec_get(s->rs->sql, key, &r) != SQL_OK ||
+	if (!row_of(s, key, &r) ||
 	    rec_decode_body(&rec, s->rs->ch, r.body, r.body_len) != REC_OK ||
 	    rec.subject_len != 32)
 		return false;
@@ -134,9 +149,9 @@ drop_key(struct settle *s, const uint8_t key[32])
 	struct recstore *rs = s->rs;
 	struct sql_rec r;
 
-	if (sql_rec_get(rs->sql, key, &r) == SQL_OK)
+	if (row_of(s, key, &r))
 		authors_counted(rs, r.author, r.kind, -1);
-	if (check(s, sql_rec_delete(rs->sql, key)) &&
+	if (s->rc == SQL_OK && check(s, sql_rec_delete(rs->sql, key)) &&
 	    check(s, sql_older_delete(rs->sql, key, INT64_MAX)))
 		(void)add_change(s, key, true);
 }
@@ -172,11 +187,14 @@ expire_settled(struct settle *s)
 
 	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
 		e = &rs->pends.all[i];
-		if (e->used && e->tick > s->tick &&
-		    mtree_get(&rs->tree, MTREE_CURRENT, e->key, &m) &&
-		    tick_of_end(rs, e->key[0], m.hlc) <= s->tick &&
-		    forget_older(s, e->key))
-			(void)add_change(s, e->key, true);
+		if (!e->used || e->tick <= s->tick ||
+		    !mtree_get(&rs->tree, MTREE_CURRENT, e->key, &m) ||
+		    tick_of_end(rs, e->key[0], m.hlc) > s->tick)
+			continue;
+		/* This tick may count another, whose row is to stay. */
+		if (pends_upto(&rs->pends, e->key, s->tick) == NULL)
+			(void)forget_older(s, e->key);
+		(void)add_change(s, e->key, true);
 	}
 }
 
@@ -245,16 +263,20 @@ is_granted_by(struct settle *s, const uint8_t key[32])
 	struct mtree_entry m;
 	struct sql_rec r;
 	struct rec rec;
+	enum sql_rc rc;
 
 	if (e != NULL)
 		return !e->tombstone && !is_over(s, e);
 	if (!mtree_get(&s->rs->tree, MTREE_CURRENT, key, &m) ||
 	    tick_of_end(s->rs, REC_MEMBER, m.hlc) <= s->tick ||
-	    sql_rec_get(s->rs->sql, key, &r) != SQL_OK)
+	    !row_of(s, key, &r))
 		return false;
-	if (memcmp(r.rid, m.rid, 32) != 0) /* a later one is pending */
-		return sql_older_get(s->rs->sql, key, s->tick, &o) == SQL_OK &&
-		    !o.tombstone;
+	if (memcmp(r.rid, m.rid, 32) != 0) { /* a later one is pending */
+		rc = sql_older_get(s->rs->sql, key, s->tick, &o);
+		if (rc != SQL_OK && rc != SQL_NONE)
+			fail(s, rc);
+		return rc == SQL_OK && !o.tombstone;
+	}
 	return rec_decode_body(&rec, s->rs->ch, r.body, r.body_len) ==
 	    REC_OK &&
 	    (rec.flags & REC_TOMBSTONE) == 0;
@@ -333,6 +355,8 @@ judge_subjects(struct settle *s)
 		if (!check(s, authors_get(s->rs, s->subjects[i], true, &a)))
 			return;
 		now = has_grant_now(s, s->subjects[i]);
+		if (s->rc != SQL_OK)
+			return;
 		if (now == a.admitted)
 			continue;
 		if (!check(s, authors_admit(s->rs, a.id, now)))

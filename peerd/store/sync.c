@@ -185,7 +185,8 @@ begin(struct link_peer *p, struct mono now)
 	uint64_t tick;
 	enum recon_rc rc;
 
-	if (!common_tick(p, &tick))
+	/* The roots may have come to agree while it waited. */
+	if (p->odd == 0 || !common_tick(p, &tick))
 		return;
 	randombytes_buf(salt, sizeof(salt));
 	rc = recon_start(&recon, p->link, ++next_sid, tick, salt, now);

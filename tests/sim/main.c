@@ -3,11 +3,12 @@
  * sim: the cores of many nodes in one process, on virtual time.
  *
  *   usage: sim [--seed S] --scen X [--nodes N] [--rate R] [--seconds T]
- *              [--goals] [--twice]
+ *              [--mode safety|liveness] [--goals] [--twice]
  *
  * One seed, one course: the last line has the hash of all events.  --twice
  * runs it twice and compares.  --goals holds the figures against the rows of
- * the table of targets.  Exit status 0: all held; 1: an invariant broke, a
+ * the table of targets.  --mode is of scenario store: faults all the time, or
+ * until half time, and then all must come to agree.  Exit status 0: all held; 1: an invariant broke, a
  * goal was missed, or the runs differed; 64: usage.
  */
 #include <sodium.h>
@@ -19,6 +20,7 @@
 #include <time.h>
 
 #include "tests/sim/scen/scen.h"
+#include "tests/sim/store/snode.h"
 
 static const struct scen scens[] = {
 #define X(name, help, nodes, rate, seconds)                                    \
@@ -30,7 +32,7 @@ static const struct scen scens[] = {
 
 #define N_SCENS (sizeof(scens) / sizeof(scens[0]))
 
-bool scen_goals;
+bool scen_goals, scen_liveness;
 
 int64_t
 scen_in(double seconds)
@@ -56,7 +58,8 @@ usage(void)
 
 	(void)fprintf(stderr,
 	    "usage: sim [--seed S] --scen X [--nodes N] "
-	    "[--rate R] [--seconds T] [--goals] [--twice]\n");
+	    "[--rate R] [--seconds T] [--mode safety|liveness] "
+	    "[--goals] [--twice]\n");
 	for (i = 0; i < N_SCENS; i++)
 		(void)fprintf(stderr, "  %-10s %s\n", scens[i].name,
 		    scens[i].help);
@@ -93,6 +96,14 @@ number(const char *text)
 	return v;
 }
 
+static bool
+is_liveness(const char *mode)
+{
+	if (strcmp(mode, "safety") != 0 && strcmp(mode, "liveness") != 0)
+		usage();
+	return strcmp(mode, "liveness") == 0;
+}
+
 static void
 parse(struct args *a, int argc, char **argv)
 {
@@ -109,6 +120,8 @@ parse(struct args *a, int argc, char **argv)
 			usage();
 		else if (strcmp(argv[i], "--scen") == 0)
 			a->scen = scen_of(argv[++i]);
+		else if (strcmp(argv[i], "--mode") == 0)
+			scen_liveness = is_liveness(argv[++i]);
 		else if (strcmp(argv[i], "--seed") == 0)
 			a->seed = (uint64_t)number(argv[++i]);
 		else if (strcmp(argv[i], "--nodes") == 0)
@@ -152,15 +165,22 @@ run(const struct args *a)
 	conf.skew = true;
 	size_tables(&conf);
 	a->scen->setup(&conf);
-	if (conf.nodes < 8)
+	if (conf.nodes < (conf.own_nodes ? 3 : 8) ||
+	    (conf.own_nodes && conf.nodes > SNODES))
 		usage();
 	sim_init(a->seed);
 	tally_init();
-	world_init(&conf);
+	if (conf.own_nodes)
+		sworld_init(&conf);
+	else
+		world_init(&conf);
 	a->scen->run();
 	hash = sim_trace_hash();
 	(void)printf("events %llu\n", (unsigned long long)sim_events());
-	world_fini();
+	if (conf.own_nodes)
+		sworld_fini();
+	else
+		world_fini();
 	sim_fini();
 	return hash;
 }

@@ -92,6 +92,7 @@ struct world_conf {
 	bool recon;   /* neighbours repair each other, see recon.c */
 	bool hidden;  /* links for syncs alone */
 	bool skew;    /* clocks are wrong by up to 90 s and 200 ppm */
+	bool own_nodes; /* the scenario has nodes of its own, see store/ */
 	struct net_conf net;
 	struct bcast_limits lim;
 };

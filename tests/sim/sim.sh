@@ -55,8 +55,17 @@ for seed in 1 2 $fresh; do
 	}
 done
 run 3 --scen spam --nodes 50 --seconds 50
+# Databases on failing disks.
+for seed in 1 2 $fresh; do
+	run "$seed" --scen store --nodes 4 --mode safety
+	run "$seed" --scen store --nodes 5 --mode liveness
+done
+run 6 --scen store --nodes 9   # a failed read taken for a row not there
+run 13 --scen store --nodes 9  # a row that went with one that expired
 for what in answered pulls grafts prunes kept refused unanswered delayed \
-    dropped evicted swaps walks feelers healed silent limited; do
+    dropped evicted swaps walks feelers healed silent limited torn midcommit \
+    both_sides rollover race late future expired unadmitted failed_commits \
+    refused_sessions bad_signatures malformed; do
 	sometimes $what
 done
 echo "$pass passed, $fail failed, 0 skipped"

@@ -4,6 +4,10 @@
  * not synced may be lost, kept or torn at the sector when the power goes;
  * writes and syncs fail when told to, and so may the disk be full.  One
  * thread, no locks.  Deterministic: all chances come from the caller's seed.
+ *
+ * There may be several disks, each with faults of its own: define FAULT_DISKS
+ * before including this, and a file named "3/x" lies on disk 3.  Any other
+ * name lies on disk 0, which is called fault below.
  */
 #ifndef WARREN_TESTS_FAULTVFS_H
 #define WARREN_TESTS_FAULTVFS_H
@@ -15,7 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAULT_FILES  8
+#ifndef FAULT_DISKS
+#define FAULT_DISKS 1
+#endif
+#define FAULT_FILES  (8 * FAULT_DISKS)
 #define FAULT_SECTOR 512
 
 /* A write or truncation that is not on the platter yet. */
@@ -31,14 +38,17 @@ struct fault_bytes {
 	sqlite3_int64 len, cap;
 };
 
+struct fault_disk;
+
 static struct fault_file {
 	char name[128];
 	bool used;
+	struct fault_disk *on;
 	struct fault_bytes now, disk; /* as seen, as it would survive */
 	struct fault_op *first, **last;
 } fault_files[FAULT_FILES];
 
-static struct {
+static struct fault_disk {
 	uint64_t seed;
 	/* Operations until the power goes; 0: it stays. */
 	uint64_t until_crash, ops;
@@ -46,7 +56,9 @@ static struct {
 	unsigned full_1000; /* chances of a write to meet a full disk, */
 	unsigned io_1000;   /* and of a write or sync to fail */
 	uint64_t faults;
-} fault;
+} fault_disks[FAULT_DISKS];
+
+#define fault fault_disks[0]
 
 struct fault_handle {
 	sqlite3_file base;
@@ -54,11 +66,20 @@ struct fault_handle {
 };
 
 static uint32_t
-fault_rng(uint32_t n)
+fault_rng(struct fault_disk *d, uint32_t n)
 {
-	fault.seed =
-	    fault.seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-	return (uint32_t)(fault.seed >> 33) % n;
+	d->seed = d->seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (uint32_t)(d->seed >> 33) % n;
+}
+
+static struct fault_disk *
+fault_disk_of(const char *name)
+{
+	unsigned i = (unsigned)(name[0] - '0');
+
+	return name[0] != '\0' && name[1] == '/' && i < FAULT_DISKS
+	    ? &fault_disks[i]
+	    : &fault;
 }
 
 static void
@@ -125,6 +146,7 @@ fault_find(const char *name, bool make)
 	memset(empty, 0, sizeof(*empty));
 	(void)snprintf(empty->name, sizeof(empty->name), "%s", name);
 	empty->used = true;
+	empty->on = fault_disk_of(name);
 	empty->last = &empty->first;
 	return empty;
 }
@@ -134,23 +156,23 @@ fault_find(const char *name, bool make)
  * or did not, or stopped at a sector; whatever had been synced is there.
  */
 static void
-fault_power_on(void)
+fault_power_on_disk(struct fault_disk *d)
 {
 	struct fault_file *f;
 	struct fault_op *op;
 	int part;
 
 	for (f = fault_files; f < fault_files + FAULT_FILES; f++) {
-		if (!f->used)
+		if (!f->used || f->on != d)
 			continue;
 		for (op = f->first; op != NULL; op = op->next) {
 			part = op->len;
-			switch (fault_rng(3)) {
+			switch (fault_rng(d, 3)) {
 			case 0:
 				continue;
 			case 1:
 				if (op->len > FAULT_SECTOR)
-					part = (int)fault_rng((uint32_t)op->len /
+					part = (int)fault_rng(d, (uint32_t)op->len /
 						   FAULT_SECTOR) *
 					    FAULT_SECTOR;
 				break;
@@ -162,8 +184,14 @@ fault_power_on(void)
 		fault_clear(f);
 		fault_copy(&f->now, &f->disk);
 	}
-	fault.dead = false;
-	fault.until_crash = 0;
+	d->dead = false;
+	d->until_crash = 0;
+}
+
+static inline void
+fault_power_on(void)
+{
+	fault_power_on_disk(&fault);
 }
 
 /* Forget all files. */
@@ -184,19 +212,19 @@ fault_format(void)
 
 /* One more operation; SQLITE_OK when it may go on. */
 static int
-fault_step(bool writes)
+fault_step(struct fault_disk *d, bool writes)
 {
-	fault.ops++;
-	if (!fault.dead && fault.until_crash > 0 && --fault.until_crash == 0)
-		fault.dead = true;
-	if (fault.dead)
+	d->ops++;
+	if (!d->dead && d->until_crash > 0 && --d->until_crash == 0)
+		d->dead = true;
+	if (d->dead)
 		return SQLITE_IOERR;
-	if (writes && fault_rng(1000) < fault.full_1000) {
-		fault.faults++;
+	if (writes && fault_rng(d, 1000) < d->full_1000) {
+		d->faults++;
 		return SQLITE_FULL;
 	}
-	if (fault_rng(1000) < fault.io_1000) {
-		fault.faults++;
+	if (fault_rng(d, 1000) < d->io_1000) {
+		d->faults++;
 		return SQLITE_IOERR;
 	}
 	return SQLITE_OK;
@@ -214,10 +242,11 @@ fault_close(sqlite3_file *h)
 static int
 fault_read(sqlite3_file *h, void *buf, int n, sqlite3_int64 off)
 {
-	struct fault_bytes *b = &((struct fault_handle *)h)->f->now;
+	struct fault_file *f = ((struct fault_handle *)h)->f;
+	struct fault_bytes *b = &f->now;
 	sqlite3_int64 have = off < b->len ? b->len - off : 0;
 
-	if (fault.dead)
+	if (f->on->dead)
 		return SQLITE_IOERR_READ;
 	if (have > n)
 		have = n;
@@ -249,10 +278,10 @@ static int
 fault_write(sqlite3_file *h, const void *buf, int n, sqlite3_int64 off)
 {
 	struct fault_file *f = ((struct fault_handle *)h)->f;
-	int rc = fault_step(true);
+	int rc = fault_step(f->on, true);
 
 	/* The write during which the power goes may have begun. */
-	if (rc == SQLITE_OK || (fault.dead && fault.until_crash == 0))
+	if (rc == SQLITE_OK || (f->on->dead && f->on->until_crash == 0))
 		fault_apply(&f->now, fault_note(f, off, n, buf), n);
 	return rc;
 }
@@ -261,7 +290,7 @@ static int
 fault_truncate(sqlite3_file *h, sqlite3_int64 size)
 {
 	struct fault_file *f = ((struct fault_handle *)h)->f;
-	int rc = fault_step(false);
+	int rc = fault_step(f->on, false);
 
 	if (rc == SQLITE_OK)
 		fault_apply(&f->now, fault_note(f, size, -1, NULL), -1);
@@ -272,7 +301,7 @@ static int
 fault_sync(sqlite3_file *h, int flags)
 {
 	struct fault_file *f = ((struct fault_handle *)h)->f;
-	int rc = fault_step(false);
+	int rc = fault_step(f->on, false);
 
 	(void)flags;
 	if (rc != SQLITE_OK)
@@ -285,8 +314,10 @@ fault_sync(sqlite3_file *h, int flags)
 static int
 fault_size(sqlite3_file *h, sqlite3_int64 *size)
 {
-	*size = ((struct fault_handle *)h)->f->now.len;
-	return fault.dead ? SQLITE_IOERR : SQLITE_OK;
+	const struct fault_file *f = ((struct fault_handle *)h)->f;
+
+	*size = f->now.len;
+	return f->on->dead ? SQLITE_IOERR : SQLITE_OK;
 }
 
 static int
@@ -343,7 +374,7 @@ fault_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *h, int flags,
 
 	(void)vfs;
 	h->pMethods = NULL;
-	if (fault.dead)
+	if (fault_disk_of(name == NULL ? "temp" : name)->dead)
 		return SQLITE_CANTOPEN;
 	fh->f = fault_find(
 	    name == NULL ? "temp" : name, (flags & SQLITE_OPEN_CREATE) != 0);
@@ -362,7 +393,7 @@ fault_delete(sqlite3_vfs *vfs, const char *name, int sync)
 
 	(void)vfs;
 	(void)sync;
-	if (fault.dead)
+	if (fault_disk_of(name)->dead)
 		return SQLITE_IOERR_DELETE;
 	if (f == NULL)
 		return SQLITE_IOERR_DELETE_NOENT;
@@ -397,7 +428,7 @@ fault_random(sqlite3_vfs *vfs, int n, char *out)
 
 	(void)vfs;
 	for (i = 0; i < n; i++)
-		out[i] = (char)fault_rng(256);
+		out[i] = (char)fault_rng(&fault, 256);
 	return n;
 }
 

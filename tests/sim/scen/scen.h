@@ -20,7 +20,9 @@
 	X(churn, "10 % a minute die and come back", 1000, 20, 120)             \
 	X(part, "two halves cut off for a minute, then healed", 300, 5, 60)    \
 	X(byz, "liars, flappers and hogs, 1 % each", 300, 20, 60)              \
-	X(spam, "one author at a hundred times its rate", 300, 20, 60)
+	X(spam, "one author at a hundred times its rate", 300, 20, 60)       \
+	X(store, "records on failing disks, brought together by syncs", 5, 6,  \
+	    120)
 
 struct scen {
 	const char *name, *help;
@@ -37,6 +39,9 @@ SCENS(X)
 
 /* Rows of the table of targets are held against the figures. */
 extern bool scen_goals;
+
+/* Faults end at half time, and then all must agree. */
+extern bool scen_liveness;
 
 /* Virtual seconds from now. */
 int64_t scen_in(double seconds);
