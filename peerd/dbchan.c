@@ -132,8 +132,7 @@ on_message(struct ipc *ch, const struct ipc_msg *m)
 void
 dbchan_drained(struct conn *c)
 {
-	struct msg_ps_drained d = { .link = c->serial,
-		.bytes = c->from_store };
+	struct msg_ps_drained d = { .link = c->serial, .bytes = c->from_store };
 
 	if (c->from_store == 0 || store == NULL ||
 	    link_queued(&c->link, LANE_SYNC) +

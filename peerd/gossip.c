@@ -13,11 +13,11 @@
 #include "peerd/bcast.h"
 #include "peerd/peerd.h"
 
-#define KEPT_MAX   16384       /* records that may be passed on again */
-#define KEPT_BYTES (32u << 20) /* of them together */
-#define QUIET_MS   10          /* a link quiet for so long is sent to at once */
+#define KEPT_MAX     16384       /* records that may be passed on again */
+#define KEPT_BYTES   (32u << 20) /* of them together */
+#define QUIET_MS     10 /* a link quiet for so long is sent to at once */
 #define QUIET_LAN_MS 2
-#define LAN_RTT_US 2000
+#define LAN_RTT_US   2000
 
 /* A record that was passed on or may be asked for. */
 struct kept {
@@ -155,8 +155,8 @@ op_gossip(void *ctx, unsigned link, uint32_t handle, enum bcast_how how)
 	uint8_t hops = how == BCAST_PUSH ? k->hops
 	    : how == BCAST_OLD           ? WIRE_HOPS_OLD
 					 : WIRE_HOPS_PULLED;
-	int64_t quiet = box->c != NULL && box->c->rtt_us != 0 &&
-		box->c->rtt_us < LAN_RTT_US
+	int64_t quiet =
+	    box->c != NULL && box->c->rtt_us != 0 && box->c->rtt_us < LAN_RTT_US
 	    ? QUIET_LAN_MS
 	    : QUIET_MS;
 
@@ -361,8 +361,7 @@ link_key(uint8_t key[16], const struct link *l)
 	bool tx_first = memcmp(l->tx.k, l->rx.k, NOISE_KEY_LEN) < 0;
 
 	memcpy(in, tx_first ? l->tx.k : l->rx.k, NOISE_KEY_LEN);
-	memcpy(in + NOISE_KEY_LEN, tx_first ? l->rx.k : l->tx.k,
-	    NOISE_KEY_LEN);
+	memcpy(in + NOISE_KEY_LEN, tx_first ? l->rx.k : l->tx.k, NOISE_KEY_LEN);
 	bcast_link_key(key, in, sizeof(in));
 	sodium_memzero(in, sizeof(in));
 }
@@ -439,8 +438,8 @@ gossip_receive(struct conn *c, const uint8_t rid[32], uint8_t hops,
 	*token = GOSSIP_NO_TOKEN;
 	if (c->slot == GOSSIP_NO_SLOT)
 		return true;
-	return bcast_receive(
-		   bcast, c->slot, rid, how, token, mono_now()) == BCAST_NEW;
+	return bcast_receive(bcast, c->slot, rid, how, token, mono_now()) ==
+	    BCAST_NEW;
 }
 
 void

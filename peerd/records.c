@@ -168,8 +168,7 @@ verdict_of(uint8_t verdict)
 static bool
 is_good(const struct sent *s, uint8_t verdict)
 {
-	return verdict == DB_NEW ||
-	    (s->kind == REC_NODE && verdict == DB_DISK);
+	return verdict == DB_NEW || (s->kind == REC_NODE && verdict == DB_DISK);
 }
 
 static void

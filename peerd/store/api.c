@@ -317,10 +317,8 @@ on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 static void
 tell(struct ipc *ch)
 {
-	store.state.pending =
-	    store.rs == NULL ? 0 : recstore_pending(store.rs);
-	memcpy(store.state.problem, store.problem,
-	    sizeof(store.state.problem));
+	store.state.pending = store.rs == NULL ? 0 : recstore_pending(store.rs);
+	memcpy(store.state.problem, store.problem, sizeof(store.state.problem));
 	(void)ipc_send(ch, DB_STATE, 0, &store.state);
 }
 

@@ -62,8 +62,7 @@ authors_drop(struct recstore *rs, int64_t id)
 
 /* In a network of members a grant can come from any authority. */
 static bool
-has_member_grant(
-    const struct recstore *rs, const uint8_t pk[32], uint64_t tick)
+has_member_grant(const struct recstore *rs, const uint8_t pk[32], uint64_t tick)
 {
 	struct rec rec = { .kind = REC_MEMBER, .subject_len = 32 };
 	const struct pend *e;
@@ -82,8 +81,8 @@ has_member_grant(
 }
 
 bool
-authors_has_grant(
-    const struct recstore *rs, const uint8_t pk[32], uint64_t tick)
+authors_has_grant(const struct recstore *rs, const uint8_t pk[32],
+    uint64_t tick)
 {
 	const struct pend *e;
 	uint8_t key[32];

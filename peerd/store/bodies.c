@@ -78,8 +78,7 @@ bodies_is_announced(const uint8_t id[32], uint32_t *size)
 			return true;
 		}
 	/* Not settled: written a moment ago, perhaps.  This is slower. */
-	n = recstore_keys(
-	    store.rs, prefix, 128, NULL, false, keys, ANNOUNCERS);
+	n = recstore_keys(store.rs, prefix, 128, NULL, false, keys, ANNOUNCERS);
 	for (i = 0; i < n; i++) {
 		if (recstore_get(store.rs, keys[i], false, &r) != SQL_OK ||
 		    rec_decode(&rec, &store.charter, r.raw, r.raw_len) !=

@@ -210,8 +210,7 @@ ask(struct link_peer *p, struct task *t)
 
 	t->sid = ++boot.next_sid;
 	wr_init(&w, buf, sizeof(buf));
-	wire_put_fetch(
-	    &w, t->sid, &t->range, t->has_after ? t->after : NULL);
+	wire_put_fetch(&w, t->sid, &t->range, t->has_after ? t->after : NULL);
 	if (w.bad || !links_send(p, buf, w.len))
 		return false;
 	t->state = ASKED;
@@ -261,8 +260,8 @@ spread(void)
 		if (boot.peers[i] == 0 ||
 		    (p = links_find(boot.peers[i])) == NULL)
 			continue;
-		while (asked_of(p->link) < EACH_MAX &&
-		    (t = next_task()) != NULL)
+		while (
+		    asked_of(p->link) < EACH_MAX && (t = next_task()) != NULL)
 			if (!ask(p, t))
 				return;
 	}
@@ -287,8 +286,7 @@ drop_helper(uint32_t link)
 		return;
 	boot.peers[i] = 0;
 	for (k = 0; k < boot.n; k++)
-		if (boot.tasks[k].state == ASKED &&
-		    boot.tasks[k].link == link)
+		if (boot.tasks[k].state == ASKED && boot.tasks[k].link == link)
 			boot.tasks[k].state = TODO;
 }
 
@@ -352,8 +350,7 @@ bootstrap_wanted(struct link_peer *p)
 	    recstore_pending(store.rs) + (r == NULL ? 0 : r->top.cnt);
 	unsigned i;
 
-	if (!boot.on &&
-	    (p->root.cnt < MANY || p->root.cnt / MUCH_MORE < have))
+	if (!boot.on && (p->root.cnt < MANY || p->root.cnt / MUCH_MORE < have))
 		return false;
 	if (helper_of(p->link) < PEERS_MAX)
 		return true;

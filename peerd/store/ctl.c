@@ -31,8 +31,7 @@ ctl_show_db(struct ipc *ch, const struct ipc_msg *m)
 {
 	if (store.rs != NULL)
 		store.state.pending = recstore_pending(store.rs);
-	memcpy(store.state.problem, store.problem,
-	    sizeof(store.state.problem));
+	memcpy(store.state.problem, store.problem, sizeof(store.state.problem));
 	(void)ipc_send(ch, CTL_DB, m->id, &store.state);
 	child_ctl_end(ch, m->id, 0, "%s", "");
 }
@@ -111,21 +110,22 @@ ctl_status(struct ipc *ch, const struct ipc_msg *m)
 
 	if (store.rs != NULL)
 		store.state.pending = recstore_pending(store.rs);
-	memcpy(store.state.problem, store.problem,
-	    sizeof(store.state.problem));
+	memcpy(store.state.problem, store.problem, sizeof(store.state.problem));
 	(void)ipc_send(ch, CTL_DB, m->id, &store.state);
 	disk_problem(ch, m->id);
 	if (store.differs)
 		problem(ch, m->id, "db-root-differs", true,
-		    &health.differs_since, "rows were lost or changed on "
+		    &health.differs_since,
+		    "rows were lost or changed on "
 		    "disk; run: warrenctl db check");
 	if (health.diverged > DIVERGED_TICKS) {
-		(void)snprintf(text, sizeof(text), "%u of %u neighbours have "
+		(void)snprintf(text, sizeof(text),
+		    "%u of %u neighbours have "
 		    "another root; run: warrenctl db verify",
 		    store.state.neighbours - store.state.neighbours_equal,
 		    store.state.neighbours);
-		problem(ch, m->id, "db-diverged", false,
-		    &health.diverged_since, text);
+		problem(ch, m->id, "db-diverged", false, &health.diverged_since,
+		    text);
 	}
 	if (is_outside(now))
 		problem(ch, m->id, "not-admitted", false, &health.start,
@@ -190,8 +190,8 @@ on_check_timer(evutil_socket_t fd, short what, void *arg)
 	if (check.c.done)
 		check_end();
 	else
-		child_timer_set(
-		    check_timer, mono_add_ms(now, CHECK_REST_MS), now);
+		child_timer_set(check_timer, mono_add_ms(now, CHECK_REST_MS),
+		    now);
 }
 
 static bool

@@ -154,7 +154,8 @@ judge_author(struct intake *in)
 		return DB_DISK;
 	if (in->rec.kind == REC_MEMBER)
 		return DB_NEW;
-	if (!in->author.admitted && !authors_has_grant(rs, in->rec.author, in->tick)) {
+	if (!in->author.admitted &&
+	    !authors_has_grant(rs, in->rec.author, in->tick)) {
 		if (in->from == RECSTORE_LOCAL ||
 		    rs->pends.held >= RECSTORE_UNADMITTED)
 			return DB_NOT_ADMITTED;

@@ -13,8 +13,8 @@
 #include "peerd/store/store.h"
 #include "peerd/wire.h"
 
-#define LINKS_MAX    128
-#define LINK_WINDOW  (256u << 10) /* bytes given to peerd for one link */
+#define LINKS_MAX   128
+#define LINK_WINDOW (256u << 10) /* bytes given to peerd for one link */
 
 struct link_peer {
 	uint32_t link; /* 0: free */
@@ -24,7 +24,7 @@ struct link_peer {
 	/* Roots: the last it told, and the one before. */
 	bool has_root;
 	struct wire_root root, before;
-	unsigned odd; /* ticks in a row on which its root was not ours */
+	unsigned odd;  /* ticks in a row on which its root was not ours */
 	bool compared; /* once, since the link is up */
 };
 

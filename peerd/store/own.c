@@ -13,10 +13,10 @@
 #include "common/log.h"
 #include "peerd/store/store.h"
 
-#define ASKS_MAX     256
-#define STAMP_TRIES  4000 /* nonces in one go: under a millisecond */
+#define ASKS_MAX      256
+#define STAMP_TRIES   4000 /* nonces in one go: under a millisecond */
 #define STAMP_REST_MS 3
-#define SAVE_HLC     "own_hlc"
+#define SAVE_HLC      "own_hlc"
 
 /* A signature asked for. */
 struct ask {
@@ -90,17 +90,12 @@ stamp_now(const uint8_t key[32])
 {
 	struct mtree_entry m;
 	uint64_t had = 0, hlc;
-	uint8_t buf[8];
 
 	if (mtree_get(recstore_tree(store.rs), MTREE_CURRENT, key, &m))
 		had = m.hlc;
 	hlc = hlc_next(wall_now(), last_hlc, had);
 	if (hlc != 0)
 		last_hlc = hlc;
-	/* It becomes durable no later than the record that carries it. */
-	put_u64(buf, last_hlc);
-	if (sql_in_transaction(recstore_sql(store.rs)))
-		(void)sql_meta_put(recstore_sql(store.rs), SAVE_HLC, buf, 8);
 	return hlc;
 }
 
@@ -146,6 +141,7 @@ static void
 write_own(const struct ask *a, const uint8_t sig[64])
 {
 	static uint8_t body[REC_BODY_MAX], raw[REC_MAX];
+	uint8_t stamp[8];
 	struct msg_db_raw one;
 	struct wr b, w;
 
@@ -158,6 +154,12 @@ write_own(const struct ask *a, const uint8_t sig[64])
 	one.raw.p = raw;
 	one.raw.len = (uint32_t)w.len;
 	writes_take(WRITE_OWN, NULL, 0, &one, 1, NULL);
+	/* The stamp becomes durable with the record that carries it: a later
+	 * life must not use it again, whatever the clock says then. */
+	put_u64(stamp, last_hlc);
+	if (sql_in_transaction(recstore_sql(store.rs)))
+		(void)sql_meta_put(recstore_sql(store.rs), SAVE_HLC, stamp,
+		    sizeof(stamp));
 }
 
 void
@@ -224,8 +226,8 @@ on_stamp(evutil_socket_t fd, short what, void *arg)
 		has_nonce = admit_stamp_search(&store.charter, store.node.id,
 		    &next_nonce, STAMP_TRIES, nonce);
 	if (!has_nonce) {
-		child_timer_set(
-		    stamp_timer, mono_add_ms(now, STAMP_REST_MS), now);
+		child_timer_set(stamp_timer, mono_add_ms(now, STAMP_REST_MS),
+		    now);
 		return;
 	}
 	stamping = false;

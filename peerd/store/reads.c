@@ -102,8 +102,7 @@ recstore_keys(struct recstore *rs, const uint8_t prefix[32], unsigned bits,
 	if (!settled)
 		n_x = pending_keys(rs, prefix, bits, after, &extra);
 	while (n < max && (i < n_e || x < n_x)) {
-		if (x == n_x ||
-		    (i < n_e && memcmp(e[i].key, extra[x], 32) < 0))
+		if (x == n_x || (i < n_e && memcmp(e[i].key, extra[x], 32) < 0))
 			memcpy(keys[n++], e[i++].key, 32);
 		else
 			memcpy(keys[n++], extra[x++], 32);

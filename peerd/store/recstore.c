@@ -151,6 +151,7 @@ pend_rec(struct recstore *rs, const struct sql_rec *r)
 	memcpy(e->rid, r->rid, 32);
 	e->hlc = r->hlc;
 	e->w = r->w;
+	e->older = true; /* it may have: settling looks */
 	return true;
 }
 
@@ -230,9 +231,8 @@ complete_pending(struct recstore *rs)
 			if (rc != SQL_OK)
 				return rc;
 			e->author = r.author;
-			e->tombstone =
-			    rec_decode_body(&rec, rs->ch, r.body, r.body_len) ==
-				REC_OK &&
+			e->tombstone = rec_decode_body(&rec, rs->ch, r.body,
+					   r.body_len) == REC_OK &&
 			    (rec.flags & REC_TOMBSTONE) != 0;
 		}
 		rc = authors_by_id(rs, e->author, &a);
@@ -303,9 +303,10 @@ build(struct recstore *rs, bool *differs)
 		goto out;
 	advance(&b);
 	err = mtree_build(&rs->tree, rs->tick, next_entry, &b);
-	rc = b.rc != SQL_OK ? b.rc : err == MTREE_ORDER ? SQL_CORRUPT
-	    : err != MTREE_OK                           ? SQL_IO
-							: SQL_OK;
+	rc = b.rc != SQL_OK      ? b.rc
+	    : err == MTREE_ORDER ? SQL_CORRUPT
+	    : err != MTREE_OK    ? SQL_IO
+				 : SQL_OK;
 	sql_scan_end(rs->sql);
 	if (rc == SQL_OK)
 		rc = complete_pending(rs);

@@ -42,8 +42,8 @@ struct recstore_conf {
 
 /* Where a record comes from decides what is looked at again. */
 enum recstore_from {
-	RECSTORE_PEER,  /* signature verified already */
-	RECSTORE_LOCAL  /* a client's or our own: signature checked here; an
+	RECSTORE_PEER, /* signature verified already */
+	RECSTORE_LOCAL /* a client's or our own: signature checked here; an
 	                   author who is not admitted or over quota is refused
 	                   instead of held */
 };
@@ -75,8 +75,8 @@ struct recstore_rec {
 
 struct recstore_counts {
 	uint64_t put_new, put_old, put_refused, future, held, settled, expired,
-	    evicted, unadmitted, equivocations, damaged, commits, failed_commits,
-	    settle_changes_last;
+	    evicted, unadmitted, equivocations, damaged, commits,
+	    failed_commits, settle_changes_last;
 };
 
 /*
@@ -85,8 +85,8 @@ struct recstore_counts {
  * whose root was written when it was settled: a row was lost or changed.
  */
 enum sql_rc recstore_open(struct recstore **rs,
-    const struct recstore_conf *conf, struct wall now, bool *differs,
-    char *why, size_t cap);
+    const struct recstore_conf *conf, struct wall now, bool *differs, char *why,
+    size_t cap);
 void recstore_close(struct recstore *rs);
 
 /* --- writing --- */
@@ -96,8 +96,8 @@ void recstore_close(struct recstore *rs);
  * out->verdict tells what became of it.  if_rid: NULL, or refuse unless this
  * version (zeros: none) is the one held now.
  */
-void recstore_put(struct recstore *rs, enum recstore_from from,
-    const void *raw, size_t len, struct wall now, const uint8_t *if_rid,
+void recstore_put(struct recstore *rs, enum recstore_from from, const void *raw,
+    size_t len, struct wall now, const uint8_t *if_rid,
     struct recstore_put *out);
 
 /* Is there anything to commit? */

@@ -84,8 +84,8 @@ enum sql_rc authors_admit(struct recstore *rs, int64_t id, bool admitted);
 /* Forget it, unless it is admitted or has records. */
 enum sql_rc authors_drop(struct recstore *rs, int64_t id);
 /* Is a grant for this author pending that counts for that tick? */
-bool authors_has_grant(
-    const struct recstore *rs, const uint8_t pk[32], uint64_t tick);
+bool authors_has_grant(const struct recstore *rs, const uint8_t pk[32],
+    uint64_t tick);
 enum sql_rc authors_count(struct recstore *rs, int64_t id, uint8_t kind,
     uint32_t *n);
 /* One more, or one less. */

@@ -119,8 +119,8 @@ note_subject(struct settle *s, const uint8_t subject[32])
 static bool
 row_of(struct settle *s, const uint8_t key[32], struct sql_rec *r)
 {
-	enum sql_rc rc = s->rc == SQL_OK ? sql_rec_get(s->rs->sql, key, r)
-					 : s->rc;
+	enum sql_rc rc =
+	    s->rc == SQL_OK ? sql_rec_get(s->rs->sql, key, r) : s->rc;
 
 	if (rc != SQL_OK && rc != SQL_NONE)
 		fail(s, rc);
@@ -205,7 +205,8 @@ expire(struct settle *s)
 	size_t n, i;
 
 	do {
-		if (!check(s, sql_expired(s->rs->sql, s->tick, keys, BATCH, &n)))
+		if (!check(s,
+			sql_expired(s->rs->sql, s->tick, keys, BATCH, &n)))
 			return;
 		for (i = 0; i < n && s->rc == SQL_OK; i++)
 			expire_row(s, keys[i]);
@@ -277,8 +278,7 @@ is_granted_by(struct settle *s, const uint8_t key[32])
 			fail(s, rc);
 		return rc == SQL_OK && !o.tombstone;
 	}
-	return rec_decode_body(&rec, s->rs->ch, r.body, r.body_len) ==
-	    REC_OK &&
+	return rec_decode_body(&rec, s->rs->ch, r.body, r.body_len) == REC_OK &&
 	    (rec.flags & REC_TOMBSTONE) == 0;
 }
 
@@ -328,8 +328,7 @@ drop_author(struct settle *s, int64_t id)
 
 	do {
 		if (!check(s,
-			sql_author_keys(
-			    rs->sql, id, s->tick, keys, BATCH, &n)))
+			sql_author_keys(rs->sql, id, s->tick, keys, BATCH, &n)))
 			return;
 		for (i = 0; i < n && s->rc == SQL_OK; i++) {
 			drop_key(s, keys[i]);
@@ -526,8 +525,7 @@ write_tick(struct settle *s)
 
 	put_u64(buf, s->tick);
 	if (check(s, sql_meta_put(rs->sql, "tick", buf, sizeof(buf))) &&
-	    rs->log_since_prune > RECSTORE_LOG / 10 &&
-	    rs->seq > RECSTORE_LOG) {
+	    rs->log_since_prune > RECSTORE_LOG / 10 && rs->seq > RECSTORE_LOG) {
 		(void)check(s, sql_log_prune(rs->sql, rs->seq - RECSTORE_LOG));
 		rs->log_since_prune = 0;
 	}
@@ -579,8 +577,8 @@ forget_settled(struct settle *s)
 	uint32_t i;
 
 	for (i = 0; i < rs->pends.cap; i++)
-		while (rs->pends.all[i].used &&
-		    rs->pends.all[i].tick <= s->tick) {
+		while (
+		    rs->pends.all[i].used && rs->pends.all[i].tick <= s->tick) {
 			memcpy(key, rs->pends.all[i].key, 32);
 			pends_remove(&rs->pends, key, s->tick);
 		}

@@ -12,9 +12,9 @@
 #include "peerd/recon.h"
 #include "peerd/store/links.h"
 
-#define CURSORS_MAX  256
-#define SINCE_MAX    20000 /* entries told; more is the tree's business */
-#define SINCE_BATCH  100
+#define CURSORS_MAX 256
+#define SINCE_MAX   20000 /* entries told; more is the tree's business */
+#define SINCE_BATCH 100
 
 /* Where we stand in a peer's log. */
 static struct cursor {

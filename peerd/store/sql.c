@@ -162,8 +162,7 @@ static void
 bind_blob(sqlite3_stmt *st, int at, const void *p, size_t n)
 {
 	/* A zero-length blob must not become NULL. */
-	(void)sqlite3_bind_blob(
-	    st, at, n == 0 ? "" : p, (int)n, SQLITE_STATIC);
+	(void)sqlite3_bind_blob(st, at, n == 0 ? "" : p, (int)n, SQLITE_STATIC);
 }
 
 static void
@@ -289,16 +288,15 @@ set_up(struct sql *db, const struct sql_conf *conf)
 
 	(void)sqlite3_extended_result_codes(db->db, 1);
 	(void)sqlite3_db_config(db->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	(void)sqlite3_db_config(
-	    db->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	(void)sqlite3_db_config(db->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0,
+	    NULL);
 	(void)sqlite3_db_config(db->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	(void)sqlite3_limit(db->db, SQLITE_LIMIT_LENGTH, 1 << 20);
 	(void)sqlite3_limit(db->db, SQLITE_LIMIT_ATTACHED, 0);
 	(void)snprintf(text, sizeof(text), "PRAGMA cache_size=-%u",
 	    conf->cache_bytes / 1024);
 	if ((rc = run_text(db, pragmas)) != SQL_OK ||
-	    (rc = run_text(db, text)) != SQL_OK ||
-	    (rc = migrate(db)) != SQL_OK)
+	    (rc = run_text(db, text)) != SQL_OK || (rc = migrate(db)) != SQL_OK)
 		return rc;
 	for (i = 0; i < ST_COUNT; i++) {
 		rc = rc_of(sqlite3_prepare_v3(db->db, texts[i], -1,
@@ -686,8 +684,8 @@ sql_log_put(struct sql *db, const uint8_t key[32], uint64_t *seq)
 }
 
 enum sql_rc
-sql_log_after(struct sql *db, uint64_t seq, uint8_t (*keys)[32],
-    uint64_t *seqs, size_t max, size_t *n)
+sql_log_after(struct sql *db, uint64_t seq, uint8_t (*keys)[32], uint64_t *seqs,
+    size_t max, size_t *n)
 {
 	sqlite3_stmt *st = ready(db, ST_LOG_AFTER);
 	int rc;
@@ -853,8 +851,8 @@ sql_check(struct sql *db, char *why, size_t cap)
 	const char *text = NULL;
 	enum sql_rc rc;
 
-	rc = rc_of(sqlite3_prepare_v2(
-	    db->db, "PRAGMA integrity_check(1)", -1, &st, NULL));
+	rc = rc_of(sqlite3_prepare_v2(db->db, "PRAGMA integrity_check(1)", -1,
+	    &st, NULL));
 	if (rc != SQL_OK)
 		return rc;
 	if (sqlite3_step(st) == SQLITE_ROW)
@@ -875,9 +873,8 @@ sql_compact(struct sql *db)
 
 	let_go(db);
 	rc = run_text(db, "PRAGMA incremental_vacuum");
-	return rc != SQL_OK
-	    ? rc
-	    : run_text(db, "PRAGMA wal_checkpoint(TRUNCATE)");
+	return rc != SQL_OK ? rc
+			    : run_text(db, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 uint64_t
@@ -915,8 +912,8 @@ sql_copy_begin(struct sql_copy **copy, struct sql *db, const char *file,
 	    vfs));
 	if (rc == SQL_OK) {
 		/* One file and no log beside it: it will be shipped. */
-		(void)sqlite3_exec(
-		    c->to, "PRAGMA journal_mode=OFF", NULL, NULL, NULL);
+		(void)sqlite3_exec(c->to, "PRAGMA journal_mode=OFF", NULL, NULL,
+		    NULL);
 		c->b = sqlite3_backup_init(c->to, "main", db->db, "main");
 		rc = c->b == NULL ? rc_of(sqlite3_errcode(c->to)) : SQL_OK;
 	}
@@ -942,8 +939,8 @@ sql_copy_step(struct sql_copy *c, int pages)
 enum sql_rc
 sql_copy_end(struct sql_copy *c)
 {
-	enum sql_rc rc = c->b == NULL ? SQL_OK
-	                              : rc_of(sqlite3_backup_finish(c->b));
+	enum sql_rc rc =
+	    c->b == NULL ? SQL_OK : rc_of(sqlite3_backup_finish(c->b));
 
 	if (sqlite3_close(c->to) != SQLITE_OK && rc == SQL_OK)
 		rc = SQL_IO;

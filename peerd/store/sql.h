@@ -71,7 +71,7 @@ struct sql_author {
 struct sql_body {
 	uint8_t id[32];
 	uint32_t size;
-	uint64_t since, last;       /* unix seconds */
+	uint64_t since, last;            /* unix seconds */
 	uint64_t hour, day, week, month; /* reads: temper_pack() */
 };
 
@@ -114,8 +114,8 @@ enum sql_rc sql_expired(struct sql *db, uint64_t tick, uint8_t (*keys)[32],
 
 enum sql_rc sql_older_put(struct sql *db, const struct sql_older *o);
 /* The latest of this key that is of this tick or an earlier one. */
-enum sql_rc sql_older_get(struct sql *db, const uint8_t key[32],
-    uint64_t tick, struct sql_older *o);
+enum sql_rc sql_older_get(struct sql *db, const uint8_t key[32], uint64_t tick,
+    struct sql_older *o);
 /* Those of this key and of ticks before this one. */
 enum sql_rc sql_older_delete(struct sql *db, const uint8_t key[32],
     uint64_t tick);

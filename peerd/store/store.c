@@ -84,7 +84,8 @@ static void
 go(void)
 {
 	if (!store.has_charter || !store.has_node || store.conf.dir[0] == '\0')
-		fatalx(EX_SOFTWARE, "PROC_GO before charter, node and settings");
+		fatalx(EX_SOFTWARE,
+		    "PROC_GO before charter, node and settings");
 }
 
 /* --- opening, in the store's own directory, before the sandbox shuts --- */
@@ -98,8 +99,8 @@ open_records(void)
 	char why[96];
 	enum sql_rc err;
 
-	err = recstore_open(
-	    &store.rs, &rc, wall_now(), &store.differs, why, sizeof(why));
+	err = recstore_open(&store.rs, &rc, wall_now(), &store.differs, why,
+	    sizeof(why));
 	if (err != SQL_OK) {
 		/* The node serves what it can without; a restart would only
 		 * meet the same file. */
@@ -110,7 +111,8 @@ open_records(void)
 		return;
 	}
 	if (store.differs)
-		log_error("database: its root is not the one written when it "
+		log_error(
+		    "database: its root is not the one written when it "
 		    "was settled: rows were lost or changed; run warrenctl db "
 		    "check");
 }

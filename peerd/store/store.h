@@ -34,11 +34,11 @@
 #include "common/msg_store.h"
 #include "peerd/store/recstore.h"
 
-#define STORE_FILE    "warren.db"
-#define BLOCKS_DIR    "blocks"
-#define APIDS_MAX     64
-#define WRITES_MAX    4096 /* messages waiting for a commit */
-#define COMMIT_PUTS   2000 /* so many puts do not wait for the timer */
+#define STORE_FILE  "warren.db"
+#define BLOCKS_DIR  "blocks"
+#define APIDS_MAX   64
+#define WRITES_MAX  4096 /* messages waiting for a commit */
+#define COMMIT_PUTS 2000 /* so many puts do not wait for the timer */
 
 /* Counters, by the name they have in stats. */
 #define STORE_COUNTERS(X)                                                      \
@@ -64,9 +64,9 @@ struct store {
 	struct msg_node node;
 	struct charter charter;
 	bool has_charter, has_node;
-	struct recstore *rs; /* NULL: the file could not be opened */
-	char problem[128];   /* what is wrong with the disk, or empty */
-	bool differs;        /* the tree is not what was written */
+	struct recstore *rs;       /* NULL: the file could not be opened */
+	char problem[128];         /* what is wrong with the disk, or empty */
+	bool differs;              /* the tree is not what was written */
 	struct msg_db_state state; /* as of the last tick */
 	struct {
 #define X(name) uint64_t name;

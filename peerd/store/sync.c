@@ -14,11 +14,11 @@
 #include "peerd/score.h"
 #include "peerd/store/links.h"
 
-#define JITTER_MS   5000
-#define PUSHES_MAX  65536     /* keys waiting to be sent, of all sessions */
-#define RECS_BYTES  (48u << 10)
+#define JITTER_MS    5000
+#define PUSHES_MAX   65536 /* keys waiting to be sent, of all sessions */
+#define RECS_BYTES   (48u << 10)
 #define RECS_RECORDS 200
-#define QUEUE_MAX   64        /* peers that wait for a session */
+#define QUEUE_MAX    64 /* peers that wait for a session */
 
 /* A key to be sent to a peer. */
 struct push {
@@ -54,13 +54,11 @@ load(const struct push *p, size_t max, uint8_t *buf, size_t cap, size_t *taken)
 	struct wr w;
 
 	for (i = 0; i < max && n < RECS_RECORDS && bytes < RECS_BYTES; i++) {
-		const struct push *q =
-		    &pushes[(push_first + i) % PUSHES_MAX];
+		const struct push *q = &pushes[(push_first + i) % PUSHES_MAX];
 
 		if (q->link != p->link || q->sid != p->sid)
 			break;
-		if (recstore_get(store.rs, q->key, false, &recs[n]) !=
-			SQL_OK ||
+		if (recstore_get(store.rs, q->key, false, &recs[n]) != SQL_OK ||
 		    recs[n].raw_len == 0)
 			continue;
 		raws[n] = recs[n].raw;
@@ -227,8 +225,8 @@ op_end(void *arg, uint64_t peer, enum recon_how how, uint32_t retry_s)
 	struct mono now = mono_now();
 
 	(void)arg;
-	log_debug("sync: session with link %llu: %s",
-	    (unsigned long long)peer, names[how]);
+	log_debug("sync: session with link %llu: %s", (unsigned long long)peer,
+	    names[how]);
 	if (how == RECON_REFUSED)
 		want((uint32_t)peer, mono_add_ms(now, (int64_t)retry_s * 1000));
 	else if (how != RECON_DONE)
@@ -253,8 +251,7 @@ void
 sync_wanted(struct link_peer *p, bool at_once)
 {
 	struct mono now = mono_now();
-	int64_t wait =
-	    at_once ? 0 : (int64_t)randombytes_uniform(JITTER_MS);
+	int64_t wait = at_once ? 0 : (int64_t)randombytes_uniform(JITTER_MS);
 
 	if (!running)
 		return;
@@ -335,9 +332,7 @@ sync_start(void)
 	struct recon_conf conf = { .tree = recstore_tree(store.rs),
 		.n_stack = RECON_STACK,
 		.n_wants = RECON_WANTS,
-		.ops = { .send = op_send,
-		    .push = op_push,
-		    .end = op_end } };
+		.ops = { .send = op_send, .push = op_push, .end = op_end } };
 
 	memcpy(conf.netid, store.charter.netid, 32);
 	randombytes_buf(conf.key, sizeof(conf.key));

@@ -46,8 +46,7 @@ static void
 answer_net(struct write *w)
 {
 	uint8_t verdicts[DB_BATCH_MAX];
-	struct msg_ps_applied a = { .verdicts = { verdicts,
-					(uint32_t)w->n } };
+	struct msg_ps_applied a = { .verdicts = { verdicts, (uint32_t)w->n } };
 	size_t i;
 
 	for (i = 0; i < w->n; i++)
@@ -62,9 +61,8 @@ answer_api(struct write *w)
 
 	d.n_verdicts = (uint16_t)w->n;
 	memcpy(d.verdicts, w->verdicts, w->n * sizeof(*w->verdicts));
-	(void)ipc_send(w->ch, w->kind == WRITE_CTL ? CTL_DB_PUT_DONE
-						   : DB_PUT_DONE,
-	    w->id, &d);
+	(void)ipc_send(w->ch,
+	    w->kind == WRITE_CTL ? CTL_DB_PUT_DONE : DB_PUT_DONE, w->id, &d);
 	if (w->kind == WRITE_CTL)
 		child_ctl_end(w->ch, w->id, 0, "%s", "");
 }

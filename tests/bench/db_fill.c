@@ -189,8 +189,9 @@ main(int argc, char **argv)
 	for (i = 0; i < n; i += BATCH) {
 		from = seconds();
 		for (k = 0; k < BATCH; k++)
-			make(&m[k], kind_of(i + k), (unsigned)((i + k) % n_authors),
-			    i + k, hlc + ((i + k) << 8), payload,
+			make(&m[k], kind_of(i + k),
+			    (unsigned)((i + k) % n_authors), i + k,
+			    hlc + ((i + k) << 8), payload,
 			    (i + k) % sizeof(payload) % 31);
 		t_sign += seconds() - from;
 		before = t_put + t_verify;

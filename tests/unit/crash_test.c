@@ -28,10 +28,10 @@ static struct known {
 static bool
 open_on_fault(bool *differs)
 {
-	const struct recstore_conf conf = { .charter = &ch,
-		.sql = { .file = "x.db",
-		    .vfs = "fault",
-		    .cache_bytes = 65536 } };
+	const struct recstore_conf conf = {
+		.charter = &ch,
+		.sql = { .file = "x.db", .vfs = "fault", .cache_bytes = 65536 }
+	};
 	char why[96];
 
 	*differs = false;
@@ -94,9 +94,8 @@ check_known(uint64_t seed, uint64_t round)
 			fail_msg("seed %llu, crash %llu: a record that was "
 				 "acknowledged is gone: %s, stamp %llu, "
 				 "acknowledged %llu, tried %llu",
-			    (unsigned long long)seed,
-			    (unsigned long long)round, sql_rc_name(rc),
-			    (unsigned long long)r.hlc,
+			    (unsigned long long)seed, (unsigned long long)round,
+			    sql_rc_name(rc), (unsigned long long)r.hlc,
 			    (unsigned long long)k->acked,
 			    (unsigned long long)k->tried);
 	}

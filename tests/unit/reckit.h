@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 #include "common/admit.h"
@@ -37,7 +38,8 @@ static uint64_t rng_state;
 static uint32_t
 rng(uint32_t n)
 {
-	rng_state = rng_state * UINT64_C(6364136223846793005) + 1442695040888963407;
+	rng_state =
+	    rng_state * UINT64_C(6364136223846793005) + 1442695040888963407;
 	return (uint32_t)(rng_state >> 33) % n;
 }
 
@@ -113,8 +115,8 @@ make(uint8_t kind, unsigned author, unsigned target, int64_t ms, int32_t w,
 	put_u64(text, counter);
 	if (kind == REC_MEMBER) {
 		memcpy(rec.subject, pk[target], 32);
-		assert_true(admit_stamp_search(
-		    &ch, pk[target], &from, 100000, nonce));
+		assert_true(
+		    admit_stamp_search(&ch, pk[target], &from, 100000, nonce));
 		rec.payload = nonce;
 		rec.payload_len = sizeof(nonce);
 	} else {

@@ -17,7 +17,7 @@ static bool
 beats(const struct item *a, const struct item *b)
 {
 	return rec_wins(&(struct rec_version){ a->hlc, { 0 } },
-	    &(struct rec_version){ b->hlc, { 0 } }) ||
+		   &(struct rec_version){ b->hlc, { 0 } }) ||
 	    (a->hlc == b->hlc && memcmp(a->rid, b->rid, 32) > 0);
 }
 
@@ -54,8 +54,8 @@ is_member(unsigned author, uint64_t tick)
 		    (items[i].flags & REC_TOMBSTONE) == 0) {
 			struct rec rec;
 
-			assert_int_equal(rec_decode(&rec, &ch, items[i].raw,
-					     items[i].len),
+			assert_int_equal(
+			    rec_decode(&rec, &ch, items[i].raw, items[i].len),
 			    REC_OK);
 			if (memcmp(rec.subject, pk[author], 32) == 0)
 				return true;
@@ -283,8 +283,8 @@ begin_one(void)
 	n_items = 0;
 	now1 = START_MS;
 	rs1 = open_store(9, now1);
-	assert_int_equal(
-	    put(rs1, make(REC_MEMBER, 1, 1, now1, 0, false), now1), DB_NEW);
+	assert_int_equal(put(rs1, make(REC_MEMBER, 1, 1, now1, 0, false), now1),
+	    DB_NEW);
 }
 
 static void
@@ -391,11 +391,11 @@ test_deferred(void **state)
 	it = make(REC_META, 1, 3, now1 + 70000, 0, false);
 	assert_int_equal(put(rs1, it, now1), DB_FUTURE);
 	assert_int_equal(recstore_deferred(rs1), 1);
-	assert_int_equal(recstore_undefer(
-			     rs1, (struct wall){ now1 + 9000 }, count_raw, &n),
+	assert_int_equal(
+	    recstore_undefer(rs1, (struct wall){ now1 + 9000 }, count_raw, &n),
 	    0);
-	assert_int_equal(recstore_undefer(rs1,
-			     (struct wall){ now1 + 11000 }, count_raw, &n),
+	assert_int_equal(
+	    recstore_undefer(rs1, (struct wall){ now1 + 11000 }, count_raw, &n),
 	    1);
 	assert_int_equal(n, 1);
 	assert_int_equal(recstore_deferred(rs1), 0);
@@ -417,11 +417,11 @@ test_late(void **state)
 	it = make(REC_META, 1, 3, now1 - 2500, 0, false);
 	assert_int_equal(put(rs1, it, now1 + TICK_MS), DB_NEW);
 	assert_int_equal(recstore_commit(rs1), SQL_OK);
-	assert_memory_equal(
-	    before, recstore_root(rs1, recstore_tick(rs1))->root, 32);
+	assert_memory_equal(before,
+	    recstore_root(rs1, recstore_tick(rs1))->root, 32);
 	pass(1);
-	assert_memory_not_equal(
-	    before, recstore_root(rs1, MSG_NULL64)->root, 32);
+	assert_memory_not_equal(before, recstore_root(rs1, MSG_NULL64)->root,
+	    32);
 	recstore_close(rs1);
 }
 
@@ -442,11 +442,10 @@ test_reads(void **state)
 	assert_int_equal(r.raw_len, a->len);
 	assert_memory_equal(r.raw, a->raw, a->len);
 	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_NONE);
-	assert_int_equal(
-	    recstore_keys(rs1, zero, 0, NULL, false, keys, 8), 2);
+	assert_int_equal(recstore_keys(rs1, zero, 0, NULL, false, keys, 8), 2);
 	assert_int_equal(recstore_keys(rs1, zero, 0, NULL, true, keys, 8), 0);
-	assert_int_equal(
-	    recstore_keys(rs1, a->key, 128, NULL, false, keys, 8), 1);
+	assert_int_equal(recstore_keys(rs1, a->key, 128, NULL, false, keys, 8),
+	    1);
 	pass(2);
 	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
 	assert_true(r.settled);
@@ -501,8 +500,8 @@ test_members(void **state)
 	it = make(REC_MEMBER, 2, 2, now1, 0, false);
 	assert_int_equal(put(rs1, it, now1), DB_RULE);
 	n_items--;
-	assert_int_equal(
-	    put(rs1, make(REC_MEMBER, 0, 2, now1, 0, false), now1), DB_NEW);
+	assert_int_equal(put(rs1, make(REC_MEMBER, 0, 2, now1, 0, false), now1),
+	    DB_NEW);
 	assert_int_equal(
 	    put(rs1, make(REC_META, 2, 5, now1 + 1, 0, false), now1 + 1),
 	    DB_NEW);
