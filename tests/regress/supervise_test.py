@@ -30,8 +30,8 @@ from warren import (Node, B, SANITIZED, check, finish, skip,  # noqa
 KILLS = int(os.environ.get("KILLS", "100"))
 RATE = int(os.environ.get("RATE", "2000"))
 # Rounds of kills before memory is first looked at.  The parent outlives them:
-# its heap grows to its high-water mark in some fifty deaths, then stays.
-WARM = 10
+# its heap nears its high-water mark in some hundred and fifty deaths.
+WARM = 30
 CONF = """
 listen peer on 127.0.0.%d port 0
 stun listen on 127.0.0.%d port 0
