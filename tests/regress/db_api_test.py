@@ -744,12 +744,15 @@ def test_sync(api):
         [(x["index"], x["code"]) for x in got["rejected"]]),
        (200, "b1", 2, [(2, PARAMS), (3, PARAMS), (4, BAD_SIG), (5, PARAMS)]))
     s, again = api.rest("POST", "/sync/temperature", batch)
+    # The node itself may have said how warm it finds a block.
+    def mine(answer):
+        return [x for x in answer["newer"] if x["author"] == a.pk.hex()]
     eq("twice changes nothing", (again["applied"], again["known"],
-                                 again["newer"]), (0, 2, []))
+                                 mine(again)), (0, 2, []))
     s, got = api.rest("POST", "/sync/temperature",
                       {"temperatures": {ids[0].hex(): first}})
     eq("what is newer here comes back",
-       [(x["subject"], x["w"]) for x in got["newer"]],
+       [(x["subject"], x["w"]) for x in mine(got)],
        [(ids[0].hex(), 2000)])
 
     items = [meta(ids[i % 3], "k%d" % i, i) for i in range(10)]
@@ -770,8 +773,8 @@ def test_sync(api):
         if after is None:
             break
     eq("since: a page at a time", (s, len(seen)), (200, 11))
-    eq("since the last one: none", [x for x in api.rpc(
-        "synctemperature", since=str(a.last))["newer"]], [])
+    eq("since the last one: none", mine(api.rpc(
+        "synctemperature", since=str(a.last))), [])
     for bad in ({}, {"metadata": []}, {"metadata": [{}] * 1001},
                 {"metadata": "x"}, {"since": 0}, {"since": "x"},
                 {"since": 1, "after": "00"},
