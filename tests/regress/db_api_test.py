@@ -26,7 +26,7 @@ from warren import Node, check, finish, tmpdir, wait_for  # noqa
 CONF = """
 network "lab" charter "%s"
 listen peer on 127.0.0.1 port 0
-stun listen on 127.0.0.1 port 0
+stun listen on 127.0.0.9 port 0
 api http on 127.0.0.1 port 0 { workers 1, rate %d per 30s, body-timeout 3s }
 store { bodies 64M }
 """
