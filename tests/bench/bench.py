@@ -85,6 +85,9 @@ class Warren:
     def __init__(self, conf=CONF):
         self.node = Node("bench", conf)
         self.node.start()
+        # A new node works on its stamp of admission for a second or so.
+        wait_for("admitted", lambda: self.node.ctl("show", "db")["data"][
+            "admitted"], 120)
         for p in self.node.processes().values():
             subprocess.run(["taskset", "-a", "-p", "-c", SERVER_CORE,
                             str(p["pid"])], stdout=subprocess.DEVNULL)
