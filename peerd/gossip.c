@@ -408,12 +408,6 @@ gossip_link_rtt(const struct conn *c)
 		bcast_link_rtt(bcast, c->slot, c->rtt_us);
 }
 
-bool
-gossip_is_eager(const struct conn *c)
-{
-	return c->slot != GOSSIP_NO_SLOT && bcast_is_eager(bcast, c->slot);
-}
-
 void
 gossip_flush(void)
 {

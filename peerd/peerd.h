@@ -251,7 +251,6 @@ void gossip_start(void);
 void gossip_link_up(struct conn *c);
 void gossip_link_down(struct conn *c);
 void gossip_link_rtt(const struct conn *c);
-bool gossip_is_eager(const struct conn *c);
 void gossip_flush(void); /* send what waits, now */
 /* Keep a copy of a record; GOSSIP_NO_HANDLE when there is no room. */
 uint32_t gossip_keep(const uint8_t *raw, size_t len, uint8_t hops);

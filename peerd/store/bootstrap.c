@@ -132,7 +132,7 @@ bootstrap_go_on(struct link_peer *p)
 
 /* --- fetching --- */
 
-enum state { TODO, ASKED, DONE };
+enum state { WAITING, ASKED, DONE };
 
 struct task {
 	struct wire_range range;
@@ -229,7 +229,7 @@ next_task(void)
 		firsts = firsts ||
 		    (boot.tasks[i].first && boot.tasks[i].state != DONE);
 	for (i = 0; i < boot.n; i++)
-		if (boot.tasks[i].state == TODO &&
+		if (boot.tasks[i].state == WAITING &&
 		    boot.tasks[i].first == firsts)
 			return &boot.tasks[i];
 	return NULL;
@@ -287,7 +287,7 @@ drop_helper(uint32_t link)
 	boot.peers[i] = 0;
 	for (k = 0; k < boot.n; k++)
 		if (boot.tasks[k].state == ASKED && boot.tasks[k].link == link)
-			boot.tasks[k].state = TODO;
+			boot.tasks[k].state = WAITING;
 }
 
 static bool
@@ -323,12 +323,6 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	spread();
 	child_timer_set(timer, mono_add_ms(now, 1000), now);
-}
-
-bool
-bootstrap_is_on(void)
-{
-	return boot.on;
 }
 
 /* Will the peer ask us for everything?  Then we do not compare with it. */
@@ -390,7 +384,7 @@ bootstrap_answer(struct link_peer *p, const struct wire_msg *m)
 		t = &boot.tasks[i];
 		if (t->state != ASKED || t->link != p->link || t->sid != m->sid)
 			continue;
-		t->state = m->more ? TODO : DONE;
+		t->state = m->more ? WAITING : DONE;
 		boot.done += !m->more;
 		t->has_after = true;
 		memcpy(t->after, m->after, 32);

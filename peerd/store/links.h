@@ -68,7 +68,6 @@ void since_go_on(struct link_peer *p);
 void bootstrap_start(void);
 /* Roots differ: is it a case for fetching everything, and begun? */
 bool bootstrap_wanted(struct link_peer *p);
-bool bootstrap_is_on(void);
 bool bootstrap_is_theirs(const struct link_peer *p);
 void bootstrap_serve(struct link_peer *p, const struct wire_msg *m);
 void bootstrap_answer(struct link_peer *p, const struct wire_msg *m);

@@ -27,12 +27,6 @@ pends_fini(struct pends *p)
 	pends_init(p, p->max, p->seed);
 }
 
-void
-pends_clear(struct pends *p)
-{
-	pends_fini(p);
-}
-
 /* Keys are hashes already; the seed keeps chains from being chosen. */
 static uint32_t
 head_of(const struct pends *p, const uint8_t key[32])

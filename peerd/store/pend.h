@@ -38,7 +38,6 @@ struct pends {
 /* max: versions at most.  No memory is taken before the first. */
 void pends_init(struct pends *p, uint32_t max, uint64_t seed);
 void pends_fini(struct pends *p);
-void pends_clear(struct pends *p);
 
 /* Of the key, or NULL: the latest version, the one for a tick, the latest of
  * those for this tick or earlier ones. */

@@ -553,12 +553,6 @@ recstore_tree(const struct recstore *rs)
 	return &rs->tree;
 }
 
-const struct charter *
-recstore_charter(const struct recstore *rs)
-{
-	return rs->ch;
-}
-
 struct sql *
 recstore_sql(struct recstore *rs)
 {

@@ -138,7 +138,6 @@ void recstore_claimed(struct recstore *rs, const struct claim *c);
 /* --- reading --- */
 
 const struct mtree *recstore_tree(const struct recstore *rs);
-const struct charter *recstore_charter(const struct recstore *rs);
 
 /* The newest version, or the settled one.  SQL_NONE, or SQL_CORRUPT when the
  * row does not match its hash. */

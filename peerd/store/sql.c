@@ -220,6 +220,20 @@ first(sqlite3_stmt *st)
 	return rc == SQLITE_DONE ? SQL_NONE : rc_of(rc);
 }
 
+/* The one row of a statement that always gives one. */
+static enum sql_rc
+two_numbers(sqlite3_stmt *st, uint64_t *a, uint64_t *b)
+{
+	enum sql_rc rc = first(st);
+
+	if (rc != SQL_OK)
+		return rc;
+	*a = col_u64(st, 0);
+	*b = col_u64(st, 1);
+	(void)sqlite3_reset(st);
+	return SQL_OK;
+}
+
 /* Keys in column col of all rows. */
 static enum sql_rc
 keys_of(sqlite3_stmt *st, int col, uint8_t (*keys)[32], size_t max, size_t *n)
@@ -707,15 +721,7 @@ sql_log_after(struct sql *db, uint64_t seq, uint8_t (*keys)[32], uint64_t *seqs,
 enum sql_rc
 sql_log_bounds(struct sql *db, uint64_t *first_seq, uint64_t *last_seq)
 {
-	sqlite3_stmt *st = ready(db, ST_LOG_BOUNDS);
-	enum sql_rc rc = first(st);
-
-	if (rc != SQL_OK)
-		return rc;
-	*first_seq = col_u64(st, 0);
-	*last_seq = col_u64(st, 1);
-	(void)sqlite3_reset(st);
-	return SQL_OK;
+	return two_numbers(ready(db, ST_LOG_BOUNDS), first_seq, last_seq);
 }
 
 enum sql_rc
@@ -798,15 +804,7 @@ sql_body_list(struct sql *db, const uint8_t *after, struct sql_body *out,
 enum sql_rc
 sql_body_totals(struct sql *db, uint64_t *n, uint64_t *bytes)
 {
-	sqlite3_stmt *st = ready(db, ST_BODY_TOTALS);
-	enum sql_rc rc = first(st);
-
-	if (rc != SQL_OK)
-		return rc;
-	*n = col_u64(st, 0);
-	*bytes = col_u64(st, 1);
-	(void)sqlite3_reset(st);
-	return SQL_OK;
+	return two_numbers(ready(db, ST_BODY_TOTALS), n, bytes);
 }
 
 /* --- meta --- */

@@ -94,8 +94,6 @@ void writes_commit(void); /* now */
 void writes_forget(const struct ipc *ch);
 size_t writes_waiting(void);
 void writes_start(void);
-/* Is there something that a tick must wait for? */
-bool writes_are_open(void);
 
 /* --- net.c --- */
 

@@ -36,12 +36,6 @@ writes_waiting(void)
 	return n_waiting;
 }
 
-bool
-writes_are_open(void)
-{
-	return n_waiting > 0;
-}
-
 static void
 answer_net(struct write *w)
 {
