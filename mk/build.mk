@@ -12,7 +12,7 @@ LINK = @echo "  ld $@"; $(CC) $(CFLAGS) -o $@
 
 # Every object that has no main(): what tests and fuzzers link with.
 LIB_OBJS = $(COMMON_OBJS) $(STUND_OBJS) $(PEERD_OBJS) $(STORE_OBJS) \
-	$(APID_OBJS) \
+	$(APID_OBJS) $(APPD_OBJS) \
 	$(WARREND_OBJS) $(WARRENCTL_OBJS)
 
 programs: $(PROGRAMS)
