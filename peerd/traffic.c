@@ -366,6 +366,17 @@ on_message(struct conn *c, const struct link_msg *lm)
 	case WIRE_DISCONNECT:
 	case WIRE_SWAP:
 		break;
+	case WIRE_OPEN:
+	case WIRE_RELAY:
+	case WIRE_OPENED:
+	case WIRE_REFUSED:
+	case WIRE_DATA:
+	case WIRE_GRANT:
+	case WIRE_CLOSE:
+	case WIRE_RESERVE:
+	case WIRE_RESERVED:
+		peerd.n.unknown_messages++;
+		break;
 	case WIRE_CREDIT: /* the link has seen to it */
 		break;
 	}
