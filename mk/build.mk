@@ -7,7 +7,7 @@ all: programs
 include $(B)/config.mk
 
 PROGRAMS = $(B)/warrend $(B)/warrenctl $(B)/stund-bin $(B)/peerd-bin \
-	$(B)/store-bin $(B)/apid-bin
+	$(B)/store-bin $(B)/apid-bin $(B)/appd-bin
 LINK = @echo "  ld $@"; $(CC) $(CFLAGS) -o $@
 
 # Every object that has no main(): what tests and fuzzers link with.
@@ -47,6 +47,9 @@ $(B)/store-bin: $(STORE_OBJS) $(STORE_CORES) $(B)/common.a
 $(B)/apid-bin: $(APID_OBJS) $(B)/peerd/blocks.o $(B)/common.a
 	$(LINK) $(APID_OBJS) $(B)/peerd/blocks.o $(B)/common.a $(LDFLAGS) \
 	    $(LIBS)
+
+$(B)/appd-bin: $(APPD_OBJS) $(B)/common.a
+	$(LINK) $(APPD_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
 
 # An archive, of which the linker takes what is asked for.
 $(B)/peerd.a: $(PEERD_OBJS)

@@ -73,6 +73,16 @@ static const struct msg_store_config store_defaults = {
 	.fetch = true,
 };
 
+static const struct msg_appd_config appd_defaults = {
+	.conns_max = 64,
+	.loops_max = 8192,
+	.loops_per_app = 2048,
+	.window = 64u << 10,
+	.window_max = 1u << 20,
+	.app_bytes = 128u << 20,
+	.confirm_ms = 20000,
+};
+
 /* dir/name, or nothing when that is too long. */
 static void
 join(char out[CONF_PATH], const char *dir, const char *name)
@@ -91,6 +101,7 @@ paths_root(struct config *c)
 	join(c->state_dir, "/var/lib/warren", "");
 	join(c->chroot_dir, "/run/warren/empty", "");
 	join(c->controls[0].path, "/run/warren/warren.sock", "");
+	join(c->apps_socket, "/run/warren/apps.sock", "");
 }
 
 static const char *
@@ -123,6 +134,7 @@ paths_user(struct config *c)
 		join(dir, c->state_dir, "/run");
 	join(c->chroot_dir, dir, "/empty");
 	join(c->controls[0].path, dir, "/warren.sock");
+	join(c->apps_socket, dir, "/apps.sock");
 }
 
 /* Beside this binary, as built; or where sbin's libexec is, once installed. */
@@ -176,6 +188,7 @@ config_defaults(struct config *c, bool root)
 	(void)snprintf(c->users[PROC_STORE], sizeof(c->users[0]),
 	    "_warren_store");
 	(void)snprintf(c->users[PROC_APID], sizeof(c->users[0]), "_warren_api");
+	(void)snprintf(c->users[PROC_APPD], sizeof(c->users[0]), "_warren_app");
 	(void)snprintf(c->users[PROC_RESOLVER], sizeof(c->users[0]),
 	    "_warren_res");
 	c->log_dest = root ? LOG_TO_SYSLOG : LOG_TO_STDERR;
@@ -193,6 +206,8 @@ config_defaults(struct config *c, bool root)
 	c->api = api_defaults;
 	c->api_workers = 2;
 	c->store = store_defaults;
+	c->appd = appd_defaults;
+	c->apps_by_hand = true;
 	c->open_files = 4096;
 	c->restarts_max = 5;
 	c->restarts_window_ms = 60000;
@@ -211,6 +226,8 @@ conf_settle(struct config *c)
 {
 	struct msg_peerd_config *p = &c->peer;
 
+	if (c->apps_path[0] == '\0')
+		join(c->apps_path, c->libexec_dir, "/apps");
 	if (c->node_key[0] == '\0')
 		join(c->node_key, c->state_dir, "/node.key");
 	/* A smaller whole makes smaller parts, where none were written. */

@@ -119,7 +119,8 @@ static bool
 is_block(const char *group)
 {
 	return strcmp(group, "limit") == 0 || strcmp(group, "timeout") == 0 ||
-	    strcmp(group, "store") == 0 || strcmp(group, "api http") == 0;
+	    strcmp(group, "store") == 0 || strcmp(group, "apps") == 0 ||
+	    strcmp(group, "api http") == 0;
 }
 
 void
