@@ -24,6 +24,7 @@ MSG_DEFINE(ctl_block_put, MSG_CTL_BLOCK_PUT)
 MSG_DEFINE(ctl_block_get, MSG_CTL_BLOCK_GET)
 MSG_DEFINE(ctl_block_part, MSG_CTL_BLOCK_PART)
 MSG_DEFINE(ctl_backup, MSG_CTL_BACKUP)
+MSG_DEFINE(ctl_loop_path, MSG_CTL_LOOP_PATH)
 
 static const struct msg_def defs[] = { CTL_MSGS(MSG_DEF) };
 

@@ -3,7 +3,7 @@
  * The control channel: warrenctl asks warrend, and warrend passes on to its
  * children what they know better, in the very same messages.  A request is
  * answered by any number of parts with its id and then one CTL_END.
- * Numbers 100-159.
+ * Numbers 100-159 and from 192 on.
  */
 #ifndef WARREN_MSG_CTL_H
 #define WARREN_MSG_CTL_H
@@ -115,6 +115,14 @@
 #define MSG_CTL_BACKUP(F, T)                                             \
 	F(T, BOOL, bodies, 0, 0)   /* block bodies too */
 
+/* How a loop of peerd's reaches its other end; appd knows the rest. */
+#define MSG_CTL_LOOP_PATH(F, T)                                          \
+	F(T, U32,  loop, 0, 0)     /* its id between appd and peerd */   \
+	F(T, BIN,  node, 32, 0)                                          \
+	F(T, N64,  rtt_us, 0, 0)   /* of the link it is on */            \
+	F(T, BOOL, relayed, 0, 0)                                        \
+	F(T, BIN,  via, 32, 0)     /* the first relay, or zero */
+
 #define CTL_MSGS(X)                                                      \
 	X(CTL_HELLO,        100, MSG_UP,   PH_ANY, FD_NONE, ctl_hello)   \
 	X(CTL_END,          101, MSG_UP,   PH_ANY, FD_NONE, ctl_end)     \
@@ -172,6 +180,8 @@
 	X(CTL_BLOCK_GET,    155, MSG_DOWN, PH_ANY, FD_NONE, ctl_block_get) \
 	X(CTL_BLOCK_ID,     156, MSG_UP,   PH_ANY, FD_NONE, db_id)       \
 	X(CTL_BLOCK_PART,   157, MSG_UP,   PH_ANY, FD_NONE, ctl_block_part) \
+	X(CTL_SHOW_LOOP_PATHS, 192, MSG_DOWN, PH_ANY, FD_NONE, none)     \
+	X(CTL_LOOP_PATH,    193, MSG_UP,   PH_ANY, FD_NONE, ctl_loop_path) \
 	CTL_MSGS_ATTACK(X)
 
 /* One address that asked our STUN server. */
@@ -218,6 +228,7 @@ MSG_DECLARE(ctl_block_put, MSG_CTL_BLOCK_PUT)
 MSG_DECLARE(ctl_block_get, MSG_CTL_BLOCK_GET)
 MSG_DECLARE(ctl_block_part, MSG_CTL_BLOCK_PART)
 MSG_DECLARE(ctl_backup, MSG_CTL_BACKUP)
+MSG_DECLARE(ctl_loop_path, MSG_CTL_LOOP_PATH)
 
 extern const struct msg_table msgs_ctl;
 
