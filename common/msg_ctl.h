@@ -3,7 +3,7 @@
  * The control channel: warrenctl asks warrend, and warrend passes on to its
  * children what they know better, in the very same messages.  A request is
  * answered by any number of parts with its id and then one CTL_END.
- * Numbers 100-159.
+ * Numbers 100-159 and from 192 on.
  */
 #ifndef WARREN_MSG_CTL_H
 #define WARREN_MSG_CTL_H
@@ -156,6 +156,13 @@
 	F(T, U64,  bytes_out, 0, 0)                                      \
 	F(T, U64,  waiting, 0, 0)                                        \
 	F(T, U64,  age_s, 0, 0)
+/* How a loop of peerd's reaches its other end; appd knows the rest. */
+#define MSG_CTL_LOOP_PATH(F, T)                                          \
+	F(T, U32,  loop, 0, 0)     /* its id between appd and peerd */   \
+	F(T, BIN,  node, 32, 0)                                          \
+	F(T, N64,  rtt_us, 0, 0)   /* of the link it is on */            \
+	F(T, BOOL, relayed, 0, 0)                                        \
+	F(T, BIN,  via, 32, 0)     /* the first relay, or zero */
 
 #define CTL_MSGS(X)                                                      \
 	X(CTL_HELLO,        100, MSG_UP,   PH_ANY, FD_NONE, ctl_hello)   \
@@ -223,6 +230,8 @@
 	X(CTL_APP,          200, MSG_UP,   PH_ANY, FD_NONE, ctl_app)     \
 	X(CTL_APP_CONN,     201, MSG_UP,   PH_ANY, FD_NONE, ctl_app_conn) \
 	X(CTL_LOOP,         202, MSG_UP,   PH_ANY, FD_NONE, ctl_loop)    \
+	X(CTL_SHOW_LOOP_PATHS, 192, MSG_DOWN, PH_ANY, FD_NONE, none)     \
+	X(CTL_LOOP_PATH,    193, MSG_UP,   PH_ANY, FD_NONE, ctl_loop_path) \
 	CTL_MSGS_ATTACK(X)
 
 /* One address that asked our STUN server. */
@@ -272,6 +281,7 @@ MSG_DECLARE(ctl_backup, MSG_CTL_BACKUP)
 MSG_DECLARE(ctl_app, MSG_CTL_APP)
 MSG_DECLARE(ctl_app_conn, MSG_CTL_APP_CONN)
 MSG_DECLARE(ctl_loop, MSG_CTL_LOOP)
+MSG_DECLARE(ctl_loop_path, MSG_CTL_LOOP_PATH)
 
 extern const struct msg_table msgs_ctl;
 

@@ -39,7 +39,7 @@ count_prefix(const struct naddr *from)
 	struct naddr net = addr_prefix(from, v4, v6), other;
 	const struct conn *c;
 
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c)) {
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c)) {
 		if (c->outbound)
 			continue;
 		other = addr_prefix(&c->remote, v4, v6);

@@ -108,8 +108,8 @@ struct stream *stream_find(const struct streams *ss,
 bool stream_was(const struct stream_link *sl, uint32_t id);
 
 /* Our question was answered, or we answer theirs: it is up. */
-void stream_opened(struct streams *ss, struct stream_link *sl,
-    struct stream *s, uint32_t credit);
+void stream_opened(struct streams *ss, struct stream_link *sl, struct stream *s,
+    uint32_t credit);
 void stream_accept(struct stream *s, uint32_t open);
 
 /* They sent n bytes.  False when they had not been granted so many. */

@@ -141,6 +141,7 @@ if wanted sanitize && command -v clang >/dev/null; then
 		many "sanitize: $(basename "$t" .py)" $PY "$t"
 	done
 	many "sanitize: peerd_test" sh tests/regress/peerd_test.sh
+	many "sanitize: loops_test" sh tests/regress/loops_test.sh
 fi
 
 if [ "$(id -u)" = 0 ] && [ $skip -gt 0 ]; then

@@ -36,7 +36,7 @@
 
 #define RIG_NODES 16
 #define RIG_PEERS 64
-#define RIG_STATS 48
+#define RIG_STATS 96
 #define RIG_TEXTS 64
 
 /* What a control request was answered. */
@@ -61,7 +61,10 @@ struct rig_node {
 	struct naddr lan_to;
 	struct naddr bootstrap;
 	char dir[64]; /* its files */
-	struct ipc *ch, *stund, *apid;
+	bool nat;      /* nobody can dial it */
+	bool has_store;
+	struct ipc *ch, *stund, *apid, *appd;
+	void *app; /* of the test that plays appd */
 	int log_fd;
 	struct event *log_ev;
 	struct msg_node view;
@@ -180,6 +183,18 @@ rig_fail(struct ipc *ch, uint32_t id, const char *why)
 	(void)ipc_send(ch, PEERD_FAILED, id, &f);
 }
 
+/* The node whose listener this is, or NULL. */
+static struct rig_node *
+rig_at(const struct naddr *addr)
+{
+	size_t i;
+
+	for (i = 0; i < RIG_NODES; i++)
+		if (rig.nodes[i].used && naddr_equal(&rig.nodes[i].addr, addr))
+			return &rig.nodes[i];
+	return NULL;
+}
+
 static void
 rig_on_dial(struct ipc *ch, const struct ipc_msg *m)
 {
@@ -190,6 +205,11 @@ rig_on_dial(struct ipc *ch, const struct ipc_msg *m)
 	socklen_t len;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	if (rig_at(&q->addr) != NULL && rig_at(&q->addr)->nat) {
+		(void)close(fd);
+		rig_fail(ch, m->id, "connection timed out");
+		return;
+	}
 	/* Loopback connects or fails at once: no need to wait for it. */
 	from.port = 0;
 	len = naddr_to_sockaddr(&from, &ss);
@@ -430,6 +450,8 @@ rig_on_sibling_ended(struct ipc *ch, enum ipc_end how, const char *why)
 		n->stund = NULL;
 	if (n->apid == ch)
 		n->apid = NULL;
+	if (n->appd == ch)
+		n->appd = NULL;
 	ipc_free(ch);
 }
 
@@ -535,7 +557,7 @@ rig_node_new(unsigned host)
 }
 
 /* Two datagram sockets that play a multicast group of two. */
-static void
+__attribute__((unused)) static void
 rig_lan(struct rig_node *a, struct rig_node *b)
 {
 	struct naddr at = a->addr;
@@ -685,7 +707,7 @@ rig_start(struct rig_node *n)
 	if (ipc_pair(fd) == -1 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, logs) == -1)
 		rig_die("socketpair");
-	n->ready = n->exited = false;
+	n->ready = n->exited = n->has_store = false;
 	n->n_peers = n->n_up = 0;
 	n->pid = rig_spawn(fd[1], logs[1]);
 	(void)close(fd[1]);
@@ -777,7 +799,7 @@ rig_answered(void *arg)
 }
 
 /* Ask and wait for the end. */
-static const struct rig_answer *
+__attribute__((unused)) static const struct rig_answer *
 rig_ask(struct rig_node *n, uint16_t type, const void *body)
 {
 	static uint32_t id = 1000;
