@@ -21,7 +21,7 @@ put() { # put MODE FILE TARGET
 
 put 0755 "$B/warrend" "$prefix/sbin/warrend"
 put 0755 "$B/warrenctl" "$prefix/sbin/warrenctl"
-for d in stund peerd store apid; do
+for d in stund peerd store apid appd; do
 	put 0755 "$B/$d-bin" "$prefix/libexec/warren/$d"
 done
 for m in man/*.[1-9]; do

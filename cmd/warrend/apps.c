@@ -699,6 +699,22 @@ apps_reconfigure(void)
 
 /* --- the whole --- */
 
+/* What lies at the path is ours to remove unless somebody listens there. */
+static void
+make_room(const struct sockaddr_un *un)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd != -1 &&
+	    connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0)
+		fatalx(EX_UNAVAILABLE,
+		    "apps socket %s: another warrend listens there",
+		    un->sun_path);
+	if (fd != -1)
+		(void)close(fd);
+	(void)unlink(un->sun_path);
+}
+
 static void
 open_door(void)
 {
@@ -709,7 +725,7 @@ open_door(void)
 	if (strlcpy(un.sun_path, path, sizeof(un.sun_path)) >=
 	    sizeof(un.sun_path))
 		fatalx(EX_CONFIG, "apps socket %s: path too long", path);
-	(void)unlink(path);
+	make_room(&un);
 	door = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* All may knock: appd looks at who it is. */
 	old = umask(0111);

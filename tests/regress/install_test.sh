@@ -23,6 +23,7 @@ root=$D/root
 check "make install DESTDIR=" $make -s install DESTDIR="$root" PREFIX=/usr
 for f in usr/sbin/warrend usr/sbin/warrenctl usr/libexec/warren/stund \
     usr/libexec/warren/peerd usr/libexec/warren/apid \
+    usr/libexec/warren/appd \
     usr/share/man/man8/warrend.8 usr/share/man/man5/warren.conf.5 \
     usr/share/man/man7/warren-protocol.7 etc/warren/warren.conf \
     etc/init.d/warren usr/lib/systemd/system/warren.service \

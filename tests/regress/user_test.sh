@@ -213,7 +213,7 @@ test_configure() {
 
 # The programs where every user may run them, wherever the tree lies.
 mkdir "$T/prog"
-for f in warrend warrenctl stund-bin peerd-bin store-bin apid-bin; do
+for f in warrend warrenctl stund-bin peerd-bin store-bin apid-bin appd-bin; do
 	cp "$B/$f" "$T/prog/"
 done
 
