@@ -142,6 +142,9 @@ def survives(node, name, attack):
     data = os.urandom(1000)
     c.send(SEND, 1, {"addr": loop, "payload": apipe.b64(data)})
     t, i, body = s.recv()
+    while t in (CONFIRM, CLOSE):  # of the attacker
+        s.ok(i)
+        t, i, body = s.recv()
     good = t == SEND and json.loads(body)["payload"] == apipe.b64(data)
     s.ok(i)
     good = good and c.recv() == (SUCCESS, 1, b"null")
