@@ -103,6 +103,7 @@ lib_conn_free(struct warren_conn *c)
 		TAILQ_REMOVE(&app->closing, c, queue);
 	TAILQ_REMOVE(&app->conns, c, all);
 	lib_ready_close_conn(c);
+	free(c->why);
 	free(c);
 }
 
@@ -127,7 +128,19 @@ lib_conn_end(struct warren_conn *c, enum conn_state state, int err)
 	lib_stick(c, STUCK_NO);
 	c->state = state;
 	c->err = err;
+	/* Unless it is everybody's reason, it may soon be overwritten. */
+	if (state == CONN_BROKEN && c->app->dead == 0)
+		c->why = strdup(c->app->error);
 	lib_news(c);
+}
+
+int
+lib_broken(const struct warren_conn *c)
+{
+	if (c->why != NULL)
+		lib_set_error(c->app, c->why);
+	errno = c->err;
+	return -1;
 }
 
 void

@@ -40,8 +40,7 @@ warren_dial_done(struct warren_conn *c)
 		errno = EAGAIN;
 		return -1;
 	case CONN_BROKEN:
-		errno = c->err;
-		return -1;
+		return lib_broken(c);
 	default:
 		return 0;
 	}
@@ -67,7 +66,7 @@ warren_dial(struct warren_app *app, const struct warren_addr *to,
 		return c;
 	}
 	if (c->state == CONN_BROKEN)
-		errno = c->err;
+		(void)lib_broken(c);
 	err = errno;
 	warren_close(c);
 	errno = err;

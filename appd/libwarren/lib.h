@@ -70,9 +70,10 @@ struct warren_conn {
 	enum app_form form; /* as the node speaks of this loop */
 	enum conn_state state;
 	enum conn_stuck stuck;
-	int err;                   /* errno of CONN_BROKEN */
-	int fd;                    /* warren_conn_fd(), or -1 */
-	struct signal signal;      /* what makes it readable */
+	int err;              /* errno of CONN_BROKEN */
+	char *why;            /* CONN_BROKEN in words, or NULL: as of the app */
+	int fd;               /* warren_conn_fd(), or -1 */
+	struct signal signal; /* what makes it readable */
 	uint8_t window, in_flight; /* Sends */
 	bool accepted;             /* the caller knows of it */
 	bool closing;              /* the caller no longer does */
@@ -196,8 +197,10 @@ void lib_conn_free(struct warren_conn *c);
 void lib_conn_open(struct warren_conn *c);
 struct warren_conn *lib_conn_find(struct warren_app *app,
     const struct app_loop *l);
-/* No longer open. */
+/* No longer open.  CONN_BROKEN takes the app's last error as the reason. */
 void lib_conn_end(struct warren_conn *c, enum conn_state state, int err);
+/* c is CONN_BROKEN: errno and the error in words say why.  Returns -1. */
+int lib_broken(const struct warren_conn *c);
 /* There is something to tell about c, or no longer. */
 void lib_news(struct warren_conn *c);
 void lib_forget_news(struct warren_conn *c);

@@ -49,19 +49,18 @@ warren_read(struct warren_conn *c, void *buf, size_t len, int timeout_ms)
 	int64_t deadline = lib_deadline(timeout_ms);
 	bool over = false;
 	size_t n = 0;
-	int err = 0;
 
 	c->fresh = false;
 	while (len > 0 && (n = take(c, buf, len)) == 0) {
 		if (c->state == CONN_ENDED)
 			break;
 		if (c->state == CONN_BROKEN)
-			err = c->err;
-		else if (c->state == CONN_DIALLING)
-			err = ENOTCONN;
-		if (err != 0 || over) {
-			if (err != 0)
-				errno = err;
+			over = lib_broken(c) == -1;
+		if (c->state == CONN_DIALLING) {
+			errno = ENOTCONN;
+			over = true;
+		}
+		if (over) {
 			lib_leave(c->app, c);
 			return -1;
 		}
@@ -73,7 +72,7 @@ warren_read(struct warren_conn *c, void *buf, size_t len, int timeout_ms)
 	return (ssize_t)n;
 }
 
-/* Why nothing can be written to c, or 0. */
+/* Why nothing can be written to c, an errno, or 0. */
 static int
 cannot_write(const struct warren_conn *c)
 {
@@ -81,6 +80,7 @@ cannot_write(const struct warren_conn *c)
 	case CONN_OPEN:
 		return 0;
 	case CONN_BROKEN:
+		(void)lib_broken(c);
 		return c->err;
 	case CONN_DIALLING:
 		return ENOTCONN;
@@ -153,9 +153,5 @@ warren_flush(struct warren_conn *c, int timeout_ms)
 		return -1;
 	}
 	lib_leave(c->app, c);
-	if (c->state == CONN_BROKEN) {
-		errno = c->err;
-		return -1;
-	}
-	return 0;
+	return c->state == CONN_BROKEN ? lib_broken(c) : 0;
 }

@@ -619,6 +619,25 @@ test_dial_refused(void **state)
 	assert_string_equal(warren_app_error(app),
 	    "confirm: port is not bound");
 	hear(PACKET_CREATE_LOOP, 0, "{\"pk\":\"" B "\",\"port\":10}");
+	/* Two at once, and each has its own reason. */
+	{
+		struct warren_conn *c = warren_dial_start(app, &to);
+		struct warren_conn *d = warren_dial_start(app, &to);
+
+		hear(PACKET_CREATE_LOOP, 0, "{\"pk\":\"" B "\",\"port\":10}");
+		hear(PACKET_CREATE_LOOP, 1, "{\"pk\":\"" B "\",\"port\":10}");
+		say(PACKET_FAILURE, 0, "confirm: backlog full");
+		say(PACKET_FAILURE, 1, "route setup: no nodes");
+		assert_int_equal(warren_app_pump(app), 0);
+		assert_int_equal(warren_dial_done(c), -1);
+		assert_string_equal(warren_app_error(app),
+		    "confirm: backlog full");
+		assert_int_equal(warren_dial_done(d), -1);
+		assert_string_equal(warren_app_error(app),
+		    "route setup: no nodes");
+		warren_close(c);
+		warren_close(d);
+	}
 	/* A success that says nothing. */
 	say(PACKET_SUCCESS, 0, "null");
 	assert_null(warren_dial(app, &to, 1000));
