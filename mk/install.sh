@@ -34,6 +34,10 @@ for f in $(sed -n 's/^	\(warren_[a-z_]*\);$/\1/p' appd/libwarren/libwarren.map);
 	[ $undo = yes ] || echo ".so man3/warren_app.3" > "$B/$f.3"
 	put 0644 "$B/$f.3" "$prefix/share/man/man3/$f.3"
 done
+for n in helloworld helloworld-server helloworld-client forward chat; do
+	[ $undo = yes ] || echo ".so man1/warren-examples.1" > "$B/$n.1"
+	put 0644 "$B/$n.1" "$prefix/share/man/man1/warren-$n.1"
+done
 put 0644 appd/libwarren/warren_app.h "$prefix/include/warren_app.h"
 put 0755 "$B/libwarren.so.0" "$prefix/lib/libwarren.so.0"
 put 0644 "$B/libwarren.a" "$prefix/lib/libwarren.a"

@@ -136,7 +136,7 @@ if wanted sanitize && command -v clang >/dev/null; then
 	export B
 	for t in tests/regress/http_test.py tests/regress/badinput_test.py \
 	    tests/regress/ctl_test.py tests/regress/db_api_test.py \
-	    tests/regress/dbctl_test.py \
+	    tests/regress/dbctl_test.py tests/regress/libwarren_test.py \
 	    tests/interop/stun_test.py; do
 		many "sanitize: $(basename "$t" .py)" $PY "$t"
 	done

@@ -143,17 +143,33 @@ created(struct warren_conn *c, const struct packet *p)
 	lib_conn_open(c);
 }
 
+/*
+ * "no listeners" is the other end's word: it has closed, and what it sent
+ * before and then the Close are still to come.  Any other failure is the end.
+ */
+static void
+not_sent(struct warren_conn *c, const struct packet *p)
+{
+	app_json_get_failure(p->body, p->body_len, c->app->error,
+	    sizeof(c->app->error));
+	if (strcmp(c->app->error, "no listeners") != 0) {
+		lib_conn_end(c, CONN_BROKEN, ECONNRESET);
+		return;
+	}
+	c->deaf = true;
+	lib_stick(c, STUCK_NO);
+	lib_news(c);
+}
+
 static void
 sent(struct warren_conn *c, const struct packet *p)
 {
 	c->in_flight--;
 	if (p->type == PACKET_FAILURE && c->state == CONN_OPEN) {
-		app_json_get_failure(p->body, p->body_len, c->app->error,
-		    sizeof(c->app->error));
-		lib_conn_end(c, CONN_BROKEN, ECONNRESET);
+		not_sent(c, p);
 	} else if (c->stuck == STUCK_WINDOW ||
 	    (c->stuck == STUCK_FLUSH && c->in_flight == 0)) {
-		c->stuck = STUCK_NO;
+		lib_stick(c, STUCK_NO);
 		lib_news(c);
 	}
 }

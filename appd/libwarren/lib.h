@@ -79,6 +79,8 @@ struct warren_conn {
 	bool closing;              /* the caller no longer does */
 	bool asked;                /* CreateLoop is sent */
 	bool owes_close;           /* the node has this loop */
+	bool
+	    deaf; /* the other end takes no more bytes; it may have sent some */
 	bool hashed, in_news, in_backlog, in_closing;
 	bool fresh; /* news that the caller has not come for yet */
 	void *user;

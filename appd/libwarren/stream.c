@@ -78,7 +78,7 @@ cannot_write(const struct warren_conn *c)
 {
 	switch (c->state) {
 	case CONN_OPEN:
-		return 0;
+		return c->deaf ? EPIPE : 0;
 	case CONN_BROKEN:
 		(void)lib_broken(c);
 		return c->err;
@@ -121,9 +121,9 @@ warren_write(struct warren_conn *c, const void *buf, size_t len, int timeout_ms)
 		if (err != 0 || len == 0)
 			break;
 		done += write_some(c, p + done, len - done);
-		if (done == len || c->state != CONN_OPEN)
+		if (done == len || cannot_write(c) != 0)
 			continue;
-		if (lib_wait(c->app, deadline) == -1 && c->state == CONN_OPEN) {
+		if (lib_wait(c->app, deadline) == -1 && cannot_write(c) == 0) {
 			err = errno;
 			lib_stick(c,
 			    c->in_flight >= c->window ? STUCK_WINDOW
@@ -153,5 +153,11 @@ warren_flush(struct warren_conn *c, int timeout_ms)
 		return -1;
 	}
 	lib_leave(c->app, c);
-	return c->state == CONN_BROKEN ? lib_broken(c) : 0;
+	if (c->state == CONN_BROKEN)
+		return lib_broken(c);
+	if (c->deaf) {
+		errno = EPIPE;
+		return -1;
+	}
+	return 0;
 }

@@ -199,7 +199,10 @@ WARREN_API ssize_t warren_read(struct warren_conn *c, void *buf, size_t len,
 WARREN_API ssize_t warren_write(struct warren_conn *c, const void *buf,
     size_t len, int timeout_ms);
 
-/* Wait until the node has accepted all that was written.  0 or -1. */
+/*
+ * Wait until the node has accepted all that was written.  0, or -1: EPIPE
+ * when the other end closed before.
+ */
 WARREN_API int warren_flush(struct warren_conn *c, int timeout_ms);
 
 /*

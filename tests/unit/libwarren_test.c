@@ -686,6 +686,34 @@ test_send_refused(void **state)
 	hear(PACKET_CLOSE, 0, loop_text(11, 10));
 }
 
+/* The other end closed while we wrote: what it said before is still read. */
+static void
+test_no_listeners(void **state)
+{
+	struct warren_conn *c = dialled();
+	char buf[8];
+
+	(void)state;
+	assert_int_equal(warren_write(c, "ping", 4, 0), 4);
+	assert_int_equal(warren_write(c, "ping", 4, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	say(PACKET_FAILURE, 0, "no listeners");
+	assert_int_equal(warren_app_pump(app), 0);
+	assert_ptr_equal(warren_next_ready(app), c);
+	assert_int_equal(warren_write(c, "ping", 4, 1000), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(warren_flush(c, 1000), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(warren_read(c, buf, sizeof(buf), 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	say(PACKET_SEND, 1, send_text(11, 10, PONG));
+	say(PACKET_CLOSE, 2, loop_text(11, 10));
+	assert_int_equal(warren_read(c, buf, sizeof(buf), 1000), 4);
+	assert_memory_equal(buf, "pong", 4);
+	assert_int_equal(warren_read(c, buf, sizeof(buf), 1000), 0);
+	warren_close(c);
+}
+
 /* What the node may ask, and what it is answered. */
 static void
 test_odd_requests(void **state)
@@ -1142,6 +1170,7 @@ main(void)
 		WITH_APP(test_data_then_end),
 		WITH_APP(test_dial_refused),
 		WITH_APP(test_send_refused),
+		WITH_APP(test_no_listeners),
 		WITH_APP(test_odd_requests),
 		WITH_APP(test_id_twice),
 		WITH_APP(test_backlog),

@@ -31,7 +31,7 @@ get_addr(struct warren_addr *to, const char *arg)
 int
 main(int argc, char **argv)
 {
-	struct warren_app *app = warren_app_new();
+	struct warren_app *app;
 	struct warren_addr to;
 	struct warren_conn *c;
 	char buf[4];
@@ -41,6 +41,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: %s PK[:PORT]\n", argv[0]);
 		return EX_USAGE;
 	}
+	app = warren_app_new();
 	if (app == NULL ||
 	    warren_app_setup(app, "helloworld-client", VERSION) == -1)
 		errx(EX_UNAVAILABLE, "%s", warren_app_error(app));

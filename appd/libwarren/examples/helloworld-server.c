@@ -43,7 +43,7 @@ serve(struct warren_conn *c)
 int
 main(int argc, char **argv)
 {
-	struct warren_app *app = warren_app_new();
+	struct warren_app *app;
 	struct warren_conn *c;
 	struct pollfd pfd = { .events = POLLIN };
 
@@ -51,6 +51,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: %s\n", argv[0]);
 		return EX_USAGE;
 	}
+	app = warren_app_new();
 	if (app == NULL ||
 	    warren_app_setup(app, "helloworld-server", VERSION) == -1)
 		errx(EX_UNAVAILABLE, "%s", warren_app_error(app));

@@ -60,7 +60,7 @@ server(struct warren_app *app)
 int
 main(int argc, char **argv)
 {
-	struct warren_app *app = warren_app_new();
+	struct warren_app *app;
 	char text[WARREN_ADDR_TEXT + 1];
 	struct warren_addr to;
 	int rc;
@@ -72,6 +72,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: %s [PK]\n", argv[0]);
 		return EX_USAGE;
 	}
+	app = warren_app_new();
 	if (app == NULL || warren_app_setup(app, "helloworld", VERSION) == -1)
 		errx(EX_UNAVAILABLE, "%s", warren_app_error(app));
 	rc = argc == 2 ? client(app, &to) : server(app);
