@@ -151,8 +151,10 @@ on_app(struct ipc *ch, const struct ipc_msg *m)
 		.uid = a->uid };
 
 	(void)ch;
-	if (a->slot >= MUX_SLOTS)
+	if (a->slot >= MUX_SLOTS) {
 		fatalx(EX_SOFTWARE, "parent: APPD_APP: no such slot");
+		return;
+	}
 	memcpy(e.name, a->name, sizeof(e.name));
 	memcpy(e.version, a->version, sizeof(e.version));
 	seen[a->slot] = true;

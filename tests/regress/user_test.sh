@@ -372,8 +372,8 @@ test_ready() {
 		sub(/^ *[0-9]+ +[0-9]+ /, "")
 		print }' | sort > "$T/out"
 	check "ps tells the processes apart" "$(text "$T/out")" sh -c "
-	    [ \$(wc -l < '$T/out') = 8 ] && [ -z \"\$(uniq -d < '$T/out')\" ] &&
-	    [ \$(grep -c '^warrend: ' '$T/out') = 8 ]"
+	    [ \$(wc -l < '$T/out') = 9 ] && [ -z \"\$(uniq -d < '$T/out')\" ] &&
+	    [ \$(grep -c '^warrend: ' '$T/out') = 9 ]"
 	stop_node
 	rc=$?
 	check "TERM: stops with 0" "$rc" [ $rc = 0 ]
