@@ -207,8 +207,7 @@ bool
 relay_carry(struct relay *r, struct relay_circuit *c, uint32_t n,
     struct mono now)
 {
-	uint64_t *left =
-	    c->res == RELAY_NONE ? &c->left : &r->res[c->res].left;
+	uint64_t *left = c->res == RELAY_NONE ? &c->left : &r->res[c->res].left;
 
 	if (relay_is_over(r, c, now) || n > *left) {
 		*left = n > *left ? 0 : *left;
