@@ -175,6 +175,7 @@ if wanted sanitize && command -v clang >/dev/null; then
 	done
 	many "sanitize: peerd_test" sh tests/regress/peerd_test.sh
 	many "sanitize: loops_test" sh tests/regress/loops_test.sh
+	many "sanitize: relay_test" sh tests/regress/relay_test.sh
 fi
 
 lane_join

@@ -36,6 +36,15 @@ static const struct msg_peerd_config peer_defaults = {
 	.seed_timeout_ms = 10000,
 	.save_ms = 5 * 60000,
 	.retry_ms = 5000,
+	.relay = true,
+	.relay_circuits = 128,
+	.relay_per_peer = 8,
+	.relay_reservations = 64,
+	.relay_bytes = 1 << 30,
+	.relay_s = 3600,
+	.relay_free_bytes = 1 << 20,
+	.relay_free_s = 120,
+	.relay_reserve = 0, /* auto */
 };
 
 static const struct msg_stund_config stun_defaults = {
