@@ -261,7 +261,7 @@ fail_to_run(struct app *a, const char *path, int error)
 	char why[sizeof(a->last)];
 
 	(void)snprintf(why, sizeof(why),
-	    "failed to run app executable: %.200s: %s", path, strerror(error));
+	    "failed to run app executable: %.80s: %s", path, strerror(error));
 	fail(a, why);
 }
 
