@@ -117,6 +117,32 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Messages for streams that had ended")                                     \
   X("loop_links", "loop_links", GAUGE, "", "",                                 \
     "Links that carry loops and nothing else")                                 \
+  X("app_conns", "app_connections", GAUGE, "", "",                             \
+    "Apps connected now")                                                      \
+  X("app_conns_refused", "app_connections_refused", COUNTER, "", "",           \
+    "Apps that were not let in")                                               \
+  X("app_conns_by_hand", "app_connections_by_hand", COUNTER, "", "",           \
+    "Apps started by hand that were let in")                                   \
+  X("app_lost", "app_connections_lost", COUNTER, "", "",                       \
+    "Apps whose pipes broke while we wrote")                                   \
+  X("app_loops", "app_loops", GAUGE, "", "",                                   \
+    "Ends of loops now")                                                       \
+  X("app_loops_opened", "app_loop_ends", COUNTER, "", "result=\"opened\"",     \
+    "Ends of loops that were opened or refused")                               \
+  X("app_loops_refused", "app_loop_ends", COUNTER, "", "result=\"refused\"",   \
+    "Ends of loops that were opened or refused")                               \
+  X("app_packets", "app_packets", COUNTER, "", "",                             \
+    "Packets from apps")                                                       \
+  X("app_malformed", "app_packets_bad", COUNTER, "", "reason=\"malformed\"",   \
+    "Packets from apps that were refused")                                     \
+  X("app_foreign", "app_packets_bad", COUNTER, "", "reason=\"foreign\"",       \
+    "Packets from apps that were refused")                                     \
+  X("app_timeouts", "app_timeouts", COUNTER, "", "",                           \
+    "Confirmations that never came, bytes nobody took")                        \
+  X("app_bytes_in", "app_in_bytes", COUNTER, "bytes", "",                      \
+    "Payload from apps")                                                       \
+  X("app_bytes_out", "app_out_bytes", COUNTER, "bytes", "",                    \
+    "Payload to apps")                                                         \
   X("relay_circuits", "relay_circuits", GAUGE, "", "",                         \
     "Circuits relayed for others now")                                         \
   X("relay_reservations", "relay_reservations", GAUGE, "", "",                 \
