@@ -115,6 +115,11 @@
 #define MSG_CTL_BACKUP(F, T)                                             \
 	F(T, BOOL, bodies, 0, 0)   /* block bodies too */
 
+/* Counters of one process by their names in metrics.h, in parts. */
+#define MSG_CTL_METRICS(F, T)                                            \
+	F(T, STR,  process, 24, 0)                                       \
+	F(T, LIST, items, stat, 64)
+
 /* An app of the configuration, as warrend runs it. */
 #define MSG_CTL_APP(F, T)                                                \
 	F(T, STR,  name, 33, 0)                                          \
@@ -221,6 +226,8 @@
 	X(CTL_BLOCK_GET,    155, MSG_DOWN, PH_ANY, FD_NONE, ctl_block_get) \
 	X(CTL_BLOCK_ID,     156, MSG_UP,   PH_ANY, FD_NONE, db_id)       \
 	X(CTL_BLOCK_PART,   157, MSG_UP,   PH_ANY, FD_NONE, ctl_block_part) \
+	X(CTL_SHOW_METRICS, 203, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_METRICS,      204, MSG_UP,   PH_ANY, FD_NONE, ctl_metrics) \
 	X(CTL_SHOW_APPS,    194, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_SHOW_LOOPS,   195, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_APP_START,    196, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
@@ -278,6 +285,7 @@ MSG_DECLARE(ctl_block_put, MSG_CTL_BLOCK_PUT)
 MSG_DECLARE(ctl_block_get, MSG_CTL_BLOCK_GET)
 MSG_DECLARE(ctl_block_part, MSG_CTL_BLOCK_PART)
 MSG_DECLARE(ctl_backup, MSG_CTL_BACKUP)
+MSG_DECLARE(ctl_metrics, MSG_CTL_METRICS)
 MSG_DECLARE(ctl_app, MSG_CTL_APP)
 MSG_DECLARE(ctl_app_conn, MSG_CTL_APP_CONN)
 MSG_DECLARE(ctl_loop, MSG_CTL_LOOP)

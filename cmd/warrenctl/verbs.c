@@ -111,6 +111,8 @@ const struct verb verbs[] = {
 	    false, true, ask_processes, text_processes, json_processes },
 	{ "show limits", "", "every bound: used, limit, refused",
 	    false, true, ask_limits, text_limits, json_limits },
+	{ "show metrics", "", "the counters of all processes, as OpenMetrics",
+	    false, true, act_show_metrics, NULL, json_made },
 	{ "show config", "", "the configuration in force and its origin",
 	    false, false, ask_config, text_lines, json_lines },
 	{ "show bans", "", "who is banned, until when, why",

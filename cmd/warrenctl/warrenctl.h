@@ -134,6 +134,7 @@ int act_get(int argc, char **argv);
 int act_rate(int argc, char **argv);
 int act_proof(int argc, char **argv);
 int act_show_db(int argc, char **argv);
+int act_show_metrics(int argc, char **argv);
 int act_show_apps(int argc, char **argv);
 int act_show_loops(int argc, char **argv);
 int act_app_start(int argc, char **argv);

@@ -79,6 +79,7 @@ static const struct route {
 	{ CTL_SHOW_LISTENERS,  true,  0,              ctl_node },
 	{ CTL_SHOW_PROCESSES,  true,  0,              ctl_processes },
 	{ CTL_SHOW_LIMITS,     true,  TO_ALL,         ctl_limits },
+	{ CTL_SHOW_METRICS,    true,  TO_ALL,         ctl_metrics },
 	{ CTL_SHOW_CONFIG,     false, 0,              ctl_config },
 	{ CTL_SHOW_BANS,       true,  TO(PROC_PEERD), NULL },
 	{ CTL_SHOW_KEY,        true,  0,              ctl_node },
