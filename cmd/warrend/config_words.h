@@ -24,6 +24,7 @@ enum conf_word {
 	W_USER_PEERD,
 	W_USER_STORE,
 	W_USER_APID,
+	W_USER_APPD,
 	W_USER_RESOLVER,
 	W_PRIVDROP,
 	W_LOG,
@@ -82,6 +83,17 @@ enum conf_word {
 	W_STORE_COMMIT,
 	W_STORE_CACHE,
 	W_STORE_FETCH,
+	W_APPS_PATH,
+	W_APPS_SOCKET,
+	W_APPS_BY_HAND,
+	W_APPS_CONNS,
+	W_APPS_LOOPS,
+	W_APPS_LOOPS_EACH,
+	W_APPS_WINDOW,
+	W_APPS_WINDOW_MAX,
+	W_APPS_MEMORY,
+	W_APPS_CONFIRM,
+	W_APP,
 	W_RELAY_ENABLE,
 	W_RELAY_CIRCUITS,
 	W_RELAY_PER_PEER,
@@ -175,6 +187,7 @@ void conf_parse_server(struct conf_args *a);
 void conf_parse_multicast(struct conf_args *a);
 void conf_parse_peer(struct conf_args *a);
 void conf_parse_ban(struct conf_args *a);
+void conf_parse_app(struct conf_args *a);
 void conf_print_control(const struct config *c, struct conf_out *o);
 void conf_print_listen_peer(const struct config *c, struct conf_out *o);
 void conf_print_listen_stun(const struct config *c, struct conf_out *o);
@@ -186,5 +199,6 @@ void conf_print_server(const struct config *c, struct conf_out *o);
 void conf_print_multicast(const struct config *c, struct conf_out *o);
 void conf_print_peer(const struct config *c, struct conf_out *o);
 void conf_print_ban(const struct config *c, struct conf_out *o);
+void conf_print_app(const struct config *c, struct conf_out *o);
 
 #endif
