@@ -597,7 +597,7 @@ consume(struct ipc *ch, size_t n)
 {
 	ch->rlen -= n;
 	memmove(ch->rbuf, ch->rbuf + n, ch->rlen);
-	if (ch->rlen == 0 && ch->rcap > READ_MAX) {
+	if (ch->rlen == 0 && ch->rcap > 2 * READ_MAX) {
 		free(ch->rbuf);
 		ch->rbuf = NULL;
 		ch->rcap = 0;

@@ -112,7 +112,7 @@ struct conn {
 	struct known_node *node; /* NULL when the table is full */
 	struct link link;
 	uint8_t *rbuf; /* an incomplete frame, NULL while there is none */
-	size_t rlen;
+	size_t rlen, rcap;
 	uint8_t *wbuf; /* what the socket did not take, likewise */
 	size_t woff, wlen;
 	struct stream_link flow;

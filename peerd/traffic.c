@@ -28,7 +28,8 @@
 static uint8_t in[2 * LINK_FRAME_MAX];
 static uint8_t out[WRITE_BATCH + LINK_FRAME_MAX];
 
-static uint8_t *spare; /* BULK_FIRST bytes for the next bulk queue, or NULL */
+/* For the next bulk queue and the next full socket, or NULL. */
+static uint8_t *spare, *spare_out;
 
 /* --- queues --- */
 
@@ -82,6 +83,27 @@ take_back(struct conn *c, enum lane lane)
 		free(buf);
 }
 
+/* Room for what a socket does not take; all are of one size. */
+static bool
+wbuf_get(struct conn *c)
+{
+	if (c->wbuf == NULL) {
+		c->wbuf = spare_out != NULL ? spare_out : malloc(sizeof(out));
+		spare_out = NULL;
+	}
+	return c->wbuf != NULL;
+}
+
+static void
+wbuf_put(struct conn *c)
+{
+	if (spare_out == NULL)
+		spare_out = c->wbuf;
+	else
+		free(c->wbuf);
+	c->wbuf = NULL;
+}
+
 void
 traffic_free(struct conn *c)
 {
@@ -90,9 +112,9 @@ traffic_free(struct conn *c)
 	for (i = 0; i < LANE_N; i++)
 		take_back(c, i);
 	free(c->rbuf);
-	free(c->wbuf);
-	c->rbuf = c->wbuf = NULL;
-	c->rlen = c->wlen = 0;
+	wbuf_put(c);
+	c->rbuf = NULL;
+	c->rlen = c->rcap = c->wlen = 0;
 }
 
 /*
@@ -180,7 +202,7 @@ push(struct conn *c, const uint8_t *p, size_t n)
 		return true;
 	c->wlen = n - (size_t)did;
 	c->woff = 0;
-	if (c->wbuf == NULL && (c->wbuf = malloc(sizeof(out))) == NULL) {
+	if (!wbuf_get(c)) {
 		c->bye = true;
 		conn_end(c, WIRE_BYE_NONE, "out of memory");
 		return false;
@@ -236,10 +258,8 @@ take_back_empty(struct conn *c)
 	for (i = 0; i < LANE_N; i++)
 		if (c->link.out[i].cap > 0 && link_queued(&c->link, i) == 0)
 			take_back(c, i);
-	if (c->wlen == 0 && !link_wants_write(&c->link)) {
-		free(c->wbuf);
-		c->wbuf = NULL;
-	}
+	if (c->wbuf != NULL && c->wlen == 0 && !link_wants_write(&c->link))
+		wbuf_put(c);
 }
 
 /* A batch, as far as the socket takes it.  False when that was the end. */
@@ -528,15 +548,22 @@ take_frame(struct conn *c)
 static void
 keep_rest(struct conn *c, const uint8_t *p, size_t len)
 {
+	c->rlen = len;
+	if (len > 0 && len <= c->rcap) {
+		memcpy(c->rbuf, p, len);
+		return;
+	}
 	free(c->rbuf);
 	c->rbuf = NULL;
-	c->rlen = len;
+	c->rcap = 0;
 	if (len == 0)
 		return;
 	if ((c->rbuf = malloc(len)) == NULL) {
+		c->rlen = 0;
 		conn_end(c, WIRE_BYE_NONE, "out of memory");
 		return;
 	}
+	c->rcap = len;
 	memcpy(c->rbuf, p, len);
 }
 

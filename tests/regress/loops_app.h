@@ -219,7 +219,7 @@ app_on_message(struct ipc *ch, const struct ipc_msg *m)
 		return;
 	}
 	if (l == NULL) {
-		a->strays++;
+		a->strays += m->type != LOOP_CLOSE; /* may cross a refusal */
 		return;
 	}
 	switch (m->type) {

@@ -4,7 +4,7 @@
  *
  *	usage: loops_rig [-v] [-p PEERD]
  */
-#include "tests/regress/loops_app.h"
+#include "tests/regress/loops_bad.h"
 
 static struct rig_node *node[4];
 static struct app *app[4];
@@ -161,7 +161,7 @@ no_streams(void *arg)
 	return rig_stat(arg, "streams") == 0;
 }
 
-#define CROWD 1000
+#define THOUSAND 1000
 
 static bool
 crowd_answered(void *arg)
@@ -172,7 +172,7 @@ crowd_answered(void *arg)
 	for (i = 0; i < APP_LOOPS; i++)
 		n += app[0]->loops[i].used && app[0]->loops[i].seed == 500 &&
 		    app[0]->loops[i].opened;
-	return n == CROWD;
+	return n == THOUSAND;
 }
 
 static void
@@ -183,9 +183,9 @@ test_crowd(void)
 	for (i = 0; i < APP_LOOPS; i++)
 		if (app[0]->loops[i].over)
 			app[0]->loops[i].used = false;
-	for (i = 0; i < CROWD; i++)
+	for (i = 0; i < THOUSAND; i++)
 		(void)app_open(app[0], node[1]->id, 10, 500, 0);
-	rig_check(rig_until(crowd_answered, NULL, 10000), "%d loops", CROWD);
+	rig_check(rig_until(crowd_answered, NULL, 10000), "%d loops", THOUSAND);
 	for (i = 0; i < APP_LOOPS; i++)
 		if (app[0]->loops[i].used)
 			app_close(app[0], &app[0]->loops[i]);
@@ -275,6 +275,24 @@ test_kill(void)
 	    "and cannot be reached: %s", l->text);
 }
 
+/* Strangers do what they like, and a loop of others' goes on beside them. */
+static void
+test_strangers(void)
+{
+	struct app_loop *l = app_open(app[0], node[1]->id, 10, 90, 0);
+
+	(void)rig_until(is_answered, l, 3000);
+	node[2]->conf.relay = true;
+	rig_send_settings(node[2], 64);
+	node[1]->conf.relay = true;
+	rig_send_settings(node[1], 64);
+	loops_bad_inputs(node[2], node[1]);
+	ping(app[0], l, 100);
+	rig_check(l->opened && !l->over && l->in == 100,
+	    "a loop of others is none the worse");
+	app_close(app[0], l);
+}
+
 static void
 test_alive(void)
 {
@@ -316,6 +334,7 @@ main(int argc, char **argv)
 	test_appd_dies();
 	test_dial();
 	test_kill();
+	test_strangers();
 	test_alive();
 	rig_stop_all();
 	(void)printf("%u passed, %u failed\n", rig.passed, rig.failed);
