@@ -173,6 +173,8 @@ warren_next_ready(struct warren_app *app)
 	if (c != NULL) {
 		TAILQ_REMOVE(&app->news, c, news);
 		c->in_news = false;
+	} else {
+		lib_flush(app); /* what lib_leave() kept back */
 	}
 	lib_ready_update_app(app);
 	return c;
@@ -183,7 +185,9 @@ lib_leave(struct warren_app *app, struct warren_conn *c)
 {
 	int err = errno;
 
-	lib_flush(app);
+	if (app->fd == -1 || TAILQ_EMPTY(&app->news) ||
+	    lib_pending(app) >= LIB_FLUSH_AT)
+		lib_flush(app);
 	if (c != NULL)
 		lib_ready_update_conn(c);
 	lib_ready_update_app(app);

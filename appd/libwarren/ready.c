@@ -82,7 +82,7 @@ warren_conn_fd(struct warren_conn *c)
 void
 lib_ready_update_app(struct warren_app *app)
 {
-	bool out = app->out_at < app->out_len;
+	bool out = app->full;
 
 	if (app->pipes != -1 && app->wfd != -1 && out != app->out_polled) {
 		if (!out)

@@ -34,8 +34,10 @@
  *
  * Threads.  No global state, no locks, no threads: an app and all its
  * connections are for one thread at a time, two apps for two threads.  No
- * signal handler is set; SIGPIPE does not happen (it is blocked in the thread
- * that writes, for the length of the write).  The library never ends the
+ * signal handler is set; SIGPIPE does not happen: it is blocked in the thread
+ * that writes for the length of the write, which costs two system calls.  A
+ * program that ignores SIGPIPE before it sets up an app saves them, and must
+ * go on ignoring it.  The library never ends the
  * process and writes to no descriptor but its own, all of them close-on-exec.
  * After fork(2) only one of the two processes may go on using the app.
  */
@@ -149,7 +151,9 @@ WARREN_API int warren_app_pump(struct warren_app *app);
  * there is something to read, or the end of it, room to write after there was
  * none, or the outcome of a dial.  NULL when there is no more.  Connections
  * that have a descriptor of their own (warren_conn_fd()) are not told here,
- * nor those that warren_accept() did not return yet.
+ * nor those that warren_accept() did not return yet.  In an app that polls
+ * warren_app_fd(), what is written and answered in between goes out together,
+ * at the latest when this returns NULL.
  */
 WARREN_API struct warren_conn *warren_next_ready(struct warren_app *app);
 
