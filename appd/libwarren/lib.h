@@ -97,10 +97,11 @@ struct ask {
 };
 
 struct warren_app {
-	int rfd, wfd; /* -1: not set up, or closed */
-	int dead;     /* 0, or the errno of all that is tried from now on */
-	bool ready;   /* Init was accepted */
-	bool full;    /* wfd takes no more now */
+	int rfd, wfd;  /* -1: not set up, or closed */
+	int dead;      /* 0, or the errno of all that is tried from now on */
+	bool ready;    /* Init was accepted */
+	bool in_round; /* the caller goes through the news, up to NULL */
+	bool full;     /* wfd takes no more now */
 	bool sigpipe_ignored; /* by the caller, when it set the app up */
 	int fd;               /* warren_app_fd(), or -1 */
 	int pipes; /* watches the pipes for all pollable ones, or -1 */

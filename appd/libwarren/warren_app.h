@@ -135,7 +135,9 @@ WARREN_API void warren_app_addr(const struct warren_app *app,
  * A descriptor for poll(2) and its kin, made at the first call, owned by the
  * app.  When it is readable call warren_app_pump(), then warren_accept() with
  * 0 and warren_next_ready() until they have nothing.  Also signals the death
- * of the node.  Poll it for reading only.  -1 when it cannot be made.
+ * of the node.  Poll it for reading only.  From the first call on, nothing
+ * that is called with timeout 0 looks at the pipes but warren_app_pump().
+ * -1 when it cannot be made.
  */
 WARREN_API int warren_app_fd(struct warren_app *app);
 
@@ -151,9 +153,9 @@ WARREN_API int warren_app_pump(struct warren_app *app);
  * there is something to read, or the end of it, room to write after there was
  * none, or the outcome of a dial.  NULL when there is no more.  Connections
  * that have a descriptor of their own (warren_conn_fd()) are not told here,
- * nor those that warren_accept() did not return yet.  In an app that polls
- * warren_app_fd(), what is written and answered in between goes out together,
- * at the latest when this returns NULL.
+ * nor those that warren_accept() did not return yet.  In an app that has
+ * warren_app_fd(), what is written and answered from one call to the next
+ * goes out together, at the latest when this returns NULL or something waits.
  */
 WARREN_API struct warren_conn *warren_next_ready(struct warren_app *app);
 

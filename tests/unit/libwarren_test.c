@@ -1010,6 +1010,7 @@ test_full_pipe(void **state)
 	}
 	assert_int_equal(sends, n / WARREN_PIECE);
 	assert_ptr_equal(warren_next_ready(app), c); /* room again */
+	assert_null(warren_next_ready(app));
 	assert_int_equal(poll(&pfd, 1, 0), 0);
 	assert_true(warren_write(c, big, sizeof(big), 0) > 0);
 	warren_close(c);
@@ -1084,8 +1085,13 @@ test_app_fd(void **state)
 	assert_int_equal(warren_app_pump(app), 0);
 	assert_int_equal(readable(fd), 1);
 	assert_ptr_equal(warren_next_ready(app), c);
-	assert_int_equal(readable(fd), 0);
 	assert_int_equal(warren_read(c, buf, 4, 0), 4);
+	hear(PACKET_SUCCESS, 0, "null");
+	hear_nothing();
+	assert_int_equal(readable(fd), 1); /* not through with the news */
+	assert_null(warren_next_ready(app));
+	hear(PACKET_SUCCESS, 1, "null");
+	assert_int_equal(readable(fd), 0);
 	node_gone();
 	assert_int_equal(readable(fd), 1);
 	assert_int_equal(warren_app_pump(app), -1);
