@@ -92,8 +92,9 @@ enum app_json app_json_get_loop(const void *body, size_t len,
     struct app_loop *out, enum app_form *form);
 
 /*
- * Decode what a Send carries into out, which has room for payload_len bytes;
- * out may be the very place where s->payload lies, or before it.
+ * Decode what a Send carries into out, which has room for payload_len bytes,
+ * or, unless it is escaped, for as many as base64_bytes() says; out may be
+ * the very place where s->payload lies, or before it.
  * Returns 0 and the bytes in *len, or -1: it was not base64.
  */
 int app_send_decode(const struct app_send *s, uint8_t *out, size_t *len);

@@ -11,42 +11,42 @@
 /* The alphabet as X(value, character), in order. */
 #define ALPHABET(X)                                                            \
 	X(0, 'A')                                                              \
-	X(1, 'B') X(2, 'C') X(3, 'D') X(4, 'E') X(5, 'F') X(6, 'G') X(7,       \
-	    'H') X(8, 'I') X(9, 'J') X(10, 'K') X(11, 'L') X(12, 'M') X(13,    \
-	    'N') X(14, 'O') X(15, 'P') X(16, 'Q') X(17, 'R') X(18, 'S') X(19,  \
-	    'T') X(20, 'U') X(21, 'V') X(22, 'W') X(23, 'X') X(24, 'Y')        \
-	    X(25, 'Z') X(26, 'a') X(27, 'b') X(28, 'c') X(29, 'd') X(30, 'e')  \
-		X(31, 'f') X(32, 'g') X(33, 'h') X(34, 'i') X(35, 'j')         \
-		    X(36, 'k') X(37, 'l') X(38, 'm') X(39, 'n') X(40, 'o')     \
-			X(41, 'p') X(42, 'q') X(43, 'r') X(44, 's') X(45, 't') \
-			    X(46, 'u') X(47, 'v') X(48, 'w') X(49, 'x')        \
-				X(50, 'y') X(51, 'z') X(52, '0') X(53, '1')    \
-				    X(54, '2') X(55, '3') X(56, '4')           \
-					X(57, '5') X(58, '6') X(59, '7')       \
-					    X(60, '8') X(61, '9') X(62, '+')   \
-						X(63, '/')
+	X(1, 'B')                                                              \
+	X(2, 'C') X(3, 'D') X(4, 'E') X(5, 'F') X(6, 'G') X(7, 'H') X(8,       \
+	    'I') X(9, 'J') X(10, 'K') X(11, 'L') X(12, 'M') X(13, 'N') X(14,   \
+	    'O') X(15, 'P') X(16, 'Q') X(17, 'R') X(18, 'S') X(19, 'T') X(20,  \
+	    'U') X(21, 'V') X(22, 'W') X(23, 'X') X(24, 'Y') X(25, 'Z')        \
+	    X(26, 'a') X(27, 'b') X(28, 'c') X(29, 'd') X(30, 'e') X(31, 'f')  \
+		X(32, 'g') X(33, 'h') X(34, 'i') X(35, 'j') X(36, 'k')         \
+		    X(37, 'l') X(38, 'm') X(39, 'n') X(40, 'o') X(41, 'p')     \
+			X(42, 'q') X(43, 'r') X(44, 's') X(45, 't') X(46, 'u') \
+			    X(47, 'v') X(48, 'w') X(49, 'x') X(50, 'y')        \
+				X(51, 'z') X(52, '0') X(53, '1') X(54, '2')    \
+				    X(55, '3') X(56, '4') X(57, '5')           \
+					X(58, '6') X(59, '7') X(60, '8')       \
+					    X(61, '9') X(62, '+') X(63, '/')
 
 /* Both characters of twelve bits, 8 KiB; a row for each first character. */
 #define ROW(first)                                                             \
 	P(first, 'A')                                                          \
-	P(first, 'B') P(first, 'C') P(first, 'D') P(first, 'E') P(first, 'F')  \
-	    P(first, 'G') P(first, 'H') P(first, 'I') P(first, 'J') P(first,   \
-		'K') P(first, 'L') P(first, 'M') P(first, 'N') P(first,        \
-		'O') P(first, 'P') P(first, 'Q') P(first, 'R') P(first,        \
-		'S') P(first, 'T') P(first, 'U') P(first, 'V') P(first,        \
-		'W') P(first, 'X') P(first, 'Y') P(first, 'Z') P(first,        \
-		'a') P(first, 'b') P(first, 'c') P(first, 'd') P(first,        \
-		'e') P(first, 'f') P(first, 'g') P(first, 'h') P(first,        \
-		'i') P(first, 'j') P(first, 'k') P(first, 'l') P(first, 'm')   \
-		P(first, 'n') P(first, 'o') P(first, 'p') P(first, 'q')        \
-		    P(first, 'r') P(first, 's') P(first, 't') P(first, 'u')    \
-			P(first, 'v') P(first, 'w') P(first, 'x')              \
-			    P(first, 'y') P(first, 'z') P(first, '0')          \
-				P(first, '1') P(first, '2') P(first, '3')      \
-				    P(first, '4') P(first, '5') P(first, '6')  \
-					P(first, '7') P(first, '8')            \
-					    P(first, '9') P(first, '+')        \
-						P(first, '/')
+	P(first, 'B')                                                          \
+	P(first, 'C') P(first, 'D') P(first, 'E') P(first, 'F') P(first, 'G')  \
+	    P(first, 'H') P(first, 'I') P(first, 'J') P(first, 'K') P(first,   \
+		'L') P(first, 'M') P(first, 'N') P(first, 'O') P(first,        \
+		'P') P(first, 'Q') P(first, 'R') P(first, 'S') P(first,        \
+		'T') P(first, 'U') P(first, 'V') P(first, 'W') P(first,        \
+		'X') P(first, 'Y') P(first, 'Z') P(first, 'a') P(first,        \
+		'b') P(first, 'c') P(first, 'd') P(first, 'e') P(first,        \
+		'f') P(first, 'g') P(first, 'h') P(first, 'i') P(first,        \
+		'j') P(first, 'k') P(first, 'l') P(first, 'm') P(first, 'n')   \
+		P(first, 'o') P(first, 'p') P(first, 'q') P(first, 'r')        \
+		    P(first, 's') P(first, 't') P(first, 'u') P(first, 'v')    \
+			P(first, 'w') P(first, 'x') P(first, 'y')              \
+			    P(first, 'z') P(first, '0') P(first, '1')          \
+				P(first, '2') P(first, '3') P(first, '4')      \
+				    P(first, '5') P(first, '6') P(first, '7')  \
+					P(first, '8') P(first, '9')            \
+					    P(first, '+') P(first, '/')
 #define P(first, second)   { first, second },
 #define EACH_ROW(value, c) ROW(c)
 
@@ -132,6 +132,17 @@ base64_encode(char *out, const uint8_t *in, size_t len)
 		p += 4;
 	}
 	return (size_t)(p - out);
+}
+
+size_t
+base64_bytes(const void *in, size_t len)
+{
+	const uint8_t *p = in;
+	size_t n = BASE64_BYTES_MAX(len);
+
+	if (len >= 4 && p[len - 1] == '=')
+		n -= p[len - 2] == '=' ? 2 : 1;
+	return n;
 }
 
 /* The last four characters, which may be padded: 1 to 3 bytes, or 0: bad. */

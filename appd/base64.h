@@ -23,8 +23,14 @@
 size_t base64_encode(char *out, const uint8_t *in, size_t len);
 
 /*
- * Decode the len characters of in into out, which has room for
- * BASE64_BYTES_MAX(len); out may be where in is, or before it.
+ * The bytes that the len characters of in are, if they are base64: at most
+ * BASE64_BYTES_MAX(len), and two fewer at least.
+ */
+size_t base64_bytes(const void *in, size_t len);
+
+/*
+ * Decode the len characters of in into out, which has room for as many bytes
+ * as base64_bytes() says; out may be where in is, or before it.
  *
  * Returns 0 and the bytes written in *out_len; -1 when in is not base64, with
  * what out then holds of no meaning (and in too, when they are one).

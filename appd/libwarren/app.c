@@ -172,7 +172,7 @@ close_loops(struct warren_app *app)
 			}
 		}
 		lib_flush(app);
-		if (owing == NULL && app->out_at == app->out_len)
+		if (owing == NULL && lib_pending(app) == 0)
 			break;
 	} while (lib_wait(app, deadline_ms) == 0);
 }

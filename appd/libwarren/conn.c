@@ -170,10 +170,11 @@ warren_next_ready(struct warren_app *app)
 {
 	struct warren_conn *c = TAILQ_FIRST(&app->news);
 
-	if (c != NULL) {
-		TAILQ_REMOVE(&app->news, c, news);
-		c->in_news = false;
-	}
+	app->in_round = c != NULL;
+	if (c != NULL)
+		lib_forget_news(c);
+	else
+		lib_flush(app); /* what lib_leave() kept back */
 	lib_ready_update_app(app);
 	return c;
 }
@@ -183,7 +184,8 @@ lib_leave(struct warren_app *app, struct warren_conn *c)
 {
 	int err = errno;
 
-	lib_flush(app);
+	if (app->fd == -1 || !app->in_round || lib_pending(app) >= LIB_FLUSH_AT)
+		lib_flush(app);
 	if (c != NULL)
 		lib_ready_update_conn(c);
 	lib_ready_update_app(app);

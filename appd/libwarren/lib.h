@@ -28,6 +28,7 @@
 #define LIB_IN_MAX    (2 * PACKET_MAX)
 #define LIB_OUT_MAX   (4 * PACKET_MAX)
 #define LIB_OUT_SPARE PACKET_MAX /* kept for answers and Closes */
+#define LIB_FLUSH_AT  32768      /* bytes that do not wait for more */
 #define LIB_ERROR_MAX APP_FAILURE_MAX
 
 /* A descriptor that is readable while it is set. */
@@ -96,11 +97,14 @@ struct ask {
 };
 
 struct warren_app {
-	int rfd, wfd; /* -1: not set up, or closed */
-	int dead;     /* 0, or the errno of all that is tried from now on */
-	bool ready;   /* Init was accepted */
-	int fd;       /* warren_app_fd(), or -1 */
-	int pipes;    /* watches the pipes for all pollable ones, or -1 */
+	int rfd, wfd;  /* -1: not set up, or closed */
+	int dead;      /* 0, or the errno of all that is tried from now on */
+	bool ready;    /* Init was accepted */
+	bool in_round; /* the caller goes through the news, up to NULL */
+	bool full;     /* wfd takes no more now */
+	bool sigpipe_ignored; /* by the caller, when it set the app up */
+	int fd;               /* warren_app_fd(), or -1 */
+	int pipes; /* watches the pipes for all pollable ones, or -1 */
 	struct signal signal; /* what makes fd readable besides */
 	bool out_polled;      /* pipes watches wfd too */
 	uint8_t *in, *out;    /* LIB_IN_MAX and LIB_OUT_MAX bytes */
@@ -140,6 +144,8 @@ void lib_pipes_close(struct warren_app *app);
  * came, 0 when nothing did, -1 with errno when the node is gone.
  */
 int lib_pump(struct warren_app *app);
+/* Bytes that are due. */
+size_t lib_pending(const struct warren_app *app);
 /* Write what is due, as far as the pipe takes it. */
 void lib_flush(struct warren_app *app);
 /*
@@ -208,7 +214,10 @@ void lib_news(struct warren_conn *c);
 void lib_forget_news(struct warren_conn *c);
 /* The caller waits for news because of why. */
 void lib_stick(struct warren_conn *c, enum conn_stuck why);
-/* The end of a call, about c or NULL: what is due goes out, errno stays. */
+/*
+ * The end of a call, about c or NULL; errno stays.  What is due goes out now,
+ * or with what a caller adds who goes through the news and is not done yet.
+ */
 void lib_leave(struct warren_app *app, struct warren_conn *c);
 
 /* --- ready.c: descriptors for the caller's poll --- */

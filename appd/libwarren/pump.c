@@ -83,8 +83,12 @@ prepare(int fd)
 int
 lib_pipes_open(struct warren_app *app, int rfd, int wfd)
 {
+	struct sigaction sa;
+
 	app->rfd = rfd;
 	app->wfd = wfd;
+	app->sigpipe_ignored = sigaction(SIGPIPE, NULL, &sa) == 0 &&
+	    (sa.sa_flags & SA_SIGINFO) == 0 && sa.sa_handler == SIG_IGN;
 	app->in = malloc(LIB_IN_MAX);
 	app->out = malloc(LIB_OUT_MAX);
 	if (app->in == NULL || app->out == NULL) {
@@ -133,10 +137,17 @@ lib_out_add(struct warren_app *app, size_t n)
 	app->out_len += n;
 }
 
+size_t
+lib_pending(const struct warren_app *app)
+{
+	return app->out_len - app->out_at;
+}
+
 /*
  * write(2), but a reader that is gone is EPIPE and nothing else.  Nobody asks
  * for MSG_NOSIGNAL on a pipe, so the signal is held back and taken off; one
- * that the caller had pending already is left alone.
+ * that the caller had pending already is left alone.  That is two system calls
+ * more, which a caller who ignores SIGPIPE saves.
  */
 static ssize_t
 write_quietly(int fd, const void *buf, size_t len)
@@ -166,16 +177,20 @@ static void read_the_rest(struct warren_app *app);
 void
 lib_flush(struct warren_app *app)
 {
+	const uint8_t *at;
 	ssize_t n;
 
 	while (app->dead == 0 && app->out_at < app->out_len) {
-		n = write_quietly(app->wfd, app->out + app->out_at,
-		    app->out_len - app->out_at);
+		at = app->out + app->out_at;
+		n = app->sigpipe_ignored
+		    ? write(app->wfd, at, lib_pending(app))
+		    : write_quietly(app->wfd, at, lib_pending(app));
 		if (n > 0) {
 			app->out_at += (size_t)n;
 		} else if (n == -1 && errno == EINTR) {
 			continue;
 		} else if (n == -1 && errno == EAGAIN) {
+			app->full = true;
 			return;
 		} else {
 			app->out_at = app->out_len;
@@ -184,6 +199,7 @@ lib_flush(struct warren_app *app)
 		}
 	}
 	app->out_at = app->out_len = 0;
+	app->full = false;
 }
 
 /* --- in --- */
@@ -276,13 +292,14 @@ lib_wait(struct warren_app *app, int64_t deadline_ms)
 		return -1;
 	}
 	if (deadline_ms == LIB_NOW) {
-		n = lib_pump(app);
+		/* Who polls for the app pumps for the app: no need to look. */
+		n = app->fd != -1 ? 0 : lib_pump(app);
 		if (n == 0)
 			errno = EAGAIN;
 		return n == 1 ? 0 : -1;
 	}
 	lib_flush(app);
-	if (app->out_at < app->out_len)
+	if (lib_pending(app) > 0)
 		pfd[1].fd = app->wfd;
 	if (app->in_len == LIB_IN_MAX)
 		pfd[0].fd = -1;

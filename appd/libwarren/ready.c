@@ -82,7 +82,7 @@ warren_conn_fd(struct warren_conn *c)
 void
 lib_ready_update_app(struct warren_app *app)
 {
-	bool out = app->out_at < app->out_len;
+	bool out = app->full;
 
 	if (app->pipes != -1 && app->wfd != -1 && out != app->out_polled) {
 		if (!out)
@@ -91,8 +91,9 @@ lib_ready_update_app(struct warren_app *app)
 			return; /* no memory: asked again by the next call */
 		app->out_polled = out;
 	}
+	/* In the midst of a round there is something due: it is flushed then. */
 	signal_set(&app->signal,
-	    app->dead != 0 || !TAILQ_EMPTY(&app->news) ||
+	    app->dead != 0 || app->in_round || !TAILQ_EMPTY(&app->news) ||
 		!TAILQ_EMPTY(&app->backlog));
 }
 

@@ -45,7 +45,7 @@ serve_direct(struct warren_conn *c, const struct app_send *s, uint8_t id)
 
 	if (app->direct.conn != c || app->direct.len > 0 ||
 	    !STAILQ_EMPTY(&c->chunks) || s->escaped ||
-	    BASE64_BYTES_MAX(s->payload_len) > app->direct.cap)
+	    base64_bytes(s->payload, s->payload_len) > app->direct.cap)
 		return false;
 	if (app_send_decode(s, app->direct.buf, &n) == -1) {
 		lib_answer(app, id, "invalid Send payload");
@@ -59,8 +59,9 @@ serve_direct(struct warren_conn *c, const struct app_send *s, uint8_t id)
 static void
 keep_chunk(struct warren_conn *c, const struct app_send *s, uint8_t id)
 {
-	struct chunk *ch = malloc(sizeof(*ch) +
-	    (s->escaped ? s->payload_len : BASE64_BYTES_MAX(s->payload_len)));
+	size_t room = s->escaped ? s->payload_len
+				 : base64_bytes(s->payload, s->payload_len);
+	struct chunk *ch = malloc(sizeof(*ch) + room);
 
 	if (ch == NULL) {
 		lib_answer(c->app, id, "out of memory");

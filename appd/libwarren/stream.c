@@ -100,7 +100,8 @@ write_some(struct warren_conn *c, const uint8_t *buf, size_t len)
 		if (!lib_send_piece(c, buf + done, n))
 			break;
 		done += n;
-		lib_flush(c->app);
+		if (lib_pending(c->app) >= LIB_FLUSH_AT)
+			lib_flush(c->app);
 		if (c->state != CONN_OPEN)
 			break;
 	}

@@ -34,8 +34,10 @@
  *
  * Threads.  No global state, no locks, no threads: an app and all its
  * connections are for one thread at a time, two apps for two threads.  No
- * signal handler is set; SIGPIPE does not happen (it is blocked in the thread
- * that writes, for the length of the write).  The library never ends the
+ * signal handler is set; SIGPIPE does not happen: it is blocked in the thread
+ * that writes for the length of the write, which costs two system calls.  A
+ * program that ignores SIGPIPE before it sets up an app saves them, and must
+ * go on ignoring it.  The library never ends the
  * process and writes to no descriptor but its own, all of them close-on-exec.
  * After fork(2) only one of the two processes may go on using the app.
  */
@@ -133,7 +135,9 @@ WARREN_API void warren_app_addr(const struct warren_app *app,
  * A descriptor for poll(2) and its kin, made at the first call, owned by the
  * app.  When it is readable call warren_app_pump(), then warren_accept() with
  * 0 and warren_next_ready() until they have nothing.  Also signals the death
- * of the node.  Poll it for reading only.  -1 when it cannot be made.
+ * of the node.  Poll it for reading only.  From the first call on, nothing
+ * that is called with timeout 0 looks at the pipes but warren_app_pump().
+ * -1 when it cannot be made.
  */
 WARREN_API int warren_app_fd(struct warren_app *app);
 
@@ -149,7 +153,9 @@ WARREN_API int warren_app_pump(struct warren_app *app);
  * there is something to read, or the end of it, room to write after there was
  * none, or the outcome of a dial.  NULL when there is no more.  Connections
  * that have a descriptor of their own (warren_conn_fd()) are not told here,
- * nor those that warren_accept() did not return yet.
+ * nor those that warren_accept() did not return yet.  In an app that has
+ * warren_app_fd(), what is written and answered from one call to the next
+ * goes out together, at the latest when this returns NULL or something waits.
  */
 WARREN_API struct warren_conn *warren_next_ready(struct warren_app *app);
 

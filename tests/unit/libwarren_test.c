@@ -605,6 +605,60 @@ test_data_then_end(void **state)
 	assert_int_equal(errno, ECONNRESET);
 }
 
+/* A node that dies after every byte of a session, and what was read by then. */
+static void
+test_dies_everywhere(void **state)
+{
+	static uint8_t bytes[2048];
+	struct warren_addr to = remote(10);
+	struct warren_conn *c;
+	size_t len = 0, cut, got;
+	int rfd, wfd;
+	ssize_t n;
+	char buf[3];
+	bool up;
+
+#define ADD(type, id, body)                                                    \
+	len += packet_put(bytes + len, sizeof(bytes) - len, type, id, body,    \
+	    strlen(body))
+	(void)state;
+	ADD(PACKET_SUCCESS, 0, "null");
+	ADD(PACKET_SUCCESS, 0, "{\"pk\":\"" A "\",\"port\":11}");
+	ADD(PACKET_SUCCESS, 0, "null");
+	ADD(PACKET_SEND, 0, send_text(11, 10, PONG));
+	ADD(PACKET_CLOSE, 1, loop_text(11, 10));
+	for (cut = 0; cut <= len; cut++) {
+		make_pipes(&rfd, &wfd);
+		say_bytes(bytes, cut < 8 ? cut : 8); /* nothing unasked */
+		if (cut < 8)
+			node_gone();
+		up = warren_app_setup_fds(app, rfd, wfd, "t", "1") == 0;
+		if (cut >= 8) {
+			say_bytes(bytes + 8, cut - 8);
+			(void)close(node.to_app);
+			node.to_app = -1;
+		}
+		c = warren_dial(app, &to, 1000);
+		assert_true(up || c == NULL);
+		if (c == NULL)
+			assert_true(errno == ECONNRESET || cut == 0);
+		got = 0;
+		if (c != NULL) {
+			(void)warren_write(c, "ping", 4, 1000);
+			while ((n = warren_read(c, buf, sizeof(buf), 1000)) > 0)
+				got += (size_t)n;
+			assert_true(got == 0 || got == 4);
+			/* The end was said only by the last byte. */
+			assert_int_equal(n, cut == len ? 0 : -1);
+			if (n == -1)
+				assert_int_equal(errno, ECONNRESET);
+		}
+		assert_true(c != NULL || cut < 8 + 87);
+		warren_close(c);
+		(void)end(state);
+	}
+}
+
 /* --- failures --- */
 
 static void
@@ -956,6 +1010,7 @@ test_full_pipe(void **state)
 	}
 	assert_int_equal(sends, n / WARREN_PIECE);
 	assert_ptr_equal(warren_next_ready(app), c); /* room again */
+	assert_null(warren_next_ready(app));
 	assert_int_equal(poll(&pfd, 1, 0), 0);
 	assert_true(warren_write(c, big, sizeof(big), 0) > 0);
 	warren_close(c);
@@ -1030,8 +1085,13 @@ test_app_fd(void **state)
 	assert_int_equal(warren_app_pump(app), 0);
 	assert_int_equal(readable(fd), 1);
 	assert_ptr_equal(warren_next_ready(app), c);
-	assert_int_equal(readable(fd), 0);
 	assert_int_equal(warren_read(c, buf, 4, 0), 4);
+	hear(PACKET_SUCCESS, 0, "null");
+	hear_nothing();
+	assert_int_equal(readable(fd), 1); /* not through with the news */
+	assert_null(warren_next_ready(app));
+	hear(PACKET_SUCCESS, 1, "null");
+	assert_int_equal(readable(fd), 0);
 	node_gone();
 	assert_int_equal(readable(fd), 1);
 	assert_int_equal(warren_app_pump(app), -1);
@@ -1162,6 +1222,7 @@ main(void)
 		cmocka_unit_test(test_setup_dies),
 		cmocka_unit_test(test_setup_arguments),
 		cmocka_unit_test(test_socket),
+		cmocka_unit_test(test_dies_everywhere),
 		WITH_APP(test_setup_twice),
 		WITH_APP(test_session_client),
 		WITH_APP(test_session_server),
