@@ -134,7 +134,7 @@ warmth_read(const uint8_t id[32])
 }
 
 static enum sql_rc
-write_all(uint64_t now)
+write_counts(uint64_t now)
 {
 	struct sql *db = recstore_sql(store.rs);
 	struct sql_body b;
@@ -172,7 +172,7 @@ warmth_flush(void)
 		return;
 	writes_commit(); /* a transaction of its own */
 	rc = sql_begin(db);
-	if (rc == SQL_OK && (rc = write_all(now)) == SQL_OK)
+	if (rc == SQL_OK && (rc = write_counts(now)) == SQL_OK)
 		rc = sql_commit(db);
 	if (rc != SQL_OK) {
 		sql_rollback(db);
