@@ -25,7 +25,7 @@ on_records(struct ipc *ch, const struct ipc_msg *m)
 
 	if (r->origin == PS_SYNC) {
 		store.n.sync_records_in += r->n_records;
-		sync_arrived(r->link, r->records, r->n_records);
+		sync_arrived(r->link);
 		bootstrap_heard(r->link);
 	}
 	writes_take(WRITE_NET, ch, m->id, r->records, r->n_records, NULL);
