@@ -198,6 +198,7 @@ on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 		store = NULL;
 		root.tick = 0;
 		records_store_gone();
+		child_channel_lost(PROC_STORE, 0);
 	}
 	ipc_free(ch);
 }

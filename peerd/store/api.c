@@ -309,8 +309,10 @@ on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 	bodies_forget(ch);
 	fetchers_forget(ch);
 	for (i = 0; i < APIDS_MAX; i++)
-		if (apids[i] == ch)
+		if (apids[i] == ch) {
 			apids[i] = NULL;
+			child_channel_lost(PROC_APID, (unsigned)i);
+		}
 	ipc_free(ch);
 }
 
