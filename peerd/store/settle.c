@@ -24,6 +24,7 @@
 struct change {
 	struct mtree_change c;
 	uint32_t order;
+	bool gone; /* from the disk, too: no later version is left */
 };
 
 struct settle {
@@ -35,6 +36,9 @@ struct settle {
 	/* Subjects of grants that came, changed or went. */
 	uint8_t (*subjects)[32];
 	size_t n_subjects, cap_subjects;
+	/* Authors whose admission begins with this tick. */
+	int64_t *welcome;
+	size_t n_welcome, cap_welcome;
 	/* (author, kind) that got new keys. */
 	struct author_count *grown;
 	size_t n_grown, cap_grown;
@@ -147,13 +151,15 @@ static void
 drop_key(struct settle *s, const uint8_t key[32])
 {
 	struct recstore *rs = s->rs;
+	struct change *c;
 	struct sql_rec r;
 
 	if (row_of(s, key, &r))
 		authors_counted(rs, r.author, r.kind, -1);
 	if (s->rc == SQL_OK && check(s, sql_rec_delete(rs->sql, key)) &&
-	    check(s, sql_older_delete(rs->sql, key, INT64_MAX)))
-		(void)add_change(s, key, true);
+	    check(s, sql_older_delete(rs->sql, key, INT64_MAX)) &&
+	    (c = add_change(s, key, true)) != NULL)
+		c->gone = true;
 }
 
 /* No tick stands on the older versions of this key any more. */
@@ -344,6 +350,15 @@ drop_author(struct settle *s, int64_t id)
 }
 
 static void
+note_welcome(struct settle *s, int64_t id)
+{
+	s->welcome = room(s, s->welcome, s->n_welcome, &s->cap_welcome,
+	    sizeof(*s->welcome));
+	if (s->rc == SQL_OK)
+		s->welcome[s->n_welcome++] = id;
+}
+
+static void
 judge_subjects(struct settle *s)
 {
 	struct sql_author a;
@@ -360,7 +375,9 @@ judge_subjects(struct settle *s)
 			continue;
 		if (!check(s, authors_admit(s->rs, a.id, now)))
 			return;
-		if (!now)
+		if (now)
+			note_welcome(s, a.id);
+		else
 			drop_author(s, a.id);
 	}
 }
@@ -569,6 +586,21 @@ clear_older(struct settle *s)
 
 /* --- after the commit --- */
 
+static bool
+is_welcome(const struct settle *s, int64_t author)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_welcome; i++)
+		if (s->welcome[i] == author)
+			return true;
+	return false;
+}
+
+/*
+ * What is pending still, and for whom.  Nothing is read from the disk here:
+ * it could refuse, and what was committed is not to be decided anew.
+ */
 static void
 forget_settled(struct settle *s)
 {
@@ -584,17 +616,13 @@ forget_settled(struct settle *s)
 		}
 	/* What was dropped altogether has no later version either. */
 	for (i = 0; i < s->n; i++)
-		if (s->ch[i].c.del &&
-		    sql_rec_get(rs->sql, s->ch[i].c.e.key,
-			&(struct sql_rec){ 0 }) == SQL_NONE)
+		if (s->ch[i].gone)
 			pends_remove(&rs->pends, s->ch[i].c.e.key, UINT64_MAX);
 	/* A grant made those welcome who had come before it. */
-	for (i = 0; i < rs->pends.cap && s->n_subjects > 0; i++) {
+	for (i = 0; i < rs->pends.cap && s->n_welcome > 0; i++) {
 		struct pend *e = &rs->pends.all[i];
-		struct sql_author a;
 
-		if (e->used && e->held &&
-		    authors_by_id(rs, e->author, &a) == SQL_OK && a.admitted) {
+		if (e->used && e->held && is_welcome(s, e->author)) {
 			e->held = false;
 			rs->pends.held--;
 		}
@@ -681,6 +709,7 @@ recstore_settle(struct recstore *rs, struct wall now)
 	free(ch);
 	free(s.ch);
 	free(s.subjects);
+	free(s.welcome);
 	free(s.grown);
 	return s.rc;
 }
