@@ -145,7 +145,8 @@ enum db_fail {
 	F(T, U32,  neighbours_equal, 0, 0) /* of them, with our root */  \
 	F(T, BOOL, admitted, 0, 0)  /* this node's own records count */  \
 	F(T, STR,  problem, 128, 0) /* empty: none */                    \
-	F(T, LIST, regions, db_region, 32)
+	F(T, LIST, regions, db_region, 32)                               \
+	F(T, U64,  evidence, 0, 0)  /* authors' contradictions kept */
 
 /* Records to be written, each signed by its author. */
 #define MSG_DB_PUT(F, T)                                                 \

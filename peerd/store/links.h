@@ -58,6 +58,8 @@ void sync_key_arrived(const uint8_t key[32], uint64_t hlc);
 
 /* --- since.c --- */
 
+void since_start(void); /* cursors of earlier lives */
+void since_tick(void);  /* keep those that moved */
 void since_asked(struct link_peer *p, const struct wire_msg *m);
 void since_root(struct link_peer *p, bool equal);
 void since_peer_gone(const struct link_peer *p);

@@ -32,6 +32,11 @@
 #define RECSTORE_DEFERRED   4096   /* records of the future, in memory */
 #define RECSTORE_LOG        200000 /* entries of the change log kept */
 
+/* Pairs of records by which authors contradict themselves, kept as evidence:
+ * of each author, and in all, where the latest stay. */
+#define RECSTORE_EVIDENCE_EACH 4
+#define RECSTORE_EVIDENCE      2048
+
 struct recstore;
 
 struct recstore_conf {

@@ -40,6 +40,15 @@ static const char schema_1[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, v BLOB NOT NULL)"
     " WITHOUT ROWID;";
 
+/* An author is named by its key here: its number may be given away. */
+static const char schema_2[] =
+    "CREATE TABLE evidence(id INTEGER PRIMARY KEY, k BLOB NOT NULL,"
+    " hlc INTEGER NOT NULL, author BLOB NOT NULL, seen INTEGER NOT NULL,"
+    " a BLOB NOT NULL, b BLOB NOT NULL, UNIQUE(k,hlc));"
+    "CREATE INDEX evidence_author ON evidence(author);"
+    "CREATE TABLE cursor(id BLOB PRIMARY KEY, dbid BLOB NOT NULL,"
+    " seq INTEGER NOT NULL) WITHOUT ROWID;";
+
 /* --- errors --- */
 
 enum sql_rc
@@ -213,6 +222,8 @@ migrate(struct sql *db)
 		return rc;
 	if (version < 1)
 		rc = run_text(db, schema_1);
+	if (version < 2 && rc == SQL_OK)
+		rc = run_text(db, schema_2);
 	(void)snprintf(text, sizeof(text), "PRAGMA user_version=%d; COMMIT",
 	    SQL_SCHEMA);
 	if (rc == SQL_OK)

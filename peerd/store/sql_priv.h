@@ -56,6 +56,18 @@
   X(BODY_LIST, "SELECT id,size,since,last,h,d,w,m FROM body WHERE id>?1"       \
     " ORDER BY id LIMIT ?2")                                                   \
   X(BODY_TOTALS, "SELECT count(*),coalesce(sum(size),0) FROM body")            \
+  X(EVIDENCE_HAS, "SELECT 1 FROM evidence WHERE k=?1 AND hlc=?2")              \
+  X(EVIDENCE_PUT, "INSERT INTO evidence(k,hlc,author,seen,a,b)"                \
+    " VALUES(?1,?2,?3,?4,?5,?6)")                                              \
+  X(EVIDENCE_OF, "SELECT count(*),0 FROM evidence WHERE author=?1")            \
+  X(EVIDENCE_TOTAL, "SELECT count(*),0 FROM evidence")                         \
+  X(EVIDENCE_PRUNE, "DELETE FROM evidence WHERE id<="                          \
+    "(SELECT max(id) FROM evidence)-?1")                                       \
+  X(EVIDENCE_NEXT, "SELECT id,k,hlc,author,seen,a,b FROM evidence WHERE id>?1" \
+    " ORDER BY id LIMIT 1")                                                    \
+  X(CURSOR_PUT, "INSERT OR REPLACE INTO cursor(id,dbid,seq) VALUES(?1,?2,?3)") \
+  X(CURSOR_ALL, "SELECT id,dbid,seq FROM cursor LIMIT ?1")                     \
+  X(CURSOR_DELETE, "DELETE FROM cursor WHERE id=?1")                           \
   X(META_GET, "SELECT v FROM meta WHERE name=?1")                              \
   X(META_PUT, "INSERT OR REPLACE INTO meta(name,v) VALUES(?1,?2)")             \
   X(PAGES, "SELECT page_count*page_size FROM pragma_page_count,"               \

@@ -301,6 +301,115 @@ sql_body_totals(struct sql *db, uint64_t *n, uint64_t *bytes)
 	return sql_two_numbers(sql_ready(db, ST_BODY_TOTALS), n, bytes);
 }
 
+/* --- evidence --- */
+
+enum sql_rc
+sql_evidence_has(struct sql *db, const uint8_t key[32], uint64_t hlc)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_EVIDENCE_HAS);
+	enum sql_rc rc;
+
+	sql_bind_blob(st, 1, key, 32);
+	sql_bind_int(st, 2, hlc);
+	rc = sql_first(st);
+	(void)sqlite3_reset(st);
+	return rc;
+}
+
+enum sql_rc
+sql_evidence_put(struct sql *db, const struct sql_evidence *e)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_EVIDENCE_PUT);
+
+	sql_bind_blob(st, 1, e->key, 32);
+	sql_bind_int(st, 2, e->hlc);
+	sql_bind_blob(st, 3, e->author, 32);
+	sql_bind_int(st, 4, e->seen);
+	sql_bind_blob(st, 5, e->a, e->a_len);
+	sql_bind_blob(st, 6, e->b, e->b_len);
+	return sql_run(st);
+}
+
+enum sql_rc
+sql_evidence_count(struct sql *db, const uint8_t *author, uint64_t *n)
+{
+	sqlite3_stmt *st =
+	    sql_ready(db, author == NULL ? ST_EVIDENCE_TOTAL : ST_EVIDENCE_OF);
+	uint64_t zero;
+
+	if (author != NULL)
+		sql_bind_blob(st, 1, author, 32);
+	return sql_two_numbers(st, n, &zero);
+}
+
+enum sql_rc
+sql_evidence_prune(struct sql *db, uint64_t keep)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_EVIDENCE_PRUNE);
+
+	sql_bind_int(st, 1, keep);
+	return sql_run(st);
+}
+
+enum sql_rc
+sql_evidence_next(struct sql *db, uint64_t after, struct sql_evidence *e)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_EVIDENCE_NEXT);
+	enum sql_rc rc;
+
+	sql_bind_int(st, 1, after);
+	if ((rc = sql_first(st)) != SQL_OK)
+		return rc;
+	e->id = sql_col_u64(st, 0);
+	e->hlc = sql_col_u64(st, 2);
+	e->seen = sql_col_u64(st, 4);
+	e->a = sqlite3_column_blob(st, 5);
+	e->a_len = (size_t)sqlite3_column_bytes(st, 5);
+	e->b = sqlite3_column_blob(st, 6);
+	e->b_len = (size_t)sqlite3_column_bytes(st, 6);
+	return sql_col_bytes(st, 1, e->key, 32) &&
+		sql_col_bytes(st, 3, e->author, 32)
+	    ? SQL_OK
+	    : SQL_CORRUPT;
+}
+
+/* --- cursor --- */
+
+enum sql_rc
+sql_cursor_put(struct sql *db, const struct sql_cursor *c)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_CURSOR_PUT);
+
+	sql_bind_blob(st, 1, c->id, 32);
+	sql_bind_blob(st, 2, c->dbid, 16);
+	sql_bind_int(st, 3, c->seq);
+	return sql_run(st);
+}
+
+enum sql_rc
+sql_cursor_delete(struct sql *db, const uint8_t id[32])
+{
+	return sql_run_key(db, ST_CURSOR_DELETE, id);
+}
+
+enum sql_rc
+sql_cursor_all(struct sql *db, struct sql_cursor *out, size_t max, size_t *n)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_CURSOR_ALL);
+	int rc;
+
+	*n = 0;
+	sql_bind_int(st, 1, max);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW && *n < max) {
+		out[*n].seq = sql_col_u64(st, 2);
+		if (sql_col_bytes(st, 0, out[*n].id, 32) &&
+		    sql_col_bytes(st, 1, out[*n].dbid, 16))
+			(*n)++;
+	}
+	(void)sqlite3_reset(st);
+	return sql_rc_of(rc);
+}
+
 /* --- meta --- */
 
 enum sql_rc

@@ -147,6 +147,7 @@ settled(enum sql_rc rc)
 		return;
 	net_hold(!recstore_has_room(store.rs, DB_BATCH_MAX));
 	links_tick();
+	since_tick();
 	state_refresh();
 	ctl_tick();
 	own_tick();
@@ -245,6 +246,7 @@ ready(void)
 	if (store.rs == NULL)
 		return;
 	own_start();
+	since_start();
 	sync_start();
 	bootstrap_start();
 	fetchers_start();

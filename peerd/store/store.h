@@ -48,6 +48,7 @@
 	X(sync_messages_out)                                                   \
 	X(sync_messages_refused)                                               \
 	X(sync_sessions)                                                       \
+	X(sync_cursors_asked)                                                  \
 	X(sync_records_in)                                                     \
 	X(sync_records_out)                                                    \
 	X(blocks_read)                                                         \
