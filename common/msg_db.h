@@ -6,7 +6,7 @@
  *	  PS_RECORDS (verified)  --------------------->
  *	        <------------ PS_APPLIED  a verdict each, after COMMIT
  *	        <------------ PS_FRESH    written here, to be gossiped
- *	  PS_PEER, PS_MESSAGE    --------------------->
+ *	  PS_PEER, PS_MESSAGE, PS_CLOCK -------------->
  *	        <------------ PS_MESSAGE  sync and block messages of a link
  *	        <------------ PS_ROOT     a tick is settled
  *	        <------------ PS_REACH    a node that holds what we want
@@ -96,6 +96,11 @@ enum db_fail {
 #define MSG_PS_REACH(F, T)                                               \
 	F(T, BIN,  id, 32, 0)
 
+/* What the clocks of nodes we dialled say of ours. */
+#define MSG_PS_CLOCK(F, T)                                               \
+	F(T, I64,  behind_ms, 0, 0) /* the median; negative: ahead */    \
+	F(T, BOOL, stop, 0, 0)      /* too far off to author anything */
+
 #define MSG_PS_ROOT(F, T)                                                \
 	F(T, U64,  tick, 0, 0)                                           \
 	F(T, BIN,  root, 32, 0)                                          \
@@ -113,7 +118,8 @@ enum db_fail {
 	X(PS_SCORE,      6, MSG_UP,   PH_ANY, FD_NONE, ps_score)         \
 	X(PS_ROOT,       7, MSG_UP,   PH_ANY, FD_NONE, ps_root)          \
 	X(PS_DRAINED,    8, MSG_DOWN, PH_ANY, FD_NONE, ps_drained)       \
-	X(PS_REACH,      9, MSG_UP,   PH_ANY, FD_NONE, ps_reach)
+	X(PS_REACH,      9, MSG_UP,   PH_ANY, FD_NONE, ps_reach)         \
+	X(PS_CLOCK,     10, MSG_DOWN, PH_ANY, FD_NONE, ps_clock)
 
 /* A kind's part of the settled database. */
 #define MSG_DB_KIND(F, T)                                                \
@@ -270,6 +276,7 @@ MSG_DECLARE(ps_applied, MSG_PS_APPLIED)
 MSG_DECLARE(ps_peer, MSG_PS_PEER)
 MSG_DECLARE(ps_message, MSG_PS_MESSAGE)
 MSG_DECLARE(ps_score, MSG_PS_SCORE)
+MSG_DECLARE(ps_clock, MSG_PS_CLOCK)
 MSG_DECLARE(ps_root, MSG_PS_ROOT)
 MSG_DECLARE(ps_drained, MSG_PS_DRAINED)
 MSG_DECLARE(ps_reach, MSG_PS_REACH)

@@ -63,6 +63,15 @@ dbchan_link(struct conn *c, bool up)
 		send_root(c);
 }
 
+void
+dbchan_clock(int64_t behind_ms, bool stop)
+{
+	struct msg_ps_clock c = { .behind_ms = behind_ms, .stop = stop };
+
+	if (store != NULL)
+		(void)ipc_send(store, PS_CLOCK, 0, &c);
+}
+
 static void
 on_applied(struct ipc *ch, const struct ipc_msg *m)
 {
@@ -235,6 +244,7 @@ dbchan_open(int fd)
 	if ((store = ipc_new(child_base(), fd, &conf)) == NULL)
 		return;
 	ipc_set_phase(store, PH_RUN);
+	clocks_tell();
 	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		if (c->state == CONN_UP)
 			dbchan_link(c, true);

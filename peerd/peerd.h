@@ -27,7 +27,7 @@
  *   channels.c  stund and apid         views.c     a node as it is shown
  *   misdeed.c   scores and bans        lookup.c    whom a word means
  *   show.c      control: show          edit.c      control: change
- *   pings.c     control: ping
+ *   pings.c     control: ping          clocks.c    is our clock wrong?
  *
  * The pure cores beside them have headers of their own.
  */
@@ -292,6 +292,7 @@ bool dbchan_send_records(uint32_t id, const struct msg_ps_records *r);
 bool dbchan_message(const struct conn *c, const void *msg, size_t len);
 void dbchan_link(struct conn *c, bool up);
 void dbchan_drained(struct conn *c); /* look whether it is */
+void dbchan_clock(int64_t behind_ms, bool stop);
 
 /* --- nodes.c --- */
 
@@ -450,6 +451,13 @@ void channels_gone(const uint8_t id[32]);
 void channels_link_up(struct conn *c);
 void channels_link_down(const struct conn *c);
 void channels_tick(struct mono now);
+
+/* --- clocks.c --- */
+
+/* How far our clock is behind most others'; true when that is worth a word. */
+bool clocks_skew(int64_t *ms);
+void clocks_tick(void);
+void clocks_tell(void); /* the store is new here */
 
 /* --- misdeed.c --- */
 

@@ -118,11 +118,15 @@ void api_state(void); /* tell all */
 
 /* --- own.c --- */
 
+/* While the clock is far off, nothing is said in this node's name. */
+void own_clock(const struct msg_ps_clock *c);
+bool own_is_stopped(int64_t *behind_ms);
 void own_start(void);
 void own_tick(void);
 void own_signed(struct ipc *ch, const struct ipc_msg *m);
 void own_failed(struct ipc *ch, const struct ipc_msg *m);
-/* Say something in this node's name: signed, stored, gossiped. */
+/* Say something in this node's name: signed, stored, gossiped.  False when it
+ * cannot be now; the next tick finds what is to be said still. */
 bool own_say(uint8_t kind, const uint8_t *subject, size_t subject_len,
     bool tombstone, int32_t w, const void *payload, size_t payload_len);
 bool own_is_admitted(void);
