@@ -18,6 +18,7 @@
  *	        <------------ DB_PROVE, DB_CLAIM_GET by DB_PROVED, DB_CLAIM
  *	        <------------ DB_BLOCK_PUT, _GET     by DB_ID, DB_BLOCK+fd
  *	        <------------ DB_HAVE                by DB_HAVE_IS
+ *	        <------------ DB_MEMO                by DB_MEMO
  *	  or DB_FAILED with the same id
  */
 #ifndef WARREN_MSG_DB_H
@@ -243,6 +244,13 @@ enum db_fail {
 #define MSG_DB_HAVE_IS(F, T)                                             \
 	F(T, BLOB, words, 0, 1000)
 
+/* What became of a batch of that name before, a byte an item.  Asked with no
+ * words; told with words they are remembered.  Answered alike: empty means
+ * that it is not known. */
+#define MSG_DB_MEMO(F, T)                                                \
+	F(T, BIN,  key, 32, 0)                                           \
+	F(T, BLOB, words, 0, 1000)
+
 #define MSG_DB_FAILED(F, T)                                              \
 	F(T, U8,   code, 0, 0)      /* enum db_fail */                   \
 	F(T, STR,  error, 128, 0)
@@ -264,7 +272,8 @@ enum db_fail {
 	X(DB_BLOCK,     14, MSG_DOWN, PH_ANY, FD_ONE,  db_block)         \
 	X(DB_HAVE,      15, MSG_UP,   PH_ANY, FD_NONE, db_have)          \
 	X(DB_HAVE_IS,   16, MSG_DOWN, PH_ANY, FD_NONE, db_have_is)       \
-	X(DB_FAILED,    17, MSG_DOWN, PH_ANY, FD_NONE, db_failed)
+	X(DB_FAILED,    17, MSG_DOWN, PH_ANY, FD_NONE, db_failed)        \
+	X(DB_MEMO,      18, MSG_BOTH, PH_ANY, FD_NONE, db_memo)
 /* clang-format on */
 
 enum { PEERD_STORE_MSGS(MSG_ENUM) };
@@ -300,6 +309,7 @@ MSG_DECLARE(db_block_get, MSG_DB_BLOCK_GET)
 MSG_DECLARE(db_block, MSG_DB_BLOCK)
 MSG_DECLARE(db_have, MSG_DB_HAVE)
 MSG_DECLARE(db_have_is, MSG_DB_HAVE_IS)
+MSG_DECLARE(db_memo, MSG_DB_MEMO)
 MSG_DECLARE(db_failed, MSG_DB_FAILED)
 
 /* "new", "old", "not admitted", ...: for people and JSON. */

@@ -41,6 +41,7 @@ MSG_DEFINE(db_block, MSG_DB_BLOCK)
 MSG_DEFINE(db_id, MSG_DB_ID)
 MSG_DEFINE(db_have, MSG_DB_HAVE)
 MSG_DEFINE(db_have_is, MSG_DB_HAVE_IS)
+MSG_DEFINE(db_memo, MSG_DB_MEMO)
 MSG_DEFINE(db_failed, MSG_DB_FAILED)
 
 #define COUNT(t) (sizeof(t) / sizeof((t)[0]))
