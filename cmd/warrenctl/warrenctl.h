@@ -135,8 +135,15 @@ int act_rate(int argc, char **argv);
 int act_proof(int argc, char **argv);
 int act_show_db(int argc, char **argv);
 int act_show_health(int argc, char **argv);
+int act_db_evidence(int argc, char **argv);
 int act_db_check(int argc, char **argv);
 int act_db_compact(int argc, char **argv);
+
+/* --- act_block.c --- */
+
+int act_show_blocks(int argc, char **argv);
+int act_block_put(int argc, char **argv);
+int act_block_get(int argc, char **argv);
 
 /* --- act_verify.c, act_backup.c --- */
 

@@ -354,6 +354,7 @@ static const struct ipc_handler handlers[] = {
 	{ CTL_DB_GET,     ctl_db_get },
 	{ CTL_DB_LIST,    ctl_db_list },
 	{ CTL_DB_PROVE,   ctl_db_prove },
+	{ CTL_LIST,       ctl_list },
 	{ CTL_BLOCK_PUT,  ctl_block_put },
 	{ CTL_BLOCK_GET,  ctl_block_get },
 	{ 0,              NULL },

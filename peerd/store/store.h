@@ -17,6 +17,7 @@
  *   writes.c  group commit: who waits for it     net.c       the way to peerd
  *   api.c     requests of apid                   own.c       records we author
  *   ctl.c     control requests                   state.c     what it looks like
+ *   ctl_list.c   lists for it
  *   links.h   peers, sync                        bodies.h    block bodies
  *   placing.h which bodies are held here         fetchers.h  their way here
  *   backup.c  the database into an archive
@@ -147,6 +148,7 @@ void ctl_db_prove(struct ipc *ch, const struct ipc_msg *m);
 void ctl_block_put(struct ipc *ch, const struct ipc_msg *m);
 void ctl_block_get(struct ipc *ch, const struct ipc_msg *m);
 void ctl_status(struct ipc *ch, const struct ipc_msg *m);
+void ctl_list(struct ipc *ch, const struct ipc_msg *m); /* ctl_list.c */
 void ctl_backup(struct ipc *ch, const struct ipc_msg *m); /* backup.c */
 void backup_start(void);
 void ctl_start(void);
