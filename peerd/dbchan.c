@@ -34,6 +34,18 @@ dbchan_message(const struct conn *c, const void *msg, size_t len)
 	return ipc_send(store, PS_MESSAGE, 0, &m) == 0;
 }
 
+/* It is remembered: a store that begins later must not wait for the next. */
+void
+dbchan_root(struct conn *c, const void *msg, size_t len)
+{
+	c->root_len = 0;
+	if (len <= sizeof(c->root)) {
+		memcpy(c->root, msg, len);
+		c->root_len = len;
+	}
+	(void)dbchan_message(c, msg, len);
+}
+
 static void
 send_root(struct conn *c)
 {
@@ -246,8 +258,11 @@ dbchan_open(int fd)
 	ipc_set_phase(store, PH_RUN);
 	clocks_tell();
 	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
-		if (c->state == CONN_UP)
+		if (c->state == CONN_UP) {
 			dbchan_link(c, true);
+			if (c->root_len > 0)
+				(void)dbchan_message(c, c->root, c->root_len);
+		}
 	/* What was published while it was away, or before. */
 	if ((len = own_record(&own)) > 0)
 		records_own(own, len);

@@ -52,6 +52,7 @@
 #include "peerd/known.h"
 #include "peerd/link.h"
 #include "peerd/score.h"
+#include "peerd/wire.h"
 
 #define HANDSHAKES_MAX 128         /* inbound ones under way at a time */
 #define QUEUED_MAX     (64u << 20) /* bytes waiting on all links together */
@@ -111,6 +112,8 @@ struct conn {
 	uint32_t rtt_us;
 	bool has_clock;
 	int64_t clock_off_ms; /* their wall clock less ours */
+	uint8_t root[WIRE_ROOT_MAX]; /* the last ROOT, as it came */
+	size_t root_len;             /* 0: none yet */
 	struct score score;
 	struct abook_source source;
 	struct bucket relay, intake;
@@ -291,6 +294,7 @@ void dbchan_open(int fd);
 bool dbchan_send_records(uint32_t id, const struct msg_ps_records *r);
 bool dbchan_message(const struct conn *c, const void *msg, size_t len);
 void dbchan_link(struct conn *c, bool up);
+void dbchan_root(struct conn *c, const void *msg, size_t len); /* a ROOT came */
 void dbchan_drained(struct conn *c); /* look whether it is */
 void dbchan_clock(int64_t behind_ms, bool stop);
 

@@ -362,7 +362,7 @@ on_message(struct conn *c, const struct link_msg *lm)
 		break;
 	case WIRE_ROOT:
 		note_clock(c, m.root.wall_ms);
-		(void)dbchan_message(c, lm->p, lm->len);
+		dbchan_root(c, lm->p, lm->len);
 		break;
 	case WIRE_RANGE:
 	case WIRE_ITEMS:
