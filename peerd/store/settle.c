@@ -678,6 +678,7 @@ follow(struct settle *s, const struct mtree_change *ch, size_t n)
 	turn_tree(s, ch, n);
 	rs->tick = s->tick;
 	forget_settled(s);
+	pends_trim(&rs->pends);
 	note_root(rs, &c);
 	write_root(rs, &c);
 	count(s);
