@@ -246,7 +246,7 @@ take_grants(struct settle *s)
 
 	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
 		e = &rs->pends.all[i];
-		if (!is_counted(s, e) || e->key[0] != REC_MEMBER)
+		if (e->key[0] != REC_MEMBER || !is_counted(s, e))
 			continue;
 		if (is_over(s, e)) {
 			(void)forget_older(s, e->key);
@@ -387,12 +387,6 @@ judge_subjects(struct settle *s)
 static void
 note_grown(struct settle *s, int64_t id, uint8_t kind)
 {
-	size_t i;
-
-	/* Writers come in runs: looking back a little finds most. */
-	for (i = s->n_grown; i > 0 && i + 8 > s->n_grown; i--)
-		if (s->grown[i - 1].id == id && s->grown[i - 1].kind == kind)
-			return;
 	s->grown =
 	    room(s, s->grown, s->n_grown, &s->cap_grown, sizeof(*s->grown));
 	if (s->rc != SQL_OK)
@@ -429,7 +423,7 @@ take_written(struct settle *s)
 
 	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
 		e = &rs->pends.all[i];
-		if (!is_counted(s, e) || e->key[0] == REC_MEMBER)
+		if (e->key[0] == REC_MEMBER || !is_counted(s, e))
 			continue;
 		if (is_over(s, e)) {
 			(void)forget_older(s, e->key);
@@ -485,6 +479,28 @@ evict(struct settle *s, const struct author_count *g)
 		for (i = 0; i < n && s->rc == SQL_OK; i++)
 			evict_key(s, keys[i]);
 	} while (n == BATCH && s->rc == SQL_OK);
+}
+
+static int
+by_author(const void *pa, const void *pb)
+{
+	const struct author_count *a = pa, *b = pb;
+
+	return a->id != b->id ? (a->id < b->id ? -1 : 1)
+			      : (int)a->kind - (int)b->kind;
+}
+
+/* Each author and kind once, however much of it came. */
+static void
+evict_all(struct settle *s)
+{
+	size_t i;
+
+	if (s->n_grown > 0)
+		qsort(s->grown, s->n_grown, sizeof(*s->grown), by_author);
+	for (i = 0; i < s->n_grown && s->rc == SQL_OK; i++)
+		if (i == 0 || by_author(&s->grown[i - 1], &s->grown[i]) != 0)
+			evict(s, &s->grown[i]);
 }
 
 /* --- the tree --- */
@@ -573,10 +589,10 @@ clear_older(struct settle *s)
 
 	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
 		e = &rs->pends.all[i];
-		if (!is_counted(s, e))
+		if (!e->used || e->tick > s->tick)
 			continue;
 		newest = pends_newest(&rs->pends, e->key);
-		if (newest == e && !e->older)
+		if ((newest == e && !e->older) || !is_counted(s, e))
 			continue;
 		(void)check(s,
 		    sql_older_delete(rs->sql, e->key,
@@ -643,14 +659,11 @@ count(struct settle *s)
 static void
 run(struct settle *s)
 {
-	size_t i;
-
 	expire(s);
 	take_grants(s);
 	judge_subjects(s);
 	take_written(s);
-	for (i = 0; i < s->n_grown && s->rc == SQL_OK; i++)
-		evict(s, &s->grown[i]);
+	evict_all(s);
 	clear_older(s);
 	if (s->rc == SQL_OK)
 		write_tick(s);
