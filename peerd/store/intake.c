@@ -384,6 +384,7 @@ write_down(struct intake *in, bool hidden, uint64_t *seq)
 	if (rc == SQL_OK && remember(in, older || hidden)) {
 		rs->seq = *seq;
 		rs->log_since_prune++;
+		rs->n_new++;
 		return DB_NEW;
 	}
 	return DB_DISK;

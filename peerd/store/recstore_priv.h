@@ -56,6 +56,7 @@ struct recstore {
 	struct sql_author by_id[AUTHOR_CACHE];   /* by number, likewise */
 	struct author_count counts[COUNT_CACHE];
 	uint32_t log_since_prune;
+	uint32_t hurry_at, n_new; /* new records since the last tick */
 	struct recstore_counts n;
 };
 

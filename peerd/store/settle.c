@@ -695,6 +695,9 @@ follow(struct settle *s, const struct mtree_change *ch, size_t n)
 	note_root(rs, &c);
 	write_root(rs, &c);
 	count(s);
+	if (rs->n_new < rs->hurry_at / 10)
+		sql_hurry(rs->sql, false);
+	rs->n_new = 0;
 }
 
 enum sql_rc

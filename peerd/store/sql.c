@@ -9,6 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Pages in the log before they move into the file: 32 MB, so that the commit
+ * that moves them makes nobody wait; and while there is a hurry. */
+#define CALM_LOG    4000
+#define HURRY_LOG   16000
+#define HURRY_CACHE (32u << 20)
+
 static const char *const texts[ST_COUNT] = {
 #define X(name, text) text,
 	STATEMENTS(X)
@@ -234,6 +240,20 @@ migrate(struct sql *db)
 }
 
 static enum sql_rc
+set_pace(struct sql *db)
+{
+	uint32_t cache = db->cache_bytes;
+	char text[96];
+
+	if (db->hurry && cache < HURRY_CACHE)
+		cache = HURRY_CACHE;
+	(void)snprintf(text, sizeof(text),
+	    "PRAGMA cache_size=-%u; PRAGMA wal_autocheckpoint=%d", cache / 1024,
+	    db->hurry ? HURRY_LOG : CALM_LOG);
+	return run_text(db, text);
+}
+
+static enum sql_rc
 set_up(struct sql *db, const struct sql_conf *conf)
 {
 	static const char pragmas[] =
@@ -242,12 +262,11 @@ set_up(struct sql *db, const struct sql_conf *conf)
 	    "PRAGMA auto_vacuum=INCREMENTAL;"
 	    "PRAGMA journal_mode=WAL;"
 	    "PRAGMA synchronous=FULL;"
-	    "PRAGMA wal_autocheckpoint=4000;"
+	    "PRAGMA journal_size_limit=33554432;"
 	    "PRAGMA temp_store=MEMORY;"
 	    "PRAGMA mmap_size=0;"
 	    "PRAGMA trusted_schema=OFF;"
 	    "PRAGMA cell_size_check=ON;";
-	char text[64];
 	enum sql_rc rc;
 	int i;
 
@@ -258,10 +277,9 @@ set_up(struct sql *db, const struct sql_conf *conf)
 	(void)sqlite3_db_config(db->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	(void)sqlite3_limit(db->db, SQLITE_LIMIT_LENGTH, 1 << 20);
 	(void)sqlite3_limit(db->db, SQLITE_LIMIT_ATTACHED, 0);
-	(void)snprintf(text, sizeof(text), "PRAGMA cache_size=-%u",
-	    conf->cache_bytes / 1024);
+	db->cache_bytes = conf->cache_bytes;
 	if ((rc = run_text(db, pragmas)) != SQL_OK ||
-	    (rc = run_text(db, text)) != SQL_OK || (rc = migrate(db)) != SQL_OK)
+	    (rc = set_pace(db)) != SQL_OK || (rc = migrate(db)) != SQL_OK)
 		return rc;
 	for (i = 0; i < ST_COUNT; i++) {
 		rc = sql_rc_of(sqlite3_prepare_v3(db->db, texts[i], -1,
@@ -341,6 +359,17 @@ sql_commit(struct sql *db)
 {
 	let_go(db);
 	return sql_run(sql_ready(db, ST_COMMIT));
+}
+
+void
+sql_hurry(struct sql *db, bool hurry)
+{
+	if (db->hurry == hurry || sql_in_transaction(db))
+		return;
+	db->hurry = hurry;
+	(void)set_pace(db);
+	if (!hurry)
+		(void)sqlite3_db_release_memory(db->db);
 }
 
 void

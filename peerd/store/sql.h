@@ -97,6 +97,14 @@ enum sql_rc sql_open(struct sql **db, const struct sql_conf *conf, char *why,
     size_t cap);
 void sql_close(struct sql *db);
 
+/*
+ * Many rows are coming, in an order that is not that of their keys: a larger
+ * cache and a longer log until told otherwise, so that a page is written once
+ * for many rows.  The memory is given back at the end.  Not inside a
+ * transaction; what fails changes speed alone.
+ */
+void sql_hurry(struct sql *db, bool hurry);
+
 /* For logs, of the last failure. */
 const char *sql_error(const struct sql *db);
 const char *sql_rc_name(enum sql_rc rc);

@@ -84,6 +84,8 @@ enum {
 struct sql {
 	sqlite3 *db;
 	sqlite3_stmt *st[ST_COUNT];
+	uint32_t cache_bytes;
+	bool hurry;
 };
 
 enum sql_rc sql_rc_of(int rc); /* of what SQLite said */
