@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/b2.h"
 #include "common/compat/compat.h"
+
+#define NAME_MAX_LEN 64 /* of a batch, as the caller names it */
 
 static void send_some(struct batch *b);
 
@@ -85,6 +88,79 @@ on_done(void *ctx, const struct store_answer *a)
 	send_some(b);
 }
 
+/* --- batches sent before --- */
+
+void
+batch_name(struct batch *b, const char *name, size_t len)
+{
+	uint8_t *in, *p;
+	size_t i;
+
+	if (b->n == 0 || len > NAME_MAX_LEN ||
+	    (p = in = malloc(1 + len + b->n * 33)) == NULL)
+		return;
+	*p++ = (uint8_t)len;
+	memcpy(p, name, len);
+	p += len;
+	for (i = 0; i < b->n; i++) {
+		*p++ = b->items[i].bad;
+		memcpy(p, b->items[i].rid, 32); /* zeros of a bad one */
+		p += 32;
+	}
+	b2_256(b->memo, "WarrenBatch1", in, (size_t)(p - in));
+	free(in);
+	b->named = true;
+}
+
+static void
+on_remembered(void *ctx, const struct store_answer *a)
+{
+	(void)ctx;
+	(void)a;
+}
+
+/* All verdicts are there.  Those that a later try may change are not kept. */
+static void
+finish(struct batch *b)
+{
+	static uint8_t words[BATCH_MAX];
+	struct msg_db_memo q = { .words = { words, (uint32_t)b->n } };
+	bool lasting = b->named && !b->recalled;
+	size_t i;
+
+	for (i = 0; i < b->n && lasting; i++) {
+		words[i] = b->items[i].verdict;
+		lasting = b->items[i].bad ||
+		    (words[i] != DB_BUSY && words[i] != DB_DISK);
+	}
+	if (lasting) {
+		memcpy(q.key, b->memo, 32);
+		(void)storelink_ask(DB_MEMO, &q, on_remembered, NULL);
+	}
+	b->done(b);
+}
+
+static void
+on_memo(void *ctx, const struct store_answer *a)
+{
+	const struct msg_db_memo *m = a->body;
+	struct batch *b = ctx;
+
+	if (b->call->cancelled) {
+		give_up(b);
+		return;
+	}
+	if (a->how == STORE_ANSWER && a->type == DB_MEMO &&
+	    m->words.len == b->n) {
+		b->recalled = true;
+		for (; b->at < b->n; b->at++)
+			b->items[b->at].verdict = m->words.p[b->at];
+	}
+	send_some(b);
+}
+
+/* --- sending --- */
+
 static void
 send_some(struct batch *b)
 {
@@ -105,7 +181,7 @@ send_some(struct batch *b)
 	}
 	b->sent = q.n_records;
 	if (q.n_records == 0)
-		b->done(b);
+		finish(b);
 	else if (!storelink_ask(DB_PUT, &q, on_done, b))
 		give_up(b);
 }
@@ -113,5 +189,9 @@ send_some(struct batch *b)
 void
 batch_run(struct batch *b)
 {
-	send_some(b);
+	struct msg_db_memo q = { .words = { NULL, 0 } };
+
+	memcpy(q.key, b->memo, 32);
+	if (!b->named || !storelink_ask(DB_MEMO, &q, on_memo, b))
+		send_some(b);
 }

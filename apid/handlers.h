@@ -125,6 +125,8 @@ struct batch {
 	struct call *call;
 	void (*done)(struct batch *b); /* answers the call, then batch_free() */
 	size_t n, at, sent;
+	bool named, recalled; /* has a memo, and its answer came from that */
+	uint8_t memo[32];
 	json_t *extra; /* the handler's own */
 	size_t pending;
 	struct batch_item items[];
@@ -137,6 +139,12 @@ void batch_free(struct batch *b);
 
 /* Item i is the record in f, or was refused with code (not 0). */
 void batch_set(struct batch *b, size_t i, int code, const struct recform *f);
+
+/*
+ * The batch has a name: sent once more with the same items, it gets the same
+ * verdicts, on this worker or another.  After the last batch_set().
+ */
+void batch_name(struct batch *b, const char *name, size_t len);
 
 /* Hand all to the store; done() is called when every verdict is there. */
 void batch_run(struct batch *b);

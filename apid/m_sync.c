@@ -391,6 +391,8 @@ sync_records(struct call *call, const struct sync *s)
 	take_items(b, 0, s, items);
 	for (i = 0; i < m; i++)
 		take_update(b, n + i, s, json_array_get(updates, i));
+	if (json_is_string(id))
+		batch_name(b, json_string_value(id), json_string_length(id));
 	if (since != NULL)
 		ask_since(call, b, s);
 	else

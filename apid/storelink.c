@@ -275,6 +275,7 @@ static const struct ipc_handler handlers[] = {
 	{ DB_ID, on_answer },
 	{ DB_BLOCK, on_answer },
 	{ DB_HAVE_IS, on_answer },
+	{ DB_MEMO, on_answer },
 	{ DB_FAILED, on_failed },
 	{ 0, NULL },
 };

@@ -25,6 +25,9 @@
 #include "common/msg_ctl.h"
 #include "common/sandbox.h"
 
+#define LOST_WAIT_MS 1000 /* for the next life of a sibling */
+#define WORKERS_MAX  64
+
 static struct {
 	const struct child_conf *conf;
 	struct event_base *base;
@@ -33,6 +36,9 @@ static struct {
 	char name[24];
 	bool started, gone;
 	int code;
+	/* Siblings whose channel ended, a bit for each worker. */
+	uint64_t lost[PROC_KINDS];
+	struct event *lost_timer;
 } me;
 
 struct event_base *
@@ -86,6 +92,49 @@ child_ctl_end(struct ipc *ch, uint32_t id, uint8_t code, const char *fmt, ...)
 	(void)vsnprintf(end.text, sizeof(end.text), fmt, ap);
 	va_end(ap);
 	(void)ipc_send(ch, CTL_END, id, &end);
+}
+
+/* --- channels of siblings --- */
+
+static void
+on_lost_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct msg_proc_lost l;
+	unsigned kind, i;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	for (kind = 0; kind < PROC_KINDS; kind++)
+		for (i = 0; i < WORKERS_MAX; i++) {
+			if ((me.lost[kind] & UINT64_C(1) << i) == 0)
+				continue;
+			l.kind = (uint8_t)kind;
+			l.index = (uint8_t)i;
+			(void)ipc_send(me.parent, PROC_LOST, 0, &l);
+		}
+	memset(me.lost, 0, sizeof(me.lost));
+}
+
+void
+child_channel_lost(enum proc_kind kind, unsigned index)
+{
+	struct mono now = mono_now();
+
+	if (index >= WORKERS_MAX)
+		return;
+	me.lost[kind] |= UINT64_C(1) << index;
+	child_timer_set(me.lost_timer, mono_add_ms(now, LOST_WAIT_MS), now);
+}
+
+static void
+on_channel(const struct msg_proc_channel *c, int fd)
+{
+	me.lost[c->kind] &= ~(UINT64_C(1) << c->index);
+	if (me.conf->channel != NULL)
+		me.conf->channel((enum proc_kind)c->kind, c->index, fd);
+	else
+		(void)close(fd);
 }
 
 /* --- what every child hears --- */
@@ -244,7 +293,6 @@ on_metrics(uint32_t id)
 static void
 on_other(struct ipc *ch, const struct ipc_msg *m)
 {
-	const struct msg_proc_channel *c = m->body;
 	const struct msg_proc_loglevel *l = m->body;
 
 	(void)ch;
@@ -265,11 +313,7 @@ on_other(struct ipc *ch, const struct ipc_msg *m)
 		log_set_level((enum log_level)l->level);
 		break;
 	case PROC_CHANNEL:
-		if (me.conf->channel != NULL)
-			me.conf->channel((enum proc_kind)c->kind, c->index,
-			    m->fd[0]);
-		else
-			(void)close(m->fd[0]);
+		on_channel(m->body, m->fd[0]);
 		break;
 	case PROC_STATS_GET:
 		on_stats_get(m->id);
@@ -348,6 +392,7 @@ child_main(int argc, char **argv, const struct child_conf *conf)
 	    (me.parent = ipc_new(me.base, CHILD_IPC_FD, &ic)) == NULL)
 		fatalx(EX_OSERR, "event loop");
 	child_timers_init();
+	me.lost_timer = child_timer(on_lost_timer, NULL);
 	while (!me.gone && event_base_loop(me.base, EVLOOP_ONCE) == 0)
 		continue;
 	ipc_flush(me.parent);

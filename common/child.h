@@ -59,6 +59,14 @@ void child_exit(int code);
 void child_event(const char *kind, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * A sibling's channel ended.  Most often the sibling died, and its next life
+ * brings a new one; where it lives on, a queue was full or a message bad, and
+ * in a second the parent is asked for another.  The upper end calls this, so
+ * that the parent is asked once.
+ */
+void child_channel_lost(enum proc_kind kind, unsigned index);
+
 /* Answer a control request: the end of it. */
 void child_ctl_end(struct ipc *ch, uint32_t id, uint8_t code, const char *fmt,
     ...) __attribute__((format(printf, 4, 5)));

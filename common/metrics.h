@@ -220,6 +220,8 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Of them, those that were malformed")                                      \
   X("sync_sessions", "sync_sessions", COUNTER, "", "",                         \
     "Sync sessions that this node began")                                      \
+  X("sync_cursors_asked", "sync_cursors_asked", COUNTER, "", "",               \
+    "Peers asked for what they logged since they were last seen")              \
   X("sync_records_in", "sync_records", COUNTER, "", "direction=\"in\"",        \
     "Records exchanged by sync")                                               \
   X("sync_records_out", "sync_records", COUNTER, "", "direction=\"out\"",      \

@@ -111,6 +111,36 @@
 	F(T, U32,  off, 0, 4194304)                                      \
 	F(T, BLOB, data, 0, 131072)
 
+/* What there is a list of. */
+enum ctl_list { CTL_LIST_BODIES, CTL_LIST_EVIDENCE };
+
+/* One page: answered by CTL_BODIES, or by some CTL_EVIDENCE. */
+#define MSG_CTL_LIST(F, T)                                               \
+	F(T, U8,   what, 0, CTL_LIST_EVIDENCE)                           \
+	F(T, U64,  after, 0, 0)     /* .at of the last; bodies: not 0 */ \
+	F(T, BIN,  id, 32, 0)       /* bodies: behind this one, then */
+
+#define MSG_CTL_BODY(F, T)                                               \
+	F(T, BIN,  id, 32, 0)                                            \
+	F(T, U32,  size, 0, 0)                                           \
+	F(T, U64,  since, 0, 0)     /* unix ms */                        \
+	F(T, U64,  last, 0, 0)      /* read, unix ms; 0: never */        \
+	F(T, I32,  weight, 0, 0)    /* as this node said how warm it is */
+
+#define MSG_CTL_BODIES(F, T)                                             \
+	F(T, LIST, bodies, ctl_body, 256)                                \
+	F(T, BOOL, more, 0, 0)
+
+/* Two records of one author, key and stamp: the one held, and the other. */
+#define MSG_CTL_EVIDENCE(F, T)                                           \
+	F(T, U64,  at, 0, 0)                                             \
+	F(T, BIN,  key, 32, 0)                                           \
+	F(T, BIN,  author, 32, 0)                                        \
+	F(T, U64,  hlc, 0, 0)                                            \
+	F(T, U64,  seen, 0, 0)      /* unix ms */                        \
+	F(T, BLOB, a, 0, 8192)                                           \
+	F(T, BLOB, b, 0, 8192)
+
 /* The descriptor is a plain file to be filled with a tar archive. */
 #define MSG_CTL_BACKUP(F, T)                                             \
 	F(T, BOOL, bodies, 0, 0)   /* block bodies too */
@@ -181,6 +211,7 @@
 	X(CTL_SHOW_LIMITS,  108, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_SHOW_CONFIG,  109, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_SHOW_BANS,    110, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_LIST,         111, MSG_DOWN, PH_ANY, FD_NONE, ctl_list)    \
 	X(CTL_CHECK,        112, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_NETCHECK,     113, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_PING,         114, MSG_DOWN, PH_ANY, FD_NONE, ctl_ping)    \
@@ -239,6 +270,8 @@
 	X(CTL_LOOP,         202, MSG_UP,   PH_ANY, FD_NONE, ctl_loop)    \
 	X(CTL_SHOW_LOOP_PATHS, 192, MSG_DOWN, PH_ANY, FD_NONE, none)     \
 	X(CTL_LOOP_PATH,    193, MSG_UP,   PH_ANY, FD_NONE, ctl_loop_path) \
+	X(CTL_BODIES,       158, MSG_UP,   PH_ANY, FD_NONE, ctl_bodies)  \
+	X(CTL_EVIDENCE,     159, MSG_UP,   PH_ANY, FD_NONE, ctl_evidence) \
 	CTL_MSGS_ATTACK(X)
 
 /* One address that asked our STUN server. */
@@ -290,6 +323,10 @@ MSG_DECLARE(ctl_app, MSG_CTL_APP)
 MSG_DECLARE(ctl_app_conn, MSG_CTL_APP_CONN)
 MSG_DECLARE(ctl_loop, MSG_CTL_LOOP)
 MSG_DECLARE(ctl_loop_path, MSG_CTL_LOOP_PATH)
+MSG_DECLARE(ctl_list, MSG_CTL_LIST)
+MSG_DECLARE(ctl_body, MSG_CTL_BODY)
+MSG_DECLARE(ctl_bodies, MSG_CTL_BODIES)
+MSG_DECLARE(ctl_evidence, MSG_CTL_EVIDENCE)
 
 extern const struct msg_table msgs_ctl;
 

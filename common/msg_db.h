@@ -6,7 +6,7 @@
  *	  PS_RECORDS (verified)  --------------------->
  *	        <------------ PS_APPLIED  a verdict each, after COMMIT
  *	        <------------ PS_FRESH    written here, to be gossiped
- *	  PS_PEER, PS_MESSAGE    --------------------->
+ *	  PS_PEER, PS_MESSAGE, PS_CLOCK -------------->
  *	        <------------ PS_MESSAGE  sync and block messages of a link
  *	        <------------ PS_ROOT     a tick is settled
  *	        <------------ PS_REACH    a node that holds what we want
@@ -18,6 +18,7 @@
  *	        <------------ DB_PROVE, DB_CLAIM_GET by DB_PROVED, DB_CLAIM
  *	        <------------ DB_BLOCK_PUT, _GET     by DB_ID, DB_BLOCK+fd
  *	        <------------ DB_HAVE                by DB_HAVE_IS
+ *	        <------------ DB_MEMO                by DB_MEMO
  *	  or DB_FAILED with the same id
  */
 #ifndef WARREN_MSG_DB_H
@@ -96,6 +97,11 @@ enum db_fail {
 #define MSG_PS_REACH(F, T)                                               \
 	F(T, BIN,  id, 32, 0)
 
+/* What the clocks of nodes we dialled say of ours. */
+#define MSG_PS_CLOCK(F, T)                                               \
+	F(T, I64,  behind_ms, 0, 0) /* the median; negative: ahead */    \
+	F(T, BOOL, stop, 0, 0)      /* too far off to author anything */
+
 #define MSG_PS_ROOT(F, T)                                                \
 	F(T, U64,  tick, 0, 0)                                           \
 	F(T, BIN,  root, 32, 0)                                          \
@@ -113,7 +119,8 @@ enum db_fail {
 	X(PS_SCORE,      6, MSG_UP,   PH_ANY, FD_NONE, ps_score)         \
 	X(PS_ROOT,       7, MSG_UP,   PH_ANY, FD_NONE, ps_root)          \
 	X(PS_DRAINED,    8, MSG_DOWN, PH_ANY, FD_NONE, ps_drained)       \
-	X(PS_REACH,      9, MSG_UP,   PH_ANY, FD_NONE, ps_reach)
+	X(PS_REACH,      9, MSG_UP,   PH_ANY, FD_NONE, ps_reach)         \
+	X(PS_CLOCK,     10, MSG_DOWN, PH_ANY, FD_NONE, ps_clock)
 
 /* A kind's part of the settled database. */
 #define MSG_DB_KIND(F, T)                                                \
@@ -145,7 +152,8 @@ enum db_fail {
 	F(T, U32,  neighbours_equal, 0, 0) /* of them, with our root */  \
 	F(T, BOOL, admitted, 0, 0)  /* this node's own records count */  \
 	F(T, STR,  problem, 128, 0) /* empty: none */                    \
-	F(T, LIST, regions, db_region, 32)
+	F(T, LIST, regions, db_region, 32)                               \
+	F(T, U64,  evidence, 0, 0)  /* authors' contradictions kept */
 
 /* Records to be written, each signed by its author. */
 #define MSG_DB_PUT(F, T)                                                 \
@@ -236,6 +244,13 @@ enum db_fail {
 #define MSG_DB_HAVE_IS(F, T)                                             \
 	F(T, BLOB, words, 0, 1000)
 
+/* What became of a batch of that name before, a byte an item.  Asked with no
+ * words; told with words they are remembered.  Answered alike: empty means
+ * that it is not known. */
+#define MSG_DB_MEMO(F, T)                                                \
+	F(T, BIN,  key, 32, 0)                                           \
+	F(T, BLOB, words, 0, 1000)
+
 #define MSG_DB_FAILED(F, T)                                              \
 	F(T, U8,   code, 0, 0)      /* enum db_fail */                   \
 	F(T, STR,  error, 128, 0)
@@ -257,7 +272,8 @@ enum db_fail {
 	X(DB_BLOCK,     14, MSG_DOWN, PH_ANY, FD_ONE,  db_block)         \
 	X(DB_HAVE,      15, MSG_UP,   PH_ANY, FD_NONE, db_have)          \
 	X(DB_HAVE_IS,   16, MSG_DOWN, PH_ANY, FD_NONE, db_have_is)       \
-	X(DB_FAILED,    17, MSG_DOWN, PH_ANY, FD_NONE, db_failed)
+	X(DB_FAILED,    17, MSG_DOWN, PH_ANY, FD_NONE, db_failed)        \
+	X(DB_MEMO,      18, MSG_BOTH, PH_ANY, FD_NONE, db_memo)
 /* clang-format on */
 
 enum { PEERD_STORE_MSGS(MSG_ENUM) };
@@ -269,6 +285,7 @@ MSG_DECLARE(ps_applied, MSG_PS_APPLIED)
 MSG_DECLARE(ps_peer, MSG_PS_PEER)
 MSG_DECLARE(ps_message, MSG_PS_MESSAGE)
 MSG_DECLARE(ps_score, MSG_PS_SCORE)
+MSG_DECLARE(ps_clock, MSG_PS_CLOCK)
 MSG_DECLARE(ps_root, MSG_PS_ROOT)
 MSG_DECLARE(ps_drained, MSG_PS_DRAINED)
 MSG_DECLARE(ps_reach, MSG_PS_REACH)
@@ -292,6 +309,7 @@ MSG_DECLARE(db_block_get, MSG_DB_BLOCK_GET)
 MSG_DECLARE(db_block, MSG_DB_BLOCK)
 MSG_DECLARE(db_have, MSG_DB_HAVE)
 MSG_DECLARE(db_have_is, MSG_DB_HAVE_IS)
+MSG_DECLARE(db_memo, MSG_DB_MEMO)
 MSG_DECLARE(db_failed, MSG_DB_FAILED)
 
 /* "new", "old", "not admitted", ...: for people and JSON. */

@@ -9,7 +9,7 @@
  *	  PROC_GO                            ----------->  chroot, uid, sandbox
  *	            <-----------  PROC_READY                from here: PH_RUN
  *	  PROC_CHANNEL+fd, PROC_STOP, ...    ----------->
- *	            <-----------  PROC_EVENT, PROC_STATS
+ *	            <-----------  PROC_EVENT, PROC_STATS, PROC_LOST
  */
 #ifndef WARREN_MSG_PROC_H
 #define WARREN_MSG_PROC_H
@@ -59,6 +59,11 @@ enum proc_kind {
 	F(T, U8,   index, 0, 63)                                         \
 	F(T, U32,  generation, 0, 0)
 
+/* The channel to that sibling ended, and a while later there was no other. */
+#define MSG_PROC_LOST(F, T)                                              \
+	F(T, U8,   kind, 0, PROC_KINDS - 1)                              \
+	F(T, U8,   index, 0, 63)
+
 /* Counters by their metric name (metrics.h), in parts of at most 64. */
 #define MSG_PROC_STATS(F, T)                                             \
 	F(T, LIST, items, stat, 64)
@@ -77,6 +82,7 @@ enum proc_kind {
 	X(PROC_STATS,     8, MSG_UP,   PH_RUN,   FD_NONE, proc_stats)    \
 	X(PROC_STATS_END, 9, MSG_UP,   PH_RUN,   FD_NONE, none)          \
 	X(PROC_EVENT,    10, MSG_UP,   PH_RUN,   FD_NONE, event)         \
+	X(PROC_LOST,     12, MSG_UP,   PH_RUN,   FD_NONE, proc_lost)     \
 	PROC_MSGS_ATTACK(X)
 
 /* Only test builds can be told to misbehave. */
@@ -94,6 +100,7 @@ MSG_DECLARE(proc_start, MSG_PROC_START)
 MSG_DECLARE(proc_ready, MSG_PROC_READY)
 MSG_DECLARE(proc_loglevel, MSG_PROC_LOGLEVEL)
 MSG_DECLARE(proc_channel, MSG_PROC_CHANNEL)
+MSG_DECLARE(proc_lost, MSG_PROC_LOST)
 MSG_DECLARE(proc_stats, MSG_PROC_STATS)
 MSG_DECLARE(proc_attack, MSG_PROC_ATTACK)
 

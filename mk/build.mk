@@ -26,8 +26,12 @@ $(B)/warrend: $(WARREND_OBJS) $(B)/peerd/hello.o $(B)/common.a
 	$(LINK) $(WARREND_OBJS) $(B)/peerd/hello.o $(B)/common.a $(LDFLAGS) \
 	    $(LIBS)
 
-$(B)/warrenctl: $(WARRENCTL_OBJS) $(B)/common.a
-	$(LINK) $(WARRENCTL_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
+# How a block is named by its content is said once, in peerd/blocks.c; and how
+# warm it is, in peerd/temper.c.
+CTL_CORES = $(B)/peerd/blocks.o $(B)/peerd/temper.o
+
+$(B)/warrenctl: $(WARRENCTL_OBJS) $(CTL_CORES) $(B)/common.a
+	$(LINK) $(WARRENCTL_OBJS) $(CTL_CORES) $(B)/common.a $(LDFLAGS) $(LIBS)
 
 # The daemons' names are also folders of the build tree, hence "-bin".
 $(B)/stund-bin: $(STUND_OBJS) $(B)/common.a
@@ -43,7 +47,6 @@ $(B)/store-bin: $(STORE_OBJS) $(STORE_CORES) $(B)/common.a
 	$(LINK) $(STORE_OBJS) $(STORE_CORES) $(B)/common.a $(LDFLAGS) $(LIBS) \
 	    $(SQLITE_LIBS)
 
-# How a block is named by its content is said once, in peerd/blocks.c.
 $(B)/apid-bin: $(APID_OBJS) $(B)/peerd/blocks.o $(B)/common.a
 	$(LINK) $(APID_OBJS) $(B)/peerd/blocks.o $(B)/common.a $(LDFLAGS) \
 	    $(LIBS)

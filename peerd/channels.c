@@ -101,8 +101,10 @@ on_stund_ended(struct ipc *ch, enum ipc_end how, const char *why)
 {
 	if (how != IPC_EOF)
 		log_warn("channel to stund: %s", why);
-	if (stund == ch)
+	if (stund == ch) {
 		stund = NULL;
+		child_channel_lost(PROC_STUND, 0);
+	}
 	ipc_free(ch);
 }
 
@@ -187,8 +189,10 @@ on_apid_ended(struct ipc *ch, enum ipc_end how, const char *why)
 	if (how != IPC_EOF)
 		log_warn("channel to apid: %s", why);
 	for (i = 0; i < APIDS_MAX; i++)
-		if (apids[i].ch == ch)
+		if (apids[i].ch == ch) {
 			apids[i].ch = NULL;
+			child_channel_lost(PROC_APID, (unsigned)i);
+		}
 	ipc_free(ch);
 }
 

@@ -34,6 +34,18 @@ dbchan_message(const struct conn *c, const void *msg, size_t len)
 	return ipc_send(store, PS_MESSAGE, 0, &m) == 0;
 }
 
+/* It is remembered: a store that begins later must not wait for the next. */
+void
+dbchan_root(struct conn *c, const void *msg, size_t len)
+{
+	c->root_len = 0;
+	if (len <= sizeof(c->root)) {
+		memcpy(c->root, msg, len);
+		c->root_len = len;
+	}
+	(void)dbchan_message(c, msg, len);
+}
+
 static void
 send_root(struct conn *c)
 {
@@ -61,6 +73,15 @@ dbchan_link(struct conn *c, bool up)
 		(void)ipc_send(store, PS_PEER, 0, &p);
 	if (up) /* it need not wait for the next tick */
 		send_root(c);
+}
+
+void
+dbchan_clock(int64_t behind_ms, bool stop)
+{
+	struct msg_ps_clock c = { .behind_ms = behind_ms, .stop = stop };
+
+	if (store != NULL)
+		(void)ipc_send(store, PS_CLOCK, 0, &c);
 }
 
 static void
@@ -198,6 +219,7 @@ on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 		store = NULL;
 		root.tick = 0;
 		records_store_gone();
+		child_channel_lost(PROC_STORE, 0);
 	}
 	ipc_free(ch);
 }
@@ -234,9 +256,13 @@ dbchan_open(int fd)
 	if ((store = ipc_new(child_base(), fd, &conf)) == NULL)
 		return;
 	ipc_set_phase(store, PH_RUN);
+	clocks_tell();
 	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
-		if (c->state == CONN_UP)
+		if (c->state == CONN_UP) {
 			dbchan_link(c, true);
+			if (c->root_len > 0)
+				(void)dbchan_message(c, c->root, c->root_len);
+		}
 	/* What was published while it was away, or before. */
 	if ((len = own_record(&own)) > 0)
 		records_own(own, len);

@@ -16,6 +16,7 @@
 #include "common/compat/compat.h"
 #include "common/log.h"
 #include "common/mp.h"
+#include "common/write_all.h"
 #include "peerd/peerd.h"
 
 #define FILES    3
@@ -196,23 +197,6 @@ keep_is_idle(void)
 		if (files[i].saving)
 			return false;
 	return true;
-}
-
-static int
-write_all(int fd, const uint8_t *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
 }
 
 static int

@@ -237,6 +237,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	channels_tick(now);
 	keep_tick(now);
 	show_tick();
+	clocks_tick();
 	pings_tick(now);
 	child_timer_set(tick_timer, mono_add_ms(now, tick_ms()), now);
 }

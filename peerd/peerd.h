@@ -32,6 +32,7 @@
  *   pings.c     control: ping          flow.c      streams of links
  *   loops.c     loops of appd's        route.c     a link to any node
  *   circuit.c   links over relays      relaying.c  what we relay
+ *   clocks.c    is our clock wrong?
  *
  * The pure cores beside them have headers of their own.
  */
@@ -57,6 +58,7 @@
 #include "peerd/link.h"
 #include "peerd/score.h"
 #include "peerd/stream.h"
+#include "peerd/wire.h"
 
 #define HANDSHAKES_MAX 128         /* inbound ones under way at a time */
 #define QUEUED_MAX     (64u << 20) /* bytes waiting on all links together */
@@ -127,6 +129,8 @@ struct conn {
 	uint32_t rtt_us;
 	bool has_clock;
 	int64_t clock_off_ms; /* their wall clock less ours */
+	uint8_t root[WIRE_ROOT_MAX]; /* the last ROOT, as it came */
+	size_t root_len;             /* 0: none yet */
 	struct score score;
 	struct abook_source source;
 	struct bucket relay, intake;
@@ -334,7 +338,9 @@ void dbchan_open(int fd);
 bool dbchan_send_records(uint32_t id, const struct msg_ps_records *r);
 bool dbchan_message(const struct conn *c, const void *msg, size_t len);
 void dbchan_link(struct conn *c, bool up);
+void dbchan_root(struct conn *c, const void *msg, size_t len); /* a ROOT came */
 void dbchan_drained(struct conn *c); /* look whether it is */
+void dbchan_clock(int64_t behind_ms, bool stop);
 
 /* --- nodes.c --- */
 
@@ -494,6 +500,13 @@ void channels_gone(const uint8_t id[32]);
 void channels_link_up(struct conn *c);
 void channels_link_down(const struct conn *c);
 void channels_tick(struct mono now);
+
+/* --- clocks.c --- */
+
+/* How far our clock is behind most others'; true when that is worth a word. */
+bool clocks_skew(int64_t *ms);
+void clocks_tick(void);
+void clocks_tell(void); /* the store is new here */
 
 /* --- misdeed.c --- */
 

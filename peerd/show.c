@@ -11,39 +11,11 @@
 #include "peerd/peerd.h"
 
 #define ALONE_MS   30000 /* no link for so long is a problem */
-#define SKEW_MS    5000
-#define SKEW_PEERS 3
 #define ANSWER_MAX (4u << 20) /* bytes of an answer waiting */
 
 static struct wall alone_since; /* 0: not alone */
 
 /* --- status --- */
-
-static int
-by_value(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* How far our clock is behind most others', in ms. */
-static bool
-clock_skew(int64_t *ms)
-{
-	int64_t off[256];
-	const struct conn *c;
-	size_t n = 0;
-
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
-		if (c->state == CONN_UP && c->has_clock && n < 256)
-			off[n++] = c->clock_off_ms;
-	if (n < SKEW_PEERS)
-		return false;
-	qsort(off, n, sizeof(off[0]), by_value);
-	*ms = off[n / 2];
-	return *ms > SKEW_MS || *ms < -SKEW_MS;
-}
 
 static void
 problem(struct ipc *ch, uint32_t id, const char *code, uint64_t since,
@@ -67,7 +39,7 @@ problems(struct ipc *ch, uint32_t id)
 	    (targets_next(NULL) != NULL || peerd.known.n > 0))
 		problem(ch, id, "no-peers", (uint64_t)alone_since.ms,
 		    "no peer is linked; see: warrenctl show peers static");
-	if (clock_skew(&ms)) {
+	if (clocks_skew(&ms)) {
 		(void)snprintf(text, sizeof(text),
 		    "the clock is %.1f s %s those of most peers",
 		    (double)(ms < 0 ? -ms : ms) / 1000,

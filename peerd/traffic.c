@@ -15,6 +15,7 @@
 #include "peerd/flow.h"
 #include "peerd/peerd.h"
 
+#define WALL_MAX_MS   (INT64_C(1) << 48)
 #define WRITE_BATCH   (64u * 1024)
 #define QUEUE_FIRST   4096u
 #define CONTROL_QUEUE (128u * 1024) /* a peer that does not read */
@@ -324,6 +325,20 @@ on_ping(struct conn *c, const struct wire_msg *m)
 	send_control(c, &w);
 }
 
+/*
+ * Its clock, as it said half a round trip ago.  A link that is never silent is
+ * never pinged: then its roots say it, one a tick.
+ */
+static void
+note_clock(struct conn *c, int64_t wall_ms)
+{
+	/* Beyond that no clock stands, but a sum could overflow. */
+	if (wall_ms < 0 || wall_ms > WALL_MAX_MS)
+		return;
+	c->has_clock = true;
+	c->clock_off_ms = wall_ms + c->rtt_us / 2000 - wall_now().ms;
+}
+
 static void
 on_pong(struct conn *c, const struct wire_msg *m)
 {
@@ -344,8 +359,7 @@ on_pong(struct conn *c, const struct wire_msg *m)
 	c->rtt_us = c->rtt_us == 0
 	    ? (uint32_t)us
 	    : (uint32_t)(((int64_t)c->rtt_us * 7 + us) / 8);
-	c->has_clock = true;
-	c->clock_off_ms = m->wall_ms + us / 2000 - wall_now().ms;
+	note_clock(c, m->wall_ms);
 	gossip_link_rtt(c);
 	if (c->node != NULL)
 		c->node->rtt_us = c->rtt_us;
@@ -431,6 +445,9 @@ on_message(struct conn *c, const struct link_msg *lm)
 		on_recs(c, &m);
 		break;
 	case WIRE_ROOT:
+		note_clock(c, m.root.wall_ms);
+		dbchan_root(c, lm->p, lm->len);
+		break;
 	case WIRE_RANGE:
 	case WIRE_ITEMS:
 	case WIRE_WANT:

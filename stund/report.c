@@ -233,8 +233,10 @@ ended(struct ipc *ch, enum ipc_end how, const char *why)
 	if (how != IPC_EOF)
 		log_warn("%s: %s", ipc_name(ch), why);
 	for (i = 0; i < WORKERS_MAX; i++)
-		if (workers[i] == ch)
+		if (workers[i] == ch) {
 			workers[i] = NULL;
+			child_channel_lost(PROC_APID, (unsigned)i);
+		}
 	if (peerd == ch) {
 		peerd = NULL;
 		clients_forget_peers();

@@ -63,6 +63,7 @@ json_db(const struct msg_db_state *s)
 	jo_put(&o, "neighbours", jv_number(s->neighbours));
 	jo_put(&o, "neighboursEqual", jv_number(s->neighbours_equal));
 	jo_put(&o, "admitted", json_boolean(s->admitted));
+	jo_put(&o, "evidence", jv_number(s->evidence));
 	jo_put(&o, "problem", jv_text(s->problem));
 	return jo_end(&o);
 }
@@ -95,6 +96,11 @@ print_db(const struct msg_db_state *s)
 	(void)printf("bodies      %llu held, %llu bytes; %u being fetched\n",
 	    (unsigned long long)s->bodies, (unsigned long long)s->body_bytes,
 	    s->fetching);
+	if (s->evidence > 0)
+		(void)printf("evidence    %llu pairs of records by which "
+			     "authors contradict themselves; see: db "
+			     "evidence\n",
+		    (unsigned long long)s->evidence);
 	if (s->n_kinds == 0)
 		return;
 	(void)printf("\n%-16s %12s %20s\n", "KIND", "COUNT", "SUM");
@@ -235,6 +241,58 @@ act_show_health(int argc, char **argv)
 	else if (!cx.quiet)
 		print_health(&h);
 	return h.why == NULL ? 0 : EXIT_NO;
+}
+
+/* --- db evidence --- */
+
+static void
+show_evidence(const struct msg_ctl_evidence *e)
+{
+	char author[NODE_ID_HEX], key[NODE_ID_HEX], at[VIEW_TIME_STR], hlc[24];
+	struct jo o;
+
+	if (!cx.json) {
+		if (!cx.quiet)
+			(void)printf("%s  author %.16s  %s  seen %s\n",
+			    node_id_hex(e->key, key),
+			    node_id_hex(e->author, author),
+			    kind_name(e->key[0]), view_time_str(e->seen, at));
+		return;
+	}
+	(void)snprintf(hlc, sizeof(hlc), "%llu", (unsigned long long)e->hlc);
+	o = jo_new();
+	jo_put(&o, "key", jv_hex(e->key, 32));
+	jo_put(&o, "author", jv_hex(e->author, 32));
+	jo_put(&o, "hlc", json_string(hlc));
+	jo_put(&o, "seen", jv_time(e->seen));
+	jo_put(&o, "record", jv_hex(e->a.p, e->a.len));
+	jo_put(&o, "other", jv_hex(e->b.p, e->b.len));
+	(void)json_array_append_new(cx.data, jo_end(&o));
+}
+
+int
+act_db_evidence(int argc, char **argv)
+{
+	struct msg_ctl_list q = { .what = CTL_LIST_EVIDENCE };
+	const struct msg_ctl_evidence *e;
+	struct part *at;
+	bool more;
+
+	(void)argv;
+	if (argc != 0)
+		no_arguments();
+	cx.data = json_array();
+	do {
+		client_must(CTL_LIST, &q);
+		more = false;
+		for (at = NULL;
+		     (e = client_next(CTL_EVIDENCE, &at)) != NULL; more = true) {
+			show_evidence(e);
+			q.after = e->at;
+		}
+	} while (more);
+	client_reset();
+	return 0;
 }
 
 /* --- db check --- */

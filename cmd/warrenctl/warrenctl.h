@@ -142,8 +142,15 @@ int act_app_stop(int argc, char **argv);
 int act_app_restart(int argc, char **argv);
 int act_app_log(int argc, char **argv);
 int act_show_health(int argc, char **argv);
+int act_db_evidence(int argc, char **argv);
 int act_db_check(int argc, char **argv);
 int act_db_compact(int argc, char **argv);
+
+/* --- act_block.c --- */
+
+int act_show_blocks(int argc, char **argv);
+int act_block_put(int argc, char **argv);
+int act_block_get(int argc, char **argv);
 
 /* --- act_verify.c, act_backup.c --- */
 

@@ -21,26 +21,9 @@
 #include "common/compat/compat.h"
 #include "common/log.h"
 #include "common/tar.h"
+#include "common/write_all.h"
 
 #define FILE_MAX (16u << 20) /* none of ours is larger */
-
-static int
-write_all(int fd, const void *buf, size_t len)
-{
-	const uint8_t *p = buf;
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
 
 static int
 put_header(int fd, const char *name, uint64_t size)

@@ -92,6 +92,7 @@ static const struct route {
 	{ CTL_DB_GET,          true,  TO(PROC_STORE), NULL },
 	{ CTL_DB_LIST,         true,  TO(PROC_STORE), NULL },
 	{ CTL_DB_PROVE,        true,  TO(PROC_STORE), NULL },
+	{ CTL_LIST,            true,  TO(PROC_STORE), NULL },
 	{ CTL_BLOCK_PUT,       false, TO(PROC_STORE), NULL },
 	{ CTL_BLOCK_GET,       false, TO(PROC_STORE), NULL },
 	{ CTL_NETCHECK,        true,  TO(PROC_STUND), NULL },

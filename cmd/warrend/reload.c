@@ -20,10 +20,13 @@ apply(struct config *new)
 {
 	struct config *c = &warrend.conf;
 	bool loud = warrend.verbose > 0;
+	uint32_t cache = c->store.cache_bytes;
 
 	c->stun = new->stun;
 	c->peer = new->peer;
 	c->api = new->api;
+	c->store = new->store;
+	c->store.cache_bytes = cache; /* the file is open with that */
 	memcpy(c->peers, new->peers, sizeof(c->peers));
 	c->n_peers = new->n_peers;
 	c->appd = new->appd;

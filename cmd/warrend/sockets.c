@@ -22,6 +22,7 @@
 
 #define BACKLOG    1024
 #define UDP_RCVBUF (1 << 20)
+#define PAIR_TRIES 32 /* ports looked at for one free in UDP and TCP */
 
 struct held {
 	uint8_t service, proto;
@@ -122,19 +123,13 @@ no_ipv6(const struct naddr *addr, int err)
 	    (err == EAFNOSUPPORT || err == EADDRNOTAVAIL);
 }
 
-/* Returns the port really bound, 0 when skipped for want of IPv6. */
+/* Serve it from now on.  Returns the port really bound. */
 static uint16_t
-hold(const struct conf_listen *l, uint8_t service, uint8_t proto,
-    struct naddr addr, bool may_skip)
+keep(const struct conf_listen *l, uint8_t service, uint8_t proto, int fd)
 {
+	struct naddr addr;
 	struct held *h;
-	int fd = open_one(proto, &addr);
 
-	if (fd == -1) {
-		if (may_skip && no_ipv6(&addr, errno))
-			return 0;
-		cannot_listen(l, &addr);
-	}
 	if (n_held == sizeof(held) / sizeof(held[0]) ||
 	    sockets_bound_addr(fd, &addr) == -1)
 		fatalx(EX_CONFIG, "too many listeners");
@@ -150,12 +145,59 @@ hold(const struct conf_listen *l, uint8_t service, uint8_t proto,
 	return addr.port;
 }
 
+/* Returns the port really bound, 0 when skipped for want of IPv6. */
+static uint16_t
+hold(const struct conf_listen *l, struct naddr addr, bool may_skip)
+{
+	int fd = open_one(PROTO_TCP, &addr);
+
+	if (fd != -1)
+		return keep(l, l->service, PROTO_TCP, fd);
+	if (may_skip && no_ipv6(&addr, errno))
+		return 0;
+	cannot_listen(l, &addr);
+}
+
+/*
+ * STUN has UDP and TCP on one number.  Where the system chooses it, it looks
+ * at UDP alone, and TCP may have lent that number to anybody's connection:
+ * then another is asked for, while those refused stay open so that they are
+ * not offered again.  Returns as hold().
+ */
+static uint16_t
+hold_stun(const struct conf_listen *l, struct naddr addr, bool may_skip)
+{
+	int udp[PAIR_TRIES], tries = addr.port == 0 ? PAIR_TRIES : 1;
+	int i, n = 0, tcp = -1;
+	struct naddr both;
+
+	while (tcp == -1 && n < tries) {
+		both = addr;
+		if ((udp[n] = open_one(PROTO_UDP, &addr)) == -1) {
+			if (n == 0 && may_skip && no_ipv6(&addr, errno))
+				return 0;
+			break;
+		}
+		if (sockets_bound_addr(udp[n++], &both) == -1)
+			break;
+		if ((tcp = open_one(PROTO_TCP, &both)) == -1 &&
+		    errno != EADDRINUSE)
+			break;
+	}
+	if (tcp == -1)
+		cannot_listen(l, &both);
+	for (i = 0; i < n - 1; i++)
+		(void)close(udp[i]);
+	(void)keep(l, SVC_STUN_UDP, PROTO_UDP, udp[n - 1]);
+	return keep(l, SVC_STUN_TCP, PROTO_TCP, tcp);
+}
+
 /* All sockets of one line of the configuration; "*" means both families. */
 static void
 open_listen(const struct conf_listen *l)
 {
 	struct naddr addr = l->addr;
-	bool stun = l->service == SVC_STUN_UDP;
+	uint16_t port;
 	int turn;
 
 	for (turn = 0; turn < (l->both_families ? 2 : 1); turn++) {
@@ -163,19 +205,11 @@ open_listen(const struct conf_listen *l)
 			memset(addr.ip, 0, sizeof(addr.ip));
 			addr.fam = turn == 0 ? NADDR_V4 : NADDR_V6;
 		}
-		if (stun) {
-			uint16_t port =
-			    hold(l, SVC_STUN_UDP, PROTO_UDP, addr, turn == 1);
-			if (port == 0)
-				continue;
-			addr.port = port; /* TCP on the same number */
-			(void)hold(l, SVC_STUN_TCP, PROTO_TCP, addr, false);
-		} else {
-			uint16_t port =
-			    hold(l, l->service, PROTO_TCP, addr, turn == 1);
-			if (port != 0)
-				addr.port = port;
-		}
+		port = l->service == SVC_STUN_UDP
+		    ? hold_stun(l, addr, turn == 1)
+		    : hold(l, addr, turn == 1);
+		if (port != 0)
+			addr.port = port;
 	}
 }
 

@@ -320,6 +320,22 @@ connect_siblings(struct proc *p)
 	}
 }
 
+/* Two siblings live on without their channel: they get another. */
+static void
+on_lost(struct proc *p, const struct msg_proc_lost *l)
+{
+	struct proc *q = supervise_find((enum proc_kind)l->kind, l->index);
+	size_t i;
+
+	for (i = 0; i < sizeof(siblings) / sizeof(siblings[0]); i++)
+		if (q != NULL && q != p && is_up(p) &&
+		    p->kind == siblings[i][0] && q->kind == siblings[i][1]) {
+			log_info("%s and %s: a new channel", p->name, q->name);
+			pair_up(p, q);
+			return;
+		}
+}
+
 static bool
 all_up(void)
 {
@@ -384,6 +400,9 @@ on_other(struct ipc *ch, const struct ipc_msg *m)
 	case PROC_STATS:
 	case PROC_STATS_END:
 		stats_from_child(p, m);
+		break;
+	case PROC_LOST:
+		on_lost(p, m->body);
 		break;
 	case PROC_EVENT:
 		e = *(const struct msg_event *)m->body;

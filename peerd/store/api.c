@@ -14,6 +14,7 @@
 #include "peerd/store/bodies.h"
 #include "peerd/store/fetchers.h"
 #include "peerd/store/links.h"
+#include "peerd/store/memo.h"
 
 static struct ipc *apids[APIDS_MAX];
 
@@ -286,6 +287,24 @@ on_have(struct ipc *ch, const struct ipc_msg *m)
 		bodies_have(&a, m->body);
 }
 
+static void
+on_memo(struct ipc *ch, const struct ipc_msg *m)
+{
+	static struct memos memos;
+	const struct msg_db_memo *q = m->body;
+	const struct memo *e;
+	struct msg_db_memo out = { .words = { NULL, 0 } };
+	struct mono now = mono_now();
+
+	memos_put(&memos, q->key, q->words.p, q->words.len, now);
+	memcpy(out.key, q->key, 32);
+	if ((e = memos_get(&memos, q->key, now)) != NULL) {
+		out.words.p = e->words;
+		out.words.len = e->n;
+	}
+	(void)ipc_send(ch, DB_MEMO, m->id, &out);
+}
+
 static const struct ipc_handler handlers[] = {
 	{ DB_PUT, on_put },
 	{ DB_GET, on_get },
@@ -295,6 +314,7 @@ static const struct ipc_handler handlers[] = {
 	{ DB_BLOCK_PUT, on_block_put },
 	{ DB_BLOCK_GET, on_block_get },
 	{ DB_HAVE, on_have },
+	{ DB_MEMO, on_memo },
 	{ 0, NULL },
 };
 
@@ -309,8 +329,10 @@ on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 	bodies_forget(ch);
 	fetchers_forget(ch);
 	for (i = 0; i < APIDS_MAX; i++)
-		if (apids[i] == ch)
+		if (apids[i] == ch) {
 			apids[i] = NULL;
+			child_channel_lost(PROC_APID, (unsigned)i);
+		}
 	ipc_free(ch);
 }
 

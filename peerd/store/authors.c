@@ -32,10 +32,25 @@ authors_get(struct recstore *rs, const uint8_t pk[32], bool make,
 	return rc;
 }
 
+static struct sql_author *
+id_slot(struct recstore *rs, int64_t id)
+{
+	return &rs->by_id[(uint64_t)id % AUTHOR_CACHE];
+}
+
 enum sql_rc
 authors_by_id(struct recstore *rs, int64_t id, struct sql_author *a)
 {
-	return sql_author_by_id(rs->sql, id, a);
+	struct sql_author *slot = id_slot(rs, id);
+	enum sql_rc rc;
+
+	if (slot->id == id) {
+		*a = *slot;
+		return SQL_OK;
+	}
+	if ((rc = sql_author_by_id(rs->sql, id, a)) == SQL_OK)
+		*slot = *a;
+	return rc;
 }
 
 enum sql_rc
@@ -46,6 +61,7 @@ authors_admit(struct recstore *rs, int64_t id, bool admitted)
 	for (i = 0; i < AUTHOR_CACHE; i++)
 		if (rs->authors[i].id == id)
 			rs->authors[i].admitted = admitted;
+	id_slot(rs, id)->id = 0;
 	return sql_author_admit(rs->sql, id, admitted);
 }
 
@@ -57,6 +73,7 @@ authors_drop(struct recstore *rs, int64_t id)
 	for (i = 0; i < AUTHOR_CACHE; i++)
 		if (rs->authors[i].id == id)
 			memset(&rs->authors[i], 0, sizeof(rs->authors[i]));
+	id_slot(rs, id)->id = 0;
 	return sql_author_drop(rs->sql, id);
 }
 
@@ -134,6 +151,7 @@ void
 authors_forget(struct recstore *rs)
 {
 	memset(rs->authors, 0, sizeof(rs->authors));
+	memset(rs->by_id, 0, sizeof(rs->by_id));
 	memset(rs->counts, 0, sizeof(rs->counts));
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/write_all.h"
 #include "peerd/store/fetchers.h"
 #include "peerd/store/placing.h"
 
@@ -149,23 +150,6 @@ sync_dir(const char *path)
 	return good;
 }
 
-static bool
-write_all(int fd, const uint8_t *p, size_t n)
-{
-	ssize_t did;
-
-	while (n > 0) {
-		did = write(fd, p, n);
-		if (did == -1 && errno == EINTR)
-			continue;
-		if (did <= 0)
-			return false;
-		p += did;
-		n -= (size_t)did;
-	}
-	return true;
-}
-
 static enum sql_rc
 write_file(const uint8_t id[32], const void *body, uint32_t size)
 {
@@ -186,7 +170,7 @@ write_file(const uint8_t id[32], const void *body, uint32_t size)
 	    0600);
 	if (fd == -1)
 		return rc_of_errno();
-	if (!write_all(fd, body, size) || fsync(fd) == -1)
+	if (write_all(fd, body, size) == -1 || fsync(fd) == -1)
 		rc = rc_of_errno();
 	(void)close(fd);
 	if (rc == SQL_OK && (rename(tmp, path) == -1 || !sync_dir(dir)))

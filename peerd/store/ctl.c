@@ -39,7 +39,8 @@ ctl_show_db(struct ipc *ch, const struct ipc_msg *m)
 /* --- its part of the status --- */
 
 static struct {
-	uint64_t bad_since, differs_since, diverged_since; /* unix ms; 0: no */
+	/* unix ms; 0: no */
+	uint64_t bad_since, differs_since, diverged_since, stopped_since;
 	uint64_t start;
 	unsigned diverged; /* ticks in a row */
 } health;
@@ -102,6 +103,23 @@ disk_problem(struct ipc *ch, uint32_t id)
 	    &health.bad_since, text);
 }
 
+static void
+clock_problem(struct ipc *ch, uint32_t id)
+{
+	char text[160];
+	int64_t ms;
+
+	if (!own_is_stopped(&ms)) {
+		health.stopped_since = 0;
+		return;
+	}
+	(void)snprintf(text, sizeof(text),
+	    "the clock is %.1f s %s those of most nodes dialled; no records "
+	    "and claims of this node's until it is right",
+	    (double)(ms < 0 ? -ms : ms) / 1000, ms < 0 ? "ahead of" : "behind");
+	problem(ch, id, "clock-wrong", true, &health.stopped_since, text);
+}
+
 void
 ctl_status(struct ipc *ch, const struct ipc_msg *m)
 {
@@ -113,6 +131,7 @@ ctl_status(struct ipc *ch, const struct ipc_msg *m)
 	memcpy(store.state.problem, store.problem, sizeof(store.state.problem));
 	(void)ipc_send(ch, CTL_DB, m->id, &store.state);
 	disk_problem(ch, m->id);
+	clock_problem(ch, m->id);
 	if (store.differs)
 		problem(ch, m->id, "db-root-differs", true,
 		    &health.differs_since,

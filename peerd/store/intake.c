@@ -78,6 +78,18 @@ judge_age(struct intake *in)
 	return DB_NEW;
 }
 
+static enum sql_rc
+begin(struct recstore *rs)
+{
+	enum sql_rc rc = SQL_OK;
+
+	if (!sql_in_transaction(rs->sql))
+		rc = sql_begin(rs->sql);
+	if (rc == SQL_OK)
+		rs->dirty = true;
+	return rc;
+}
+
 static void
 look_up(struct intake *in)
 {
@@ -131,12 +143,75 @@ judge_version(struct intake *in, bool *hidden)
 	if (!in->has_newest)
 		return DB_NEW;
 	memcpy(v.rid, in->rid, 32);
-	if (v.hlc == in->newest.hlc && memcmp(v.rid, in->newest.rid, 32) != 0)
-		in->rs->n.equivocations++;
 	if (rec_wins(&v, &in->newest))
 		return DB_NEW;
 	*hidden = counts_for_a_tick(in);
 	return *hidden ? DB_NEW : DB_OLD;
+}
+
+/* --- evidence --- */
+
+static bool
+is_equivocation(const struct intake *in)
+{
+	return in->has_newest && in->rec.hlc == in->newest.hlc &&
+	    memcmp(in->rid, in->newest.rid, 32) != 0;
+}
+
+/* The one that is held, beside the one that came. */
+static enum sql_rc
+write_evidence(struct intake *in)
+{
+	static uint8_t held[REC_MAX];
+	struct recstore *rs = in->rs;
+	struct sql_evidence e = { .hlc = in->rec.hlc,
+		.seen = (uint64_t)in->now.ms,
+		.a = held,
+		.b = in->raw,
+		.b_len = in->len };
+	struct sql_rec r;
+	enum sql_rc rc;
+	struct wr w;
+
+	if ((rc = sql_rec_get(rs->sql, in->key, &r)) != SQL_OK)
+		return rc == SQL_NONE ? SQL_OK : rc;
+	wr_init(&w, held, sizeof(held));
+	rec_encode(&w, r.body, r.body_len, r.sig);
+	if (w.bad || memcmp(r.rid, in->newest.rid, 32) != 0)
+		return SQL_OK;
+	e.a_len = w.len;
+	memcpy(e.key, in->key, 32);
+	memcpy(e.author, in->rec.author, 32);
+	if ((rc = sql_evidence_put(rs->sql, &e)) != SQL_OK)
+		return rc;
+	return sql_evidence_prune(rs->sql, RECSTORE_EVIDENCE);
+}
+
+/*
+ * An author contradicts itself.  The rule of rec_wins() still decides; both
+ * records are kept, for each is signed.  Only of authors who are admitted,
+ * and a few of each: who makes keys for nothing shall not fill the table.
+ */
+static enum sql_rc
+keep_evidence(struct intake *in)
+{
+	struct recstore *rs = in->rs;
+	struct sql_author a;
+	uint64_t n = 0;
+	enum sql_rc rc;
+
+	rs->n.equivocations++;
+	rc = authors_get(rs, in->rec.author, false, &a);
+	if (rc != SQL_OK || !a.admitted)
+		return rc == SQL_NONE ? SQL_OK : rc;
+	if ((rc = sql_evidence_has(rs->sql, in->key, in->rec.hlc)) != SQL_NONE)
+		return rc;
+	rc = sql_evidence_count(rs->sql, in->rec.author, &n);
+	if (rc != SQL_OK || n >= RECSTORE_EVIDENCE_EACH)
+		return rc;
+	if ((rc = begin(rs)) != SQL_OK)
+		return rc;
+	return write_evidence(in);
 }
 
 static uint8_t
@@ -168,18 +243,6 @@ judge_author(struct intake *in)
 	if (authors_count(rs, in->author.id, in->rec.kind, &n) != SQL_OK)
 		return DB_DISK;
 	return n >= k->quota ? DB_OVER_QUOTA : DB_NEW;
-}
-
-static enum sql_rc
-begin(struct recstore *rs)
-{
-	enum sql_rc rc = SQL_OK;
-
-	if (!sql_in_transaction(rs->sql))
-		rc = sql_begin(rs->sql);
-	if (rc == SQL_OK)
-		rs->dirty = true;
-	return rc;
 }
 
 /* --- writing --- */
@@ -321,6 +384,7 @@ write_down(struct intake *in, bool hidden, uint64_t *seq)
 	if (rc == SQL_OK && remember(in, older || hidden)) {
 		rs->seq = *seq;
 		rs->log_since_prune++;
+		rs->n_new++;
 		return DB_NEW;
 	}
 	return DB_DISK;
@@ -347,13 +411,18 @@ take(struct intake *in, const uint8_t *if_rid, uint64_t *seq)
 	    (verdict = judge_age(in)) != DB_NEW)
 		return verdict;
 	in->tick = tick_of(rs, in->rec.hlc);
-	if ((verdict = judge_version(in, &hidden)) != DB_NEW)
+	verdict = judge_version(in, &hidden);
+	if (verdict != DB_NEW && !is_equivocation(in))
 		return verdict;
-	if (if_rid != NULL && !if_holds(in, if_rid))
+	if (verdict == DB_NEW && if_rid != NULL && !if_holds(in, if_rid))
 		return DB_CONFLICT;
 	if (in->from == RECSTORE_LOCAL &&
 	    !rec_verify(&in->rec, rs->ch->netid, in->rid))
 		return DB_BAD_SIG;
+	if (is_equivocation(in) && keep_evidence(in) != SQL_OK)
+		return DB_DISK;
+	if (verdict != DB_NEW)
+		return verdict;
 	if (!recstore_has_room(rs, 1))
 		return DB_BUSY;
 	if (begin(rs) != SQL_OK)

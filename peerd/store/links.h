@@ -51,13 +51,15 @@ void sync_peer_gone(const struct link_peer *p);
 /* Its root differs, on the first comparison or on two ticks. */
 void sync_wanted(struct link_peer *p, bool at_once);
 void sync_message(struct link_peer *p, const void *msg, size_t len);
-/* Records that a link brought are stored; look whether a session waits. */
-void sync_arrived(uint32_t link, const struct msg_db_raw *records, size_t n);
+/* A link brought records: its session is alive. */
+void sync_arrived(uint32_t link);
 void sync_go_on(struct link_peer *p); /* the window has room again */
 void sync_key_arrived(const uint8_t key[32], uint64_t hlc);
 
 /* --- since.c --- */
 
+void since_start(void); /* cursors of earlier lives */
+void since_tick(void);  /* keep those that moved */
 void since_asked(struct link_peer *p, const struct wire_msg *m);
 void since_root(struct link_peer *p, bool equal);
 void since_peer_gone(const struct link_peer *p);

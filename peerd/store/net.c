@@ -25,7 +25,7 @@ on_records(struct ipc *ch, const struct ipc_msg *m)
 
 	if (r->origin == PS_SYNC) {
 		store.n.sync_records_in += r->n_records;
-		sync_arrived(r->link, r->records, r->n_records);
+		sync_arrived(r->link);
 		bootstrap_heard(r->link);
 	}
 	writes_take(WRITE_NET, ch, m->id, r->records, r->n_records, NULL);
@@ -56,6 +56,13 @@ on_left(struct ipc *ch, const struct ipc_msg *m)
 }
 
 static void
+on_clock(struct ipc *ch, const struct ipc_msg *m)
+{
+	(void)ch;
+	own_clock(m->body);
+}
+
+static void
 on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 {
 	if (how != IPC_EOF)
@@ -73,6 +80,7 @@ static const struct ipc_handler handlers[] = {
 	{ PS_PEER, on_peer },
 	{ PS_MESSAGE, on_message },
 	{ PS_DRAINED, on_left },
+	{ PS_CLOCK, on_clock },
 	{ 0, NULL },
 };
 

@@ -3,6 +3,9 @@
  * What this node says of itself in the database: that it wants to write
  * (its admission, in an open network), and which blocks it holds and how warm
  * they are.  And its claims.  warrend signs each; nothing is stored before.
+ * While our clock is wrong by more than half a minute, as those of nodes we
+ * dialled tell, none of it is said: the stamps would be wrong, too.  Records
+ * of others pass as ever.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -34,6 +37,7 @@ static struct event *stamp_timer;
 static uint64_t next_nonce;
 static bool has_nonce, stamping;
 static uint8_t nonce[ADMIT_NONCE_LEN];
+static struct msg_ps_clock clock_said;
 
 static struct ask *
 ask_by_id(uint32_t id)
@@ -69,7 +73,8 @@ ask_claim(void)
 	struct msg_store_sign_claim q;
 	struct ask *a;
 
-	if (r == NULL || r->has_claim || (a = ask_new()) == NULL)
+	if (clock_said.stop || r == NULL || r->has_claim ||
+	    (a = ask_new()) == NULL)
 		return;
 	a->is_claim = true;
 	claim_set(&a->claim, store.charter.netid, r->tick, &r->top);
@@ -103,7 +108,7 @@ bool
 own_say(uint8_t kind, const uint8_t *subject, size_t subject_len,
     bool tombstone, int32_t w, const void *payload, size_t payload_len)
 {
-	struct ask *a = store.rs == NULL ? NULL : ask_new();
+	struct ask *a = store.rs == NULL || clock_said.stop ? NULL : ask_new();
 	struct msg_store_sign_rec q = { .kind = kind,
 		.tombstone = tombstone,
 		.w = w };
@@ -243,11 +248,38 @@ seek_admission(void)
 {
 	struct mono now = mono_now();
 
-	if (store.charter.admission != CHARTER_OPEN || stamping ||
-	    has_own_admission())
+	if (clock_said.stop || store.charter.admission != CHARTER_OPEN ||
+	    stamping || has_own_admission())
 		return;
 	stamping = true;
 	child_timer_set(stamp_timer, now, now);
+}
+
+void
+own_clock(const struct msg_ps_clock *c)
+{
+	bool was = clock_said.stop;
+	double s = (double)c->behind_ms / 1000;
+
+	clock_said = *c;
+	if (c->stop == was)
+		return;
+	if (c->stop)
+		log_warn("the clock is %.1f s %s those of most nodes dialled: "
+			 "own records and claims wait until it is right",
+		    s < 0 ? -s : s, s < 0 ? "ahead of" : "behind");
+	else
+		log_info("the clock is right again: own records and claims "
+			 "go on");
+	child_event("db", "%s",
+	    c->stop ? "stopped by a wrong clock" : "the clock is right again");
+}
+
+bool
+own_is_stopped(int64_t *behind_ms)
+{
+	*behind_ms = clock_said.behind_ms;
+	return clock_said.stop;
 }
 
 void

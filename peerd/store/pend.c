@@ -179,6 +179,33 @@ pends_remove_at(struct pends *p, const uint8_t key[32], uint64_t tick)
 	remove_range(p, key, tick, tick);
 }
 
+void
+pends_trim(struct pends *p)
+{
+	struct pends small;
+	struct pend *e;
+	uint32_t i, next;
+
+	if (p->cap <= FIRST || p->n > p->cap / 8)
+		return;
+	pends_init(&small, p->max, p->seed);
+	for (i = 0; i < p->cap; i++) {
+		if (!p->all[i].used)
+			continue;
+		e = pends_add(&small, p->all[i].key, p->all[i].tick);
+		if (e == NULL) { /* no memory: all stays as it is */
+			pends_fini(&small);
+			return;
+		}
+		next = e->next;
+		*e = p->all[i];
+		e->next = next;
+		small.held += e->held;
+	}
+	pends_fini(p);
+	*p = small;
+}
+
 size_t
 pends_bytes(const struct pends *p)
 {

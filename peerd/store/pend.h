@@ -57,6 +57,9 @@ void pends_remove(struct pends *p, const uint8_t key[32], uint64_t upto);
 /* And the one for exactly that tick. */
 void pends_remove_at(struct pends *p, const uint8_t key[32], uint64_t tick);
 
+/* Give back what a busier time needed.  Pointers into the table end with it. */
+void pends_trim(struct pends *p);
+
 size_t pends_bytes(const struct pends *p);
 
 #endif

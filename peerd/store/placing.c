@@ -40,7 +40,8 @@ struct lacking {
 	struct mono due; /* when we fetch it */
 };
 
-static struct lacking *lacking; /* open addressing by the ids' first bytes */
+static struct lacking *lacking; /* open addressing */
+static uint8_t slot_key[crypto_shorthash_KEYBYTES];
 static size_t n_lacking, n_below;
 static uint64_t not_watched, no_room;
 
@@ -58,10 +59,14 @@ static struct event *timer;
 
 /* --- the table --- */
 
+/* Anybody may announce ids of his choice: where they fall is our secret. */
 static size_t
 slot_of(const uint8_t id[32])
 {
-	return (size_t)(get_u32(id) % SLOTS);
+	uint8_t h[crypto_shorthash_BYTES];
+
+	(void)crypto_shorthash(h, id, 32, slot_key);
+	return (size_t)(get_u32(h) % SLOTS);
 }
 
 static struct lacking *
@@ -458,6 +463,7 @@ placing_start(void)
 	if ((lacking = calloc(SLOTS, sizeof(*lacking))) == NULL ||
 	    (changed = calloc(CHANGED_MAX, sizeof(*changed))) == NULL)
 		fatalx(EX_OSERR, "no memory for placing");
+	randombytes_buf(slot_key, sizeof(slot_key));
 	log_seq = recstore_seq(store.rs);
 	timer = child_timer(on_timer, NULL);
 	walk.next = mono_add_ms(mono_now(), placing_scaled(PLACING_TICK_MS));

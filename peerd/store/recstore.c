@@ -382,6 +382,7 @@ recstore_open(struct recstore **out, const struct recstore_conf *conf,
 		return SQL_IO;
 	}
 	rs->ch = conf->charter;
+	rs->hurry_at = conf->hurry_at == 0 ? RECSTORE_HURRY : conf->hurry_at;
 	randombytes_buf(&seed, sizeof(seed));
 	pends_init(&rs->pends,
 	    conf->pending_max == 0 ? RECSTORE_PENDING : conf->pending_max,
@@ -510,6 +511,8 @@ recstore_commit(struct recstore *rs)
 		rs->n.commits++;
 		rs->n_undo = 0;
 		rs->seq_committed = rs->seq;
+		if (rs->n_new >= rs->hurry_at)
+			sql_hurry(rs->sql, true);
 		return SQL_OK;
 	}
 	rs->n.failed_commits++;

@@ -32,12 +32,22 @@
 #define RECSTORE_DEFERRED   4096   /* records of the future, in memory */
 #define RECSTORE_LOG        200000 /* entries of the change log kept */
 
+/* New records within a tick that make the disk's work one of bulk; a tenth of
+ * it ends that again. */
+#define RECSTORE_HURRY 20000
+
+/* Pairs of records by which authors contradict themselves, kept as evidence:
+ * of each author, and in all, where the latest stay. */
+#define RECSTORE_EVIDENCE_EACH 4
+#define RECSTORE_EVIDENCE      2048
+
 struct recstore;
 
 struct recstore_conf {
 	const struct charter *charter; /* lent for its life */
 	struct sql_conf sql;
 	uint32_t pending_max; /* 0: RECSTORE_PENDING */
+	uint32_t hurry_at;    /* 0: RECSTORE_HURRY */
 };
 
 /* Where a record comes from decides what is looked at again. */

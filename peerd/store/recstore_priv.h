@@ -52,9 +52,11 @@ struct recstore {
 	struct recstore_root roots[RECSTORE_ROOTS]; /* by tick modulo */
 	struct deferred *deferred;
 	size_t n_deferred;
-	struct sql_author authors[AUTHOR_CACHE]; /* id 0: free */
+	struct sql_author authors[AUTHOR_CACHE]; /* by key; id 0: free */
+	struct sql_author by_id[AUTHOR_CACHE];   /* by number, likewise */
 	struct author_count counts[COUNT_CACHE];
 	uint32_t log_since_prune;
+	uint32_t hurry_at, n_new; /* new records since the last tick */
 	struct recstore_counts n;
 };
 

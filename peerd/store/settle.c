@@ -24,6 +24,7 @@
 struct change {
 	struct mtree_change c;
 	uint32_t order;
+	bool gone; /* from the disk, too: no later version is left */
 };
 
 struct settle {
@@ -35,6 +36,9 @@ struct settle {
 	/* Subjects of grants that came, changed or went. */
 	uint8_t (*subjects)[32];
 	size_t n_subjects, cap_subjects;
+	/* Authors whose admission begins with this tick. */
+	int64_t *welcome;
+	size_t n_welcome, cap_welcome;
 	/* (author, kind) that got new keys. */
 	struct author_count *grown;
 	size_t n_grown, cap_grown;
@@ -147,13 +151,15 @@ static void
 drop_key(struct settle *s, const uint8_t key[32])
 {
 	struct recstore *rs = s->rs;
+	struct change *c;
 	struct sql_rec r;
 
 	if (row_of(s, key, &r))
 		authors_counted(rs, r.author, r.kind, -1);
 	if (s->rc == SQL_OK && check(s, sql_rec_delete(rs->sql, key)) &&
-	    check(s, sql_older_delete(rs->sql, key, INT64_MAX)))
-		(void)add_change(s, key, true);
+	    check(s, sql_older_delete(rs->sql, key, INT64_MAX)) &&
+	    (c = add_change(s, key, true)) != NULL)
+		c->gone = true;
 }
 
 /* No tick stands on the older versions of this key any more. */
@@ -240,7 +246,7 @@ take_grants(struct settle *s)
 
 	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
 		e = &rs->pends.all[i];
-		if (!is_counted(s, e) || e->key[0] != REC_MEMBER)
+		if (e->key[0] != REC_MEMBER || !is_counted(s, e))
 			continue;
 		if (is_over(s, e)) {
 			(void)forget_older(s, e->key);
@@ -344,6 +350,15 @@ drop_author(struct settle *s, int64_t id)
 }
 
 static void
+note_welcome(struct settle *s, int64_t id)
+{
+	s->welcome = room(s, s->welcome, s->n_welcome, &s->cap_welcome,
+	    sizeof(*s->welcome));
+	if (s->rc == SQL_OK)
+		s->welcome[s->n_welcome++] = id;
+}
+
+static void
 judge_subjects(struct settle *s)
 {
 	struct sql_author a;
@@ -360,7 +375,9 @@ judge_subjects(struct settle *s)
 			continue;
 		if (!check(s, authors_admit(s->rs, a.id, now)))
 			return;
-		if (!now)
+		if (now)
+			note_welcome(s, a.id);
+		else
 			drop_author(s, a.id);
 	}
 }
@@ -370,12 +387,6 @@ judge_subjects(struct settle *s)
 static void
 note_grown(struct settle *s, int64_t id, uint8_t kind)
 {
-	size_t i;
-
-	/* Writers come in runs: looking back a little finds most. */
-	for (i = s->n_grown; i > 0 && i + 8 > s->n_grown; i--)
-		if (s->grown[i - 1].id == id && s->grown[i - 1].kind == kind)
-			return;
 	s->grown =
 	    room(s, s->grown, s->n_grown, &s->cap_grown, sizeof(*s->grown));
 	if (s->rc != SQL_OK)
@@ -412,7 +423,7 @@ take_written(struct settle *s)
 
 	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
 		e = &rs->pends.all[i];
-		if (!is_counted(s, e) || e->key[0] == REC_MEMBER)
+		if (e->key[0] == REC_MEMBER || !is_counted(s, e))
 			continue;
 		if (is_over(s, e)) {
 			(void)forget_older(s, e->key);
@@ -468,6 +479,28 @@ evict(struct settle *s, const struct author_count *g)
 		for (i = 0; i < n && s->rc == SQL_OK; i++)
 			evict_key(s, keys[i]);
 	} while (n == BATCH && s->rc == SQL_OK);
+}
+
+static int
+by_author(const void *pa, const void *pb)
+{
+	const struct author_count *a = pa, *b = pb;
+
+	return a->id != b->id ? (a->id < b->id ? -1 : 1)
+			      : (int)a->kind - (int)b->kind;
+}
+
+/* Each author and kind once, however much of it came. */
+static void
+evict_all(struct settle *s)
+{
+	size_t i;
+
+	if (s->n_grown > 0)
+		qsort(s->grown, s->n_grown, sizeof(*s->grown), by_author);
+	for (i = 0; i < s->n_grown && s->rc == SQL_OK; i++)
+		if (i == 0 || by_author(&s->grown[i - 1], &s->grown[i]) != 0)
+			evict(s, &s->grown[i]);
 }
 
 /* --- the tree --- */
@@ -556,10 +589,10 @@ clear_older(struct settle *s)
 
 	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
 		e = &rs->pends.all[i];
-		if (!is_counted(s, e))
+		if (!e->used || e->tick > s->tick)
 			continue;
 		newest = pends_newest(&rs->pends, e->key);
-		if (newest == e && !e->older)
+		if ((newest == e && !e->older) || !is_counted(s, e))
 			continue;
 		(void)check(s,
 		    sql_older_delete(rs->sql, e->key,
@@ -569,6 +602,21 @@ clear_older(struct settle *s)
 
 /* --- after the commit --- */
 
+static bool
+is_welcome(const struct settle *s, int64_t author)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_welcome; i++)
+		if (s->welcome[i] == author)
+			return true;
+	return false;
+}
+
+/*
+ * What is pending still, and for whom.  Nothing is read from the disk here:
+ * it could refuse, and what was committed is not to be decided anew.
+ */
 static void
 forget_settled(struct settle *s)
 {
@@ -584,17 +632,13 @@ forget_settled(struct settle *s)
 		}
 	/* What was dropped altogether has no later version either. */
 	for (i = 0; i < s->n; i++)
-		if (s->ch[i].c.del &&
-		    sql_rec_get(rs->sql, s->ch[i].c.e.key,
-			&(struct sql_rec){ 0 }) == SQL_NONE)
+		if (s->ch[i].gone)
 			pends_remove(&rs->pends, s->ch[i].c.e.key, UINT64_MAX);
 	/* A grant made those welcome who had come before it. */
-	for (i = 0; i < rs->pends.cap && s->n_subjects > 0; i++) {
+	for (i = 0; i < rs->pends.cap && s->n_welcome > 0; i++) {
 		struct pend *e = &rs->pends.all[i];
-		struct sql_author a;
 
-		if (e->used && e->held &&
-		    authors_by_id(rs, e->author, &a) == SQL_OK && a.admitted) {
+		if (e->used && e->held && is_welcome(s, e->author)) {
 			e->held = false;
 			rs->pends.held--;
 		}
@@ -615,14 +659,11 @@ count(struct settle *s)
 static void
 run(struct settle *s)
 {
-	size_t i;
-
 	expire(s);
 	take_grants(s);
 	judge_subjects(s);
 	take_written(s);
-	for (i = 0; i < s->n_grown && s->rc == SQL_OK; i++)
-		evict(s, &s->grown[i]);
+	evict_all(s);
 	clear_older(s);
 	if (s->rc == SQL_OK)
 		write_tick(s);
@@ -650,9 +691,13 @@ follow(struct settle *s, const struct mtree_change *ch, size_t n)
 	turn_tree(s, ch, n);
 	rs->tick = s->tick;
 	forget_settled(s);
+	pends_trim(&rs->pends);
 	note_root(rs, &c);
 	write_root(rs, &c);
 	count(s);
+	if (rs->n_new < rs->hurry_at / 10)
+		sql_hurry(rs->sql, false);
+	rs->n_new = 0;
 }
 
 enum sql_rc
@@ -681,6 +726,7 @@ recstore_settle(struct recstore *rs, struct wall now)
 	free(ch);
 	free(s.ch);
 	free(s.subjects);
+	free(s.welcome);
 	free(s.grown);
 	return s.rc;
 }

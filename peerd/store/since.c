@@ -4,7 +4,8 @@
  * logged up to the tick before is here as well; should the link be lost, we
  * ask for what it logged since then, instead of comparing trees.  A cursor
  * names the database it belongs to, for a log that was begun anew counts
- * from one again.
+ * from one again.  Cursors outlive the process: they are written with the
+ * tick, after what they stand for.
  */
 #include <string.h>
 
@@ -20,6 +21,7 @@
 static struct cursor {
 	uint8_t id[32], dbid[16];
 	uint64_t seq; /* 0: free */
+	bool dirty;   /* not on disk as it is here */
 } cursors[CURSORS_MAX];
 static size_t next_cursor;
 
@@ -41,6 +43,18 @@ cursor_of(const uint8_t id[32])
 	return NULL;
 }
 
+/* A place for one more; whose it was is forgotten, on disk as well. */
+static struct cursor *
+new_cursor(void)
+{
+	struct cursor *c = &cursors[next_cursor++ % CURSORS_MAX];
+
+	if (c->seq != 0)
+		(void)sql_cursor_delete(recstore_sql(store.rs), c->id);
+	memset(c, 0, sizeof(*c));
+	return c;
+}
+
 static void
 move(const struct link_peer *p)
 {
@@ -49,11 +63,71 @@ move(const struct link_peer *p)
 	if (p->before.seq == 0)
 		return;
 	if (c == NULL)
-		c = &cursors[next_cursor++ % CURSORS_MAX];
+		c = new_cursor();
+	else if (c->seq == p->before.seq &&
+	    memcmp(c->dbid, p->root.dbid, 16) == 0)
+		return;
 	memcpy(c->id, p->id, 32);
 	memcpy(c->dbid, p->root.dbid, 16);
 	c->seq = p->before.seq;
+	c->dirty = true;
 }
+
+/* --- on disk --- */
+
+/* All that moved, in one transaction; what fails is tried with the next tick,
+ * and a cursor that lags costs a few records sent twice. */
+void
+since_tick(void)
+{
+	struct sql *db = recstore_sql(store.rs);
+	enum sql_rc rc = SQL_OK;
+	struct sql_cursor row;
+	size_t i, n = 0;
+
+	for (i = 0; i < CURSORS_MAX; i++)
+		n += cursors[i].dirty;
+	if (n == 0)
+		return;
+	writes_commit(); /* a transaction of its own */
+	if (sql_begin(db) != SQL_OK)
+		return;
+	for (i = 0; i < CURSORS_MAX && rc == SQL_OK; i++) {
+		if (!cursors[i].dirty)
+			continue;
+		memcpy(row.id, cursors[i].id, 32);
+		memcpy(row.dbid, cursors[i].dbid, 16);
+		row.seq = cursors[i].seq;
+		rc = sql_cursor_put(db, &row);
+	}
+	if (rc == SQL_OK)
+		rc = sql_commit(db);
+	if (rc != SQL_OK) {
+		sql_rollback(db);
+		return;
+	}
+	for (i = 0; i < CURSORS_MAX; i++)
+		cursors[i].dirty = false;
+}
+
+void
+since_start(void)
+{
+	static struct sql_cursor rows[CURSORS_MAX];
+	size_t i, n;
+
+	if (sql_cursor_all(recstore_sql(store.rs), rows, CURSORS_MAX, &n) !=
+	    SQL_OK)
+		return; /* the tree will do */
+	for (i = 0; i < n; i++) {
+		memcpy(cursors[i].id, rows[i].id, 32);
+		memcpy(cursors[i].dbid, rows[i].dbid, 16);
+		cursors[i].seq = rows[i].seq;
+	}
+	next_cursor = n;
+}
+
+/* --- asking and telling --- */
 
 /* On the first root of a link: does its log go on where we stood? */
 static void
@@ -68,8 +142,8 @@ ask(struct link_peer *p)
 		return;
 	wr_init(&w, buf, sizeof(buf));
 	wire_put_since(&w, 0, c->dbid, c->seq);
-	if (!w.bad)
-		(void)links_send(p, buf, w.len);
+	if (!w.bad && links_send(p, buf, w.len))
+		store.n.sync_cursors_asked++;
 }
 
 void

@@ -9,6 +9,8 @@
  *   author   public keys by number, and whether they are admitted
  *   log      what was applied, in order, for those who catch up by cursor
  *   body     block bodies held, and how often they were read
+ *   evidence pairs of records by which an author contradicts itself
+ *   cursor   how far each peer's log is known
  *   meta     the last settled tick and other single values
  *
  * Every failure of the disk ends in one of sql_rc; after any but SQL_OK and
@@ -21,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQL_SCHEMA 1 /* PRAGMA user_version */
+#define SQL_SCHEMA 2 /* PRAGMA user_version */
 
 struct sql;
 
@@ -75,10 +77,33 @@ struct sql_body {
 	uint64_t hour, day, week, month; /* reads: temper_pack() */
 };
 
+/* Two records of one key and stamp, each signed. */
+struct sql_evidence {
+	uint64_t id; /* read: in the order they were noted */
+	uint8_t key[32], author[32];
+	uint64_t hlc, seen; /* unix ms */
+	const uint8_t *a, *b; /* read: borrowed until the next call */
+	size_t a_len, b_len;
+};
+
+/* All that this peer logged up to seq is here as well. */
+struct sql_cursor {
+	uint8_t id[32], dbid[16];
+	uint64_t seq;
+};
+
 /* Open or make the file.  On failure *db is NULL and why says so. */
 enum sql_rc sql_open(struct sql **db, const struct sql_conf *conf, char *why,
     size_t cap);
 void sql_close(struct sql *db);
+
+/*
+ * Many rows are coming, in an order that is not that of their keys: a larger
+ * cache and a longer log until told otherwise, so that a page is written once
+ * for many rows.  The memory is given back at the end.  Not inside a
+ * transaction; what fails changes speed alone.
+ */
+void sql_hurry(struct sql *db, bool hurry);
 
 /* For logs, of the last failure. */
 const char *sql_error(const struct sql *db);
@@ -160,6 +185,28 @@ enum sql_rc sql_body_delete(struct sql *db, const uint8_t id[32]);
 enum sql_rc sql_body_list(struct sql *db, const uint8_t *after,
     struct sql_body *out, size_t max, size_t *n);
 enum sql_rc sql_body_totals(struct sql *db, uint64_t *n, uint64_t *bytes);
+
+/* --- evidence --- */
+
+/* SQL_OK when there is some of this key and stamp. */
+enum sql_rc sql_evidence_has(struct sql *db, const uint8_t key[32],
+    uint64_t hlc);
+enum sql_rc sql_evidence_put(struct sql *db, const struct sql_evidence *e);
+/* How much there is of an author; with NULL, of all. */
+enum sql_rc sql_evidence_count(struct sql *db, const uint8_t *author,
+    uint64_t *n);
+/* Forget all but the keep latest. */
+enum sql_rc sql_evidence_prune(struct sql *db, uint64_t keep);
+/* The first behind this id; 0: of all. */
+enum sql_rc sql_evidence_next(struct sql *db, uint64_t after,
+    struct sql_evidence *e);
+
+/* --- cursor --- */
+
+enum sql_rc sql_cursor_put(struct sql *db, const struct sql_cursor *c);
+enum sql_rc sql_cursor_delete(struct sql *db, const uint8_t id[32]);
+enum sql_rc sql_cursor_all(struct sql *db, struct sql_cursor *out, size_t max,
+    size_t *n);
 
 /* --- meta --- */
 

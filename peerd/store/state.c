@@ -108,6 +108,9 @@ state_refresh(void)
 	s->seq = recstore_seq(store.rs);
 	s->bytes = sql_bytes(recstore_sql(store.rs));
 	s->admitted = own_is_admitted();
+	if (sql_evidence_count(recstore_sql(store.rs), NULL, &s->evidence) !=
+	    SQL_OK)
+		s->evidence = 0;
 	count_kinds(s);
 	count_regions(s);
 	bodies_state(s);

@@ -147,6 +147,7 @@ settled(enum sql_rc rc)
 		return;
 	net_hold(!recstore_has_room(store.rs, DB_BATCH_MAX));
 	links_tick();
+	since_tick();
 	state_refresh();
 	ctl_tick();
 	own_tick();
@@ -245,6 +246,7 @@ ready(void)
 	if (store.rs == NULL)
 		return;
 	own_start();
+	since_start();
 	sync_start();
 	bootstrap_start();
 	fetchers_start();
@@ -352,6 +354,7 @@ static const struct ipc_handler handlers[] = {
 	{ CTL_DB_GET,     ctl_db_get },
 	{ CTL_DB_LIST,    ctl_db_list },
 	{ CTL_DB_PROVE,   ctl_db_prove },
+	{ CTL_LIST,       ctl_list },
 	{ CTL_BLOCK_PUT,  ctl_block_put },
 	{ CTL_BLOCK_GET,  ctl_block_get },
 	{ 0,              NULL },

@@ -17,6 +17,7 @@
  *   writes.c  group commit: who waits for it     net.c       the way to peerd
  *   api.c     requests of apid                   own.c       records we author
  *   ctl.c     control requests                   state.c     what it looks like
+ *   ctl_list.c   lists for it
  *   links.h   peers, sync                        bodies.h    block bodies
  *   placing.h which bodies are held here         fetchers.h  their way here
  *   backup.c  the database into an archive
@@ -48,6 +49,7 @@
 	X(sync_messages_out)                                                   \
 	X(sync_messages_refused)                                               \
 	X(sync_sessions)                                                       \
+	X(sync_cursors_asked)                                                  \
 	X(sync_records_in)                                                     \
 	X(sync_records_out)                                                    \
 	X(blocks_read)                                                         \
@@ -117,11 +119,15 @@ void api_state(void); /* tell all */
 
 /* --- own.c --- */
 
+/* While the clock is far off, nothing is said in this node's name. */
+void own_clock(const struct msg_ps_clock *c);
+bool own_is_stopped(int64_t *behind_ms);
 void own_start(void);
 void own_tick(void);
 void own_signed(struct ipc *ch, const struct ipc_msg *m);
 void own_failed(struct ipc *ch, const struct ipc_msg *m);
-/* Say something in this node's name: signed, stored, gossiped. */
+/* Say something in this node's name: signed, stored, gossiped.  False when it
+ * cannot be now; the next tick finds what is to be said still. */
 bool own_say(uint8_t kind, const uint8_t *subject, size_t subject_len,
     bool tombstone, int32_t w, const void *payload, size_t payload_len);
 bool own_is_admitted(void);
@@ -142,6 +148,7 @@ void ctl_db_prove(struct ipc *ch, const struct ipc_msg *m);
 void ctl_block_put(struct ipc *ch, const struct ipc_msg *m);
 void ctl_block_get(struct ipc *ch, const struct ipc_msg *m);
 void ctl_status(struct ipc *ch, const struct ipc_msg *m);
+void ctl_list(struct ipc *ch, const struct ipc_msg *m); /* ctl_list.c */
 void ctl_backup(struct ipc *ch, const struct ipc_msg *m); /* backup.c */
 void backup_start(void);
 void ctl_start(void);

@@ -276,10 +276,8 @@ sync_message(struct link_peer *p, const void *msg, size_t len)
 }
 
 void
-sync_arrived(uint32_t link, const struct msg_db_raw *records, size_t n)
+sync_arrived(uint32_t link)
 {
-	(void)records;
-	(void)n;
 	if (running)
 		recon_heard(&recon, link, mono_now());
 }

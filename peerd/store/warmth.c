@@ -28,7 +28,8 @@ static struct {
 	bool on;
 	uint8_t after[32];
 	struct mono next;
-	bool admitted; /* as of the last tick */
+	/* As of the last tick. */
+	bool admitted, stopped;
 } pass;
 static unsigned says;
 
@@ -134,7 +135,7 @@ warmth_read(const uint8_t id[32])
 }
 
 static enum sql_rc
-write_all(uint64_t now)
+write_counts(uint64_t now)
 {
 	struct sql *db = recstore_sql(store.rs);
 	struct sql_body b;
@@ -172,7 +173,7 @@ warmth_flush(void)
 		return;
 	writes_commit(); /* a transaction of its own */
 	rc = sql_begin(db);
-	if (rc == SQL_OK && (rc = write_all(now)) == SQL_OK)
+	if (rc == SQL_OK && (rc = write_counts(now)) == SQL_OK)
 		rc = sql_commit(db);
 	if (rc != SQL_OK) {
 		sql_rollback(db);
@@ -208,7 +209,8 @@ pass_slice(uint64_t now)
 void
 warmth_tick(void)
 {
-	bool admitted = own_is_admitted();
+	int64_t behind_ms;
+	bool admitted = own_is_admitted(), stopped = own_is_stopped(&behind_ms);
 	struct mono now = mono_now();
 
 	says = 0;
@@ -217,6 +219,11 @@ warmth_tick(void)
 	if (admitted && !pass.admitted)
 		pass.next = now;
 	pass.admitted = admitted;
+	/* And what the clock forbade, once no row is too young for it. */
+	if (pass.stopped && !stopped)
+		pass.next = mono_add_ms(now,
+		    (FRESH_TICKS + 1) * (int64_t)store.charter.tick_ms + 2000);
+	pass.stopped = stopped;
 	if (admitted && !pass.on && mono_reached(pass.next, now)) {
 		pass.on = true;
 		memset(pass.after, 0, sizeof(pass.after));

@@ -6,7 +6,8 @@
  *
  *   usage: db_fill CHARTER FILE RECORDS [AUTHORS]
  *
- * Prints one JSON line: seconds of signing, of taking in, of the first tick.
+ * Prints one JSON line: seconds of signing, of taking in, of the first tick,
+ * and milliseconds of a tick with 10,000 changes more.
  */
 #include <fcntl.h>
 #include <sodium.h>
@@ -20,7 +21,8 @@
 #include "common/hlc.h"
 #include "peerd/store/recstore.h"
 
-#define BATCH 2000
+#define BATCH   2000
+#define CHANGES 10000
 
 static struct charter ch;
 static uint8_t (*pks)[32], (*sks)[64];
@@ -151,6 +153,31 @@ admit(struct recstore *rs, struct made *m, struct wall now, uint64_t hlc)
 	}
 }
 
+/* As many again as one tick of a busy network has, half of them updates. */
+static double
+one_tick(struct recstore *rs, struct made *m, uint64_t n)
+{
+	struct wall now = wall_now();
+	uint64_t i, at, hlc = hlc_from_wall(now);
+	double from;
+	size_t k;
+
+	for (i = 0; i < CHANGES; i += BATCH) {
+		for (k = 0; k < BATCH; k++) {
+			at = (i + k) % 2 == 0 ? n + i + k
+					      : (i + k) * 7919 % n;
+			make(&m[k], kind_of(at), (unsigned)(at % n_authors),
+			    at, hlc + i + k, NULL, 0);
+		}
+		take(rs, m, BATCH, now);
+	}
+	now.ms += 2 * (int64_t)ch.tick_ms + ch.settle_ms;
+	from = seconds();
+	if (recstore_settle(rs, now) != SQL_OK)
+		die("settle");
+	return seconds() - from;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -161,7 +188,7 @@ main(int argc, char **argv)
 	struct wall now = wall_now();
 	struct recstore *rs = NULL;
 	uint64_t n, i, hlc;
-	double from, t_first = 0, t_last = 0, before;
+	double from, settle, t_first = 0, t_last = 0, before;
 	size_t k;
 	char why[96];
 	bool differs;
@@ -204,14 +231,16 @@ main(int argc, char **argv)
 	from = seconds();
 	if (recstore_settle(rs, wall_now()) != SQL_OK)
 		die("settle");
+	settle = seconds() - from;
 	(void)printf("{\"records\":%llu,\"sign_s\":%.2f,\"verify_s\":%.2f,"
 		     "\"store_s\":%.2f,\"first_tenth_s\":%.2f,"
 		     "\"last_tenth_s\":%.2f,\"settle_s\":%.2f,"
-		     "\"count\":%llu,\"memory\":%zu}\n",
+		     "\"count\":%llu,\"memory\":%zu,",
 	    (unsigned long long)n, t_sign, t_verify, t_put, t_first, t_last,
-	    seconds() - from,
+	    settle,
 	    (unsigned long long)recstore_root(rs, MSG_NULL64)->top.cnt,
 	    recstore_memory(rs));
+	(void)printf("\"tick_ms\":%.1f}\n", one_tick(rs, m, n) * 1000);
 	recstore_close(rs);
 	return 0;
 }

@@ -4,7 +4,8 @@
 Block bodies on five nodes with ticks of 200 ms: a body written on one is held
 by three, one that lacks it fetches it of several, lost copies are made good,
 damage is noticed by whoever fetches and by the holder, and a store killed in
-the middle leaves nothing behind.
+the middle leaves nothing behind; and a node that runs out of room drops what
+others hold in its stead, and nothing else.
 """
 import json
 import os
@@ -13,7 +14,6 @@ import sys
 import threading
 import time
 import urllib.error
-import urllib.request
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -348,6 +348,46 @@ def test_warmth(lab):
     check("1000 reads in an hour make it VIRAL", True)
 
 
+def test_surplus(lab):
+    """A copy beyond those that placement wants goes when room is short."""
+    for _ in range(20):
+        body = os.urandom(60000)
+        bid = lab.spread(min(lab.up), body)
+        lacking = sorted(lab.up - lab.holders(bid))
+        if lacking:
+            break
+    at = lacking[0]
+    check("it is read on a node that placement does not give it to",
+          lab.ctls[at].block_get(bid, True) == body)
+    wait_for("which announces it, too", lambda: at in lab.holders(bid), 10)
+    time.sleep(REPAIR_S + 2)  # a young copy is left alone
+    dropped = lab.metric(at, "blocks_dropped_total")
+    check("while there is room it stays", os.path.exists(
+        lab.files(at, bid)) and dropped == 0, dropped)
+    node = lab.nodes[at]
+    roomy = node.conf
+    node.write_conf(roomy + "store { bodies 1K }\n")
+    check("its room is taken by a reload",
+          node.ctl("reload", raw=True)[0] == 0)
+    wait_for("it is dropped", lambda: not os.path.exists(
+        lab.files(at, bid)), 30)
+    check("when there is none it goes",
+          lab.metric(at, "blocks_dropped_total") > dropped)
+    wait_for("it says so", lambda: at not in lab.holders(bid), 10)
+    check("and says so; three others have it", len(lab.holders(bid)) >= 3)
+    # What it is one of the first three for stays, room or not.
+    time.sleep(5 * TICK_MS / 1000)
+    check("nothing is below r for it", all(
+        lab.ctls[i].db()["below_r"] == 0 for i in lab.up))
+    rows = node.ctl("show", "blocks")["data"]
+    kept = [r for r in rows if os.path.exists(
+        lab.files(at, bytes.fromhex(r["blockId"])))]
+    check("%d bodies that are its own to hold are kept" % len(kept),
+          len(kept) > 0 and len(kept) == len(rows), (len(kept), len(rows)))
+    node.write_conf(roomy)
+    check("and given back", node.ctl("reload", raw=True)[0] == 0)
+
+
 def main():
     lab = Lab()
     test_leftovers(lab)  # a node that is away for it gives blocks more copies
@@ -360,6 +400,7 @@ def main():
     test_warmth(lab)
     test_bad_holder(lab)
     test_killed(lab)
+    test_surplus(lab)
     test_lost_node(lab, old, written)
     for i in sorted(lab.up):
         check("%s stops cleanly" % lab.nodes[i].name,

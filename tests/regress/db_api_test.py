@@ -744,6 +744,17 @@ def test_sync(api):
         [(x["index"], x["code"]) for x in got["rejected"]]),
        (200, "b1", 2, [(2, PARAMS), (3, PARAMS), (4, BAD_SIG), (5, PARAMS)]))
     s, again = api.rest("POST", "/sync/temperature", batch)
+    eq("a BatchUpdate sent again is answered alike", again, got)
+    s, other = api.rest("POST", "/sync/temperature",
+                        dict(batch, batchId="b2"))
+    eq("under another name it is another batch",
+       (other["applied"], other["known"]), (0, 2))
+    s, other = api.rest("POST", "/sync/temperature",
+                        dict(batch, updates=batch["updates"][:2]))
+    eq("and with other items, too", (other["applied"], other["known"]),
+       (0, 2))
+    batch = {k: v for k, v in batch.items() if k != "batchId"}
+    s, again = api.rest("POST", "/sync/temperature", batch)
     # The node itself may have said how warm it finds a block.
     def mine(answer):
         return [x for x in answer["newer"] if x["author"] == a.pk.hex()]

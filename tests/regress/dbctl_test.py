@@ -660,6 +660,80 @@ def test_bodies(node, d, key):
     wait_for("up", lambda: on(node, "show", "db")[0] == 0, 10)
 
 
+def test_blocks(node, d, key):
+    body = os.urandom(300000)
+    chunks = b"".join(b2(b"WarrenChk1", body[i:i + 65536])
+                      for i in range(0, len(body), 65536))
+    bid = b2(b"WarrenBlk1", struct.pack(">Q", len(body)) + chunks).hex()
+    path, out = os.path.join(d, "body"), os.path.join(d, "body.out")
+    with open(path, "wb") as f:
+        f.write(body)
+    rc, text, err = on(node, "block", "put", path)
+    check("block put: nobody announced it", rc == 64 and "announces" in err,
+          (rc, text, err))
+    rc, text, err = on(node, "block", "put", path, "key", key)
+    check("block put: announced and stored", rc == 0 and
+          text.startswith(bid + "  stored, 300000 bytes"), (rc, text, err))
+    j = json.loads(on(node, "-j", "block", "put", path)[1])["data"]
+    check("block put: again, as JSON",
+          j == {"blockId": bid, "size": 300000}, j)
+    rows = json.loads(on(node, "-j", "show", "blocks")[1])["data"]
+    mine = [r for r in rows if r["blockId"] == bid]
+    check("show blocks", len(mine) == 1 and mine[0]["size"] == 300000 and
+          mine[0]["temperature"] == "FROZEN" and mine[0]["lastRead"] is None,
+          rows)
+    check("show blocks, for people", any(
+        line.startswith(bid + "   300000  FROZEN") for line in
+        on(node, "show", "blocks")[1].splitlines()))
+    rc, text, err = on(node, "block", "get", bid, out)
+    check("block get", rc == 0 and "verified" in text and
+          open(out, "rb").read() == body, (rc, text, err))
+    rc, text, err = on(node, "block", "get", bid, out)
+    check("block get overwrites nothing", rc == 73, (rc, err))
+    p = subprocess.run([CTL, "-s", node.sock, "block", "get", bid, "-"],
+                       stdout=subprocess.PIPE)
+    check("block get -", p.returncode == 0 and p.stdout == body)
+    rc, text, err = on(node, "block", "get", "00" * 32, out + "2")
+    check("block get: one that is not held is 1", rc == 1 and
+          not os.path.exists(out + "2"), (rc, err))
+    with open(path, "wb") as f:
+        f.write(bytes((4 << 20) + 1))
+    check("block put: more than 4 MiB is refused",
+          on(node, "block", "put", path)[0] == 65)
+
+
+def test_evidence(node, net, d):
+    a = Author(net)
+    ctl = Ctl(node.sock)
+    check("db evidence: none yet", on(node, "db", "evidence") == (0, "", ""))
+    ctl.put([a.admission()[0]])
+    tick = ctl.db()["tick"]
+    wait_for("admitted", lambda: ctl.db()["tick"] >= tick + 3, 20)
+    hlc = a.stamp()
+    two = [a.record(META, b"both", payload=p, hlc=hlc) for p in (b"1", b"2")]
+    ctl.put([two[0][0]])
+    ctl.put([two[1][0]])
+    ctl.put([r[0] for r in two])
+
+    def shown():
+        j = json.loads(on(node, "-j", "show", "db")[1])["data"]
+        return j["evidence"] == 1
+    wait_for("show db tells the number", shown, 10)
+    check("show db: one pair of records is kept", "evidence    1 pairs" in
+          on(node, "show", "db")[1])
+    ctl.close()
+    node.stop()
+    node.start()
+    j = json.loads(on(node, "-j", "db", "evidence")[1])["data"]
+    check("db evidence: both records, after a restart as well",
+          len(j) == 1 and j[0]["author"] == a.pk.hex() and
+          j[0]["hlc"] == str(hlc) and
+          {j[0]["record"], j[0]["other"]} == {r[0].hex() for r in two}, j)
+    rc, text, err = on(node, "db", "evidence")
+    check("db evidence, for people", rc == 0 and
+          text.startswith(two[0][1].hex()), (rc, text, err))
+
+
 def main():
     test_page()
     d = os.path.join(tmpdir(), "files")
@@ -677,6 +751,8 @@ def main():
     test_restore(a, path, n)
     a.stop()
     test_bodies(a, d, key)
+    test_blocks(a, d, key)
+    test_evidence(a, net, d)
     check("a stops cleanly", a.stop() == 0)
     test_verify(net, key)
     finish()

@@ -30,7 +30,8 @@ open_on_fault(bool *differs)
 {
 	const struct recstore_conf conf = {
 		.charter = &ch,
-		.sql = { .file = "x.db", .vfs = "fault", .cache_bytes = 65536 }
+		.sql = { .file = "x.db", .vfs = "fault", .cache_bytes = 65536 },
+		.hurry_at = 20 /* now on, now off */
 	};
 	char why[96];
 

@@ -95,11 +95,13 @@ struct item {
 static struct item *items;
 static size_t n_items;
 
+static uint16_t counter;
+
+/* hlc 0: of that millisecond, and of no other record. */
 static struct item *
-make(uint8_t kind, unsigned author, unsigned target, int64_t ms, int32_t w,
-    bool tombstone)
+make_at(uint8_t kind, unsigned author, unsigned target, int64_t ms,
+    uint64_t hlc, int32_t w, bool tombstone)
 {
-	static uint16_t counter;
 	struct rec rec = { .kind = kind, .subject_len = 32, .w = w };
 	struct item *it = &items[n_items++];
 	uint8_t body[400], rid[32], sig[64], nonce[8], text[8];
@@ -112,6 +114,8 @@ make(uint8_t kind, unsigned author, unsigned target, int64_t ms, int32_t w,
 	rec.flags = tombstone ? REC_TOMBSTONE : 0;
 	memcpy(rec.author, pk[author], 32);
 	rec.hlc = hlc_from_wall((struct wall){ ms }) + ++counter % 1000;
+	if (hlc != 0)
+		rec.hlc = hlc;
 	put_u64(text, counter);
 	if (kind == REC_MEMBER) {
 		memcpy(rec.subject, pk[target], 32);
@@ -141,6 +145,13 @@ make(uint8_t kind, unsigned author, unsigned target, int64_t ms, int32_t w,
 	it->author = (uint8_t)author;
 	it->flags = rec.flags;
 	return it;
+}
+
+static inline struct item *
+make(uint8_t kind, unsigned author, unsigned target, int64_t ms, int32_t w,
+    bool tombstone)
+{
+	return make_at(kind, author, target, ms, 0, w, tombstone);
 }
 
 #endif

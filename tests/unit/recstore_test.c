@@ -7,6 +7,8 @@
  */
 #include "peerd/store/recstore.h"
 
+#include <sqlite3.h>
+
 #include "tests/unit/reckit.h"
 
 #define OUTSIDER (AUTHORS - 1) /* never admitted */
@@ -515,6 +517,141 @@ test_members(void **state)
 	recstore_close(rs1);
 }
 
+/* --- authors who contradict themselves --- */
+
+/* Another record of the same key and stamp. */
+static struct item *
+twin(const struct item *a, unsigned target)
+{
+	return make_at(a->kind, a->author, target, 0, a->hlc, 0, false);
+}
+
+static uint64_t
+evidence(const uint8_t *author)
+{
+	uint64_t n = 99;
+
+	assert_int_equal(sql_evidence_count(recstore_sql(rs1), author, &n),
+	    SQL_OK);
+	return n;
+}
+
+/* Put two that contradict each other; both verdicts are good ones. */
+static void
+contradict(unsigned author, unsigned target)
+{
+	struct item *a = make(REC_META, author, target, now1, 0, false);
+	struct item *b = twin(a, target);
+
+	(void)put(rs1, a, now1);
+	(void)put(rs1, b, now1);
+	assert_int_equal(recstore_commit(rs1), SQL_OK);
+}
+
+static void
+test_evidence(void **state)
+{
+	struct sql_evidence e;
+	struct recstore_put p;
+	struct item *a, *b;
+	unsigned i;
+	bool a_wins;
+
+	(void)state;
+	begin_one();
+	pass(2);
+	a = make(REC_META, 1, 3, now1, 0, false);
+	b = twin(a, 3);
+	a_wins = memcmp(a->rid, b->rid, 32) > 0;
+	assert_memory_equal(a->key, b->key, 32);
+	assert_int_equal(put(rs1, a, now1), DB_NEW);
+	b->raw[b->len - 1] ^= 1;
+	recstore_put(rs1, RECSTORE_LOCAL, b->raw, b->len, (struct wall){ now1 },
+	    NULL, &p);
+	assert_int_equal(p.verdict, DB_BAD_SIG);
+	assert_int_equal(evidence(NULL), 0);
+	b->raw[b->len - 1] ^= 1;
+	assert_int_equal(put(rs1, b, now1 + 7), a_wins ? DB_OLD : DB_NEW);
+	assert_int_equal(evidence(pk[1]), 1);
+	/* Whoever sends them again adds nothing. */
+	(void)put(rs1, a, now1 + 8);
+	(void)put(rs1, b, now1 + 8);
+	assert_int_equal(evidence(NULL), 1);
+	assert_int_equal(recstore_commit(rs1), SQL_OK);
+	recstore_close(rs1);
+
+	rs1 = open_store(9, now1);
+	assert_int_equal(sql_evidence_next(recstore_sql(rs1), 0, &e), SQL_OK);
+	assert_memory_equal(e.key, a->key, 32);
+	assert_memory_equal(e.author, pk[1], 32);
+	assert_int_equal(e.hlc, a->hlc);
+	assert_int_equal(e.seen, now1 + 7);
+	assert_int_equal(e.a_len, a->len);
+	assert_memory_equal(e.a, a->raw, a->len);
+	assert_int_equal(e.b_len, b->len);
+	assert_memory_equal(e.b, b->raw, b->len);
+	assert_int_equal(sql_evidence_next(recstore_sql(rs1), e.id, &e),
+	    SQL_NONE);
+	for (i = 0; i < 2 * RECSTORE_EVIDENCE_EACH; i++)
+		contradict(1, 10 + i);
+	assert_int_equal(evidence(pk[1]), RECSTORE_EVIDENCE_EACH);
+	contradict(OUTSIDER, 90);
+	assert_int_equal(evidence(pk[OUTSIDER]), 0);
+	pass(2);
+	recstore_close(rs1);
+}
+
+/* The latest stay; their numbers go on. */
+static void
+test_evidence_bound(void **state)
+{
+	struct sql_evidence e = { .a = (const uint8_t *)"a",
+		.b = (const uint8_t *)"b",
+		.a_len = 1,
+		.b_len = 1 };
+	struct sql *db;
+	unsigned i;
+
+	(void)state;
+	begin_one();
+	db = recstore_sql(rs1);
+	for (i = 0; i < 10; i++) {
+		e.hlc = i;
+		assert_int_equal(sql_evidence_put(db, &e), SQL_OK);
+		assert_int_equal(sql_evidence_prune(db, 4), SQL_OK);
+	}
+	assert_int_equal(evidence(NULL), 4);
+	assert_int_equal(sql_evidence_next(db, 0, &e), SQL_OK);
+	assert_int_equal(e.hlc, 6);
+	assert_int_equal(recstore_commit(rs1), SQL_OK);
+	recstore_close(rs1);
+}
+
+/* A file of the first schema is brought to the present one. */
+static void
+test_migration(void **state)
+{
+	static const char old[] = "DROP TABLE evidence; DROP TABLE cursor;"
+				  "PRAGMA user_version=1";
+	char file[96];
+	sqlite3 *db;
+
+	(void)state;
+	begin_one();
+	pass(2);
+	recstore_close(rs1);
+	(void)snprintf(file, sizeof(file), "%s/9.db", dir);
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, old, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	rs1 = open_store(9, now1);
+	assert_int_equal(evidence(NULL), 0);
+	assert_int_equal(recstore_root(rs1, MSG_NULL64)->top.cnt, 1);
+	contradict(1, 4);
+	assert_int_equal(evidence(NULL), 1);
+	recstore_close(rs1);
+}
+
 static int
 set_up(void **state)
 {
@@ -552,6 +689,9 @@ main(void)
 		cmocka_unit_test(test_reads),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_evidence),
+		cmocka_unit_test(test_evidence_bound),
+		cmocka_unit_test(test_migration),
 		cmocka_unit_test(test_model),
 	};
 
