@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/assert.h"
+#include "common/buggify.h"
 #include "common/mp.h"
 #include "common/rec.h"
 #include "peerd/recon_priv.h"
@@ -105,7 +106,7 @@ recon_want(struct recon_step *st, const struct recon_range *r, uint64_t ms)
 			break;
 		}
 	}
-	if (place == NULL) {
+	if (place == NULL || BUGGIFY(recon_wants)) {
 		rc->dropped++;
 		rc->own.partial |= st->initiator;
 		return false;
@@ -154,6 +155,7 @@ recon_defer(struct recon_step *st, const struct recon_range *r, uint64_t cnt)
 	bool first = s->unanswered == 0 && st->cost == 0;
 
 	if (st->rc->own_flow.left > 0 && s->unanswered < RECON_WINDOW &&
+	    (s->unanswered == 0 || !BUGGIFY(recon_window)) &&
 	    (first ||
 		s->cost + st->cost + cost + s->n_stack <=
 		    st->rc->conf.n_stack)) {
@@ -356,7 +358,8 @@ admit(struct recon *rc, uint64_t peer, uint16_t sid, struct mono now)
 		if (free == NULL || (s->on && s->peer == peer))
 			free = s;
 	}
-	if (free == NULL || starts_too_often(rc, peer, now))
+	if (free == NULL || starts_too_often(rc, peer, now) ||
+	    BUGGIFY(recon_refuse))
 		return false;
 	*free = (struct recon_slot){ true, sid, peer, now };
 	rc->starts[rc->next_start] = (struct recon_start){ true, peer, now };

@@ -9,8 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hlc.h"
+#include "tests/sim/fault.h"
+
 #define FIXED_LINKS   6
 #define UPDATES_SPARE 64
+#define LATE_MS       500 /* how late a timer may ring, */
+#define EARLY_MS      20  /* or how early */
+#define STORE_MS      400 /* how long a slow store takes */
+#define BASE_MS       3600000
+#define WALL_MS       1000 /* wall clocks are wrong by that, or twice */
+
+/* Bytes of messages, as wire.h has them; records count TALLY_RECORD. */
+#define IDS_HEAD    8
+#define GRAFT_BYTES 3
+#define PRUNE_BYTES 6
 
 struct world world;
 
@@ -23,6 +36,13 @@ node_now(const struct node *n)
 
 	return (struct mono){ SIM_START_US + t + n->skew_us +
 		t / 1000000 * n->drift_ppm };
+}
+
+struct wall
+node_wall(const struct node *n)
+{
+	return (struct wall){ WALL_START_MS +
+		(sim_now().us - SIM_START_US) / 1000 + n->wall_skew_ms };
 }
 
 /* When its clock will show that. */
@@ -45,6 +65,8 @@ node_due(const struct node *n)
 
 	if (n->overlay != NULL)
 		due = mono_min(due, overlay_due(n->overlay));
+	if (n->sync != NULL)
+		due = mono_min(due, sync_due(n));
 	return due;
 }
 
@@ -61,6 +83,10 @@ node_arm(struct node *n)
 	at = true_time(n, node_due(n));
 	if (at >= n->armed_us)
 		return;
+	if (BUGGIFY(late_timer))
+		at += rng_below(&n->rng, LATE_MS * 1000);
+	else if (BUGGIFY(early_timer) && at > sim_now().us + EARLY_MS * SIM_MS)
+		at -= rng_below(&n->rng, EARLY_MS * 1000);
 	n->armed_us = at;
 	ev = sim_add(at, EV_TIMER);
 	ev->a = n->id;
@@ -75,9 +101,13 @@ on_timer(struct ev *ev)
 	if (!n->up || n->life != ev->b || n->armed_us != sim_now().us)
 		return; /* another one rings for it */
 	n->armed_us = INT64_MAX;
+	if (n->hung)
+		return;
 	(void)bcast_tick(n->bcast, node_now(n));
 	if (n->overlay != NULL)
 		(void)overlay_tick(n->overlay, node_now(n));
+	if (n->sync != NULL)
+		sync_run(n);
 	node_arm(n);
 }
 
@@ -95,6 +125,17 @@ node_has(const struct node *n, uint32_t update)
 	return (n->has[update / 64] >> (update % 64) & 1) != 0;
 }
 
+bool
+node_knows(const struct node *n, uint32_t update)
+{
+	uint32_t i;
+
+	for (i = update + 1; i != 0; i = world.updates[i - 1].newer)
+		if (node_has(n, i - 1))
+			return true;
+	return false;
+}
+
 static void
 keep(struct node *n, uint32_t update)
 {
@@ -104,6 +145,8 @@ keep(struct node *n, uint32_t update)
 	world.updates[update].got++;
 	memcpy(&word, world.updates[update].rid, sizeof(word));
 	n->sum += word;
+	if (n->sync != NULL)
+		sync_stage(n, update);
 }
 
 static struct bcast_msg
@@ -114,13 +157,48 @@ message_of(uint32_t update)
 	return (struct bcast_msg){ u->rid, update, u->author, update };
 }
 
+/* What is in its tree key, and what it replaces: now and then our last. */
 static void
-update(struct node *n, bool spam)
+stamp(struct node *n, uint32_t i)
+{
+	struct update *u = &world.updates[i], *last;
+	uint64_t replaced = 0, word;
+	size_t k;
+
+	for (k = 0; k < 4; k++) {
+		word = mix64(sim_seed() ^ mix64(((uint64_t)i << 2) + k + 1) >> 1);
+		memcpy(u->key + k * 8, &word, 8);
+	}
+	u->key[0] = (uint8_t)(16 + i % 5); /* one of a few kinds */
+	if (n->wrote != 0 && world.conf.versions != 0 &&
+	    node_has(n, n->wrote - 1) &&
+	    rng_below(&n->rng, world.conf.versions) == 0) {
+		last = &world.updates[n->wrote - 1];
+		memcpy(u->key, last->key, 32);
+		last->newer = i + 1;
+		replaced = last->hlc;
+	}
+	n->hlc = u->hlc = hlc_next(node_wall(n), n->hlc, replaced);
+	n->wrote = i + 1;
+}
+
+/* Of an hour ago. */
+static void
+stamp_base(uint32_t i)
+{
+	struct node n = { 0 };
+
+	stamp(&n, i);
+	world.updates[i].hlc = hlc_from_wall(
+	    (struct wall){ WALL_START_MS - BASE_MS + (int64_t)i });
+	world.updates[i].born_us = 0;
+}
+
+static uint32_t
+update_new(uint32_t author)
 {
 	uint32_t i = world.n_updates++;
 	struct update *u = &world.updates[i];
-	struct bcast_msg m;
-	struct tally *t;
 	uint64_t word;
 	size_t k;
 
@@ -130,9 +208,22 @@ update(struct node *n, bool spam)
 		word = mix64(sim_seed() ^ mix64(((uint64_t)i << 2) + k));
 		memcpy(u->rid + k * 8, &word, 8);
 	}
-	u->author = n->id;
+	u->author = author;
 	u->born_us = sim_now().us;
+	return i;
+}
+
+static void
+update(struct node *n, bool spam)
+{
+	uint32_t i = update_new(n->id);
+	struct update *u = &world.updates[i];
+	struct bcast_msg m;
+	struct tally *t;
+
 	u->spam = spam;
+	if (n->sync != NULL)
+		stamp(n, i);
 	if (!spam && (t = tally_at(u->born_us)) != NULL)
 		t->updates++;
 	keep(n, i);
@@ -159,7 +250,7 @@ node_synced(struct node *n, unsigned link, uint32_t update, bool news)
 	struct bcast_msg m = message_of(update);
 	unsigned slot = n->links[link].slot;
 
-	if (node_has(n, update))
+	if (node_knows(n, update))
 		return;
 	keep(n, update);
 	if (!news)
@@ -172,17 +263,26 @@ node_synced(struct node *n, unsigned link, uint32_t update, bool news)
 /* --- what the broadcast core asks for --- */
 
 struct ev *
-node_send(struct node *n, unsigned link, enum node_msg type)
+node_send(struct node *n, unsigned link, enum node_msg type, size_t bytes)
 {
 	uint32_t conn = n->links[link].conn;
 	struct ev *ev;
 
 	if (conn == NET_NIL)
 		return NULL;
-	ev = net_send(conn, net_side(conn, n->id));
+	ev = net_send(conn, net_side(conn, n->id), bytes);
 	if (ev != NULL)
 		ev->type = (uint8_t)type;
 	return ev;
+}
+
+static bool
+has_room(const struct node *n, unsigned link)
+{
+	uint32_t conn = n->links[link].conn;
+
+	return net_room_us(conn, net_side(conn, n->id)) <= sim_now().us &&
+	    !BUGGIFY(outbox_full);
 }
 
 static bool
@@ -190,13 +290,19 @@ send_gossip(void *ctx, unsigned slot, uint32_t handle, enum bcast_how how)
 {
 	struct node *n = ctx;
 	struct tally *t = tally_at(sim_now().us);
-	struct ev *ev = node_send(n, n->slot[slot], M_GOSSIP);
+	unsigned copies = BUGGIFY(gossip_twice) ? 2 : 1;
+	struct ev *ev;
 
-	if (t != NULL)
-		t->payloads++;
-	if (ev != NULL) {
+	if (!has_room(n, n->slot[slot]))
+		return false;
+	while (copies-- > 0) {
+		ev = node_send(n, n->slot[slot], M_GOSSIP,
+		    IDS_HEAD + TALLY_RECORD);
+		if (t != NULL)
+			t->payloads++;
+		if (ev == NULL)
+			continue;
 		ev->b = handle;
-		ev->n = 0;
 		ev->arg = how;
 	}
 	return true;
@@ -206,13 +312,16 @@ static void
 send_ids(struct node *n, unsigned slot, enum node_msg type, const uint8_t *ids,
     size_t n_ids)
 {
-	struct ev *ev = node_send(n, n->slot[slot], type);
+	struct ev *ev = node_send(n, n->slot[slot], type,
+	    IDS_HEAD + n_ids * BCAST_ID);
 
 	if (ev == NULL)
 		return;
-	ev->n = (uint8_t)n_ids;
-	if (n_ids > 2)
-		ev->u.p = sim_blob(n_ids * BCAST_ID);
+	ev->n = (uint16_t)n_ids;
+	if (n_ids > 2) {
+		ev->blob = (uint32_t)(n_ids * BCAST_ID);
+		ev->u.p = sim_blob(ev->blob);
+	}
 	memcpy(n_ids > 2 ? ev->u.p : ev->u.q, ids, n_ids * BCAST_ID);
 }
 
@@ -247,7 +356,7 @@ send_graft(void *ctx, unsigned slot)
 
 	if (t != NULL)
 		t->grafts++;
-	(void)node_send(n, n->slot[slot], M_GRAFT);
+	(void)node_send(n, n->slot[slot], M_GRAFT, GRAFT_BYTES);
 }
 
 static void
@@ -255,7 +364,7 @@ send_prune(void *ctx, unsigned slot, uint32_t backoff_ms)
 {
 	struct node *n = ctx;
 	struct tally *t = tally_at(sim_now().us);
-	struct ev *ev = node_send(n, n->slot[slot], M_PRUNE);
+	struct ev *ev = node_send(n, n->slot[slot], M_PRUNE, PRUNE_BYTES);
 
 	if (t != NULL)
 		t->prunes++;
@@ -319,11 +428,50 @@ static const struct bcast_ops bcast_ops = { send_gossip, send_ihave, send_pull,
 
 /* --- messages --- */
 
+/* The store's verdict on a record that was announced or pushed. */
+static void
+store(struct node *n, uint32_t token, uint32_t update)
+{
+	struct bcast_msg m = message_of(update);
+
+	if (BUGGIFY(store_busy)) {
+		bcast_settle(n->bcast, token, BCAST_BAD, NULL, node_now(n));
+	} else if (node_knows(n, update)) {
+		bcast_settle(n->bcast, token, BCAST_STALE, NULL, node_now(n));
+	} else {
+		keep(n, update);
+		bcast_settle(n->bcast, token, BCAST_GOOD, &m, node_now(n));
+	}
+}
+
+static void
+on_stored(struct ev *ev)
+{
+	struct node *n = &world.nodes[ev->a];
+
+	if (!n->up || n->hung || n->life != ev->gen)
+		return;
+	store(n, (uint32_t)ev->arg, ev->b);
+	node_arm(n);
+}
+
+static void
+store_later(struct node *n, uint32_t token, uint32_t update)
+{
+	struct ev *ev = sim_add(sim_now().us +
+		(int64_t)rng_below(&n->rng, STORE_MS) * SIM_MS,
+	    EV_STORED);
+
+	ev->a = n->id;
+	ev->b = update;
+	ev->gen = (uint16_t)n->life;
+	ev->arg = token;
+}
+
 static void
 on_gossip(struct node *n, unsigned slot, struct ev *ev)
 {
 	const struct update *u = &world.updates[ev->b];
-	struct bcast_msg m = message_of(ev->b);
 	enum bcast_rc rc;
 	uint32_t token;
 
@@ -333,14 +481,14 @@ on_gossip(struct node *n, unsigned slot, struct ev *ev)
 	if (n->joined_us <= u->born_us && !u->spam)
 		tally_delivery(u->born_us, sim_now().us,
 		    rc == BCAST_NEW && !node_has(n, ev->b));
+	if (n->sync != NULL)
+		sync_body(n, ev->b);
 	if (rc != BCAST_NEW)
 		return;
-	if (node_has(n, ev->b)) {
-		bcast_settle(n->bcast, token, BCAST_STALE, NULL, node_now(n));
-		return;
-	}
-	keep(n, ev->b);
-	bcast_settle(n->bcast, token, BCAST_GOOD, &m, node_now(n));
+	if (BUGGIFY(slow_store))
+		store_later(n, token, ev->b);
+	else
+		store(n, token, ev->b);
 	score_first_delivery(&n->links[n->slot[slot]].score, node_now(n));
 }
 
@@ -348,7 +496,7 @@ static void
 on_broadcast(struct node *n, unsigned link, struct ev *ev)
 {
 	unsigned slot = n->links[link].slot;
-	const void *ids = ev->n > 2 ? ev->u.p : ev->u.q;
+	const void *ids = ev->blob > 0 ? ev->u.p : ev->u.q;
 
 	if (slot >= NODE_SLOTS)
 		return; /* the link left the view while this was on its way */
@@ -378,8 +526,12 @@ on_message(uint32_t node, unsigned link, struct ev *ev)
 {
 	struct node *n = &world.nodes[node];
 
+	if (n->hung)
+		return;
 	if (n->overlay != NULL)
 		view_message(n, link, ev);
+	if (n->sync != NULL && n->links[link].conn != NET_NIL)
+		sync_message(n, link, ev);
 	if (ev->type <= M_PRUNE && n->links[link].conn != NET_NIL)
 		on_broadcast(n, link, ev);
 	node_arm(n);
@@ -430,6 +582,8 @@ node_link_new(struct node *n, uint32_t conn, uint32_t peer)
 void
 node_link_free(struct node *n, unsigned link)
 {
+	if (n->sync != NULL)
+		sync_link_down(n, link);
 	n->links[link].conn = NET_NIL;
 }
 
@@ -504,14 +658,23 @@ node_start(struct node *n)
 		n->skew_us = (int64_t)rng_below(&n->rng, 180 * 1000000);
 		n->drift_ppm = (int32_t)rng_below(&n->rng, 401) - 200;
 	}
+	if (world.conf.trees && n->life == 1)
+		n->wall_skew_ms =
+		    (int32_t)rng_below(&n->rng, 2 * WALL_MS) - WALL_MS;
 	for (i = 0; i < n->n_links; i++)
 		n->links[i].conn = NET_NIL;
-	forget_all(n);
+	/* Where there are trees, there is a disk. */
+	if (n->sync == NULL || n->lost)
+		forget_all(n);
+	n->hung = false;
 	secret[0] = rng_next(&n->rng);
 	secret[1] = rng_next(&n->rng);
 	n->bcast = bcast_init(n->bcast, &world.conf.lim,
 	    (const uint8_t *)secret, &bcast_ops, n);
 	net_host_up(n->id);
+	if (n->sync != NULL)
+		sync_start(n);
+	n->lost = false;
 	if (world.conf.overlay)
 		view_start(n);
 	node_arm(n);
@@ -549,6 +712,8 @@ make(struct node *n, uint32_t id)
 	n->has = take(has_size());
 	if (world.conf.overlay)
 		view_init(n, take(view_size()));
+	if (world.conf.trees)
+		sync_init(n, take(sync_size()));
 }
 
 void
@@ -565,24 +730,33 @@ world_init(const struct world_conf *conf)
 	rng_init(&world.rng, sim_seed(), UINT64_C(1) << 41);
 	world.cap_updates =
 	    (uint32_t)(conf->rate * (conf->seconds + 30) * 1.2) +
-	    UPDATES_SPARE + conf->spare;
+	    UPDATES_SPARE + conf->spare + conf->base;
 	world.updates = sim_alloc(world.cap_updates, sizeof(*world.updates));
 	net_init(conf->nodes, &conf->net, conf->overlay ? &open : &fixed);
 	sim_handle(EV_TIMER, on_timer);
+	sim_handle(EV_STORED, on_stored);
 	block_used = 0;
 	block_size = SIM_BIG(conf->nodes *
 		(sizeof(struct node) + LINKS * sizeof(struct node_link) +
-		    bcast_size(&conf->lim) + has_size() + view_size() + 512) +
+		    bcast_size(&conf->lim) + has_size() + view_size() +
+		    (conf->trees ? sync_size() : 0) + 512) +
 	    NODE_BOOTS * LINKS_MAX * 1024);
 	block = sim_big(block_size);
 	world.nodes = take(conf->nodes * sizeof(*world.nodes));
 	for (i = 0; i < conf->nodes; i++)
 		make(&world.nodes[i], i);
+	for (i = 0; i < conf->base; i++)
+		stamp_base(update_new(0));
 }
 
 void
 world_fini(void)
 {
+	uint32_t i;
+
+	for (i = 0; i < world.conf.nodes; i++)
+		if (world.nodes[i].sync != NULL)
+			sync_fini(&world.nodes[i]);
 	sim_big_free(block, block_size);
 	free(world.updates);
 	net_fini();
@@ -601,6 +775,46 @@ link_fixed(struct node *a, struct node *b)
 	net_conn(conn)->end[1].link = (uint16_t)lb;
 	node_gossip_up(a, (unsigned)la, (unsigned)la);
 	node_gossip_up(b, (unsigned)lb, (unsigned)lb);
+	if (a->sync != NULL) {
+		sync_link_up(a, (unsigned)la);
+		sync_link_up(b, (unsigned)lb);
+	}
+	node_arm(a);
+	node_arm(b);
+}
+
+/* Its connection is dead: both ends find out, and one dials again. */
+static void
+mend(struct node *a, unsigned link)
+{
+	struct node *b = &world.nodes[a->links[link].peer];
+	uint32_t conn = a->links[link].conn;
+	unsigned side = net_side(conn, a->id);
+	unsigned theirs = net_conn(conn)->end[1 - side].link;
+
+	net_close(conn, side);
+	net_close(conn, 1 - side);
+	node_gossip_down(a, link, a->links[link].slot);
+	node_link_free(a, link);
+	node_gossip_down(b, theirs, b->links[theirs].slot);
+	node_link_free(b, theirs);
+	link_fixed(a, b);
+}
+
+void
+world_mend(void)
+{
+	struct node *n;
+	uint32_t i;
+	unsigned k;
+
+	for (i = 0; i < world.conf.nodes; i++) {
+		n = &world.nodes[i];
+		for (k = 0; k < n->n_links; k++)
+			if (n->links[k].conn != NET_NIL &&
+			    net_conn(n->links[k].conn)->broken)
+				mend(n, k);
+	}
 }
 
 void
@@ -700,5 +914,6 @@ world_join(double seconds)
 					: (int64_t)(rng_real(&world.rng) *
 					      seconds * 1e6)),
 		    start_one, i);
-	sim_call(sim_now().us + 10 * SIM_S, view_roots, 1);
+	if (!world.conf.trees)
+		sim_call(sim_now().us + 10 * SIM_S, view_roots, 1);
 }

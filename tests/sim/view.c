@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "peerd/abook.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/node.h"
 
 #define BOOK       64 /* addresses a simulated node remembers */
@@ -16,6 +17,11 @@
 #define TICK_S     10
 #define SETTLE_US  (10 * SIM_S)
 #define NEWCOMER_S 30 /* what it learns from syncs then is news to nobody */
+
+/* Bytes of messages, as wire.h has them. */
+#define WORD_BYTES 4
+#define ADDR_BYTES 60
+#define ROOT_BYTES 110
 
 struct place {
 	uint32_t node;
@@ -164,6 +170,8 @@ pick(void *ctx, enum overlay_pick kind, const uint64_t *groups, size_t n_groups,
 	(void)n_groups;
 	if (kind == OVERLAY_PICK_BOOT)
 		return pick_boot(n, c);
+	if (BUGGIFY(book_dry))
+		return false;
 	if (kind == OVERLAY_PICK_PINNED || kind == OVERLAY_PICK_ANCHOR)
 		return false;
 	for (i = 0; i < TRIES; i++) {
@@ -202,10 +210,10 @@ close_link(void *ctx, unsigned link)
 }
 
 static void
-send_number(void *ctx, unsigned link, enum node_msg type, uint32_t b,
-    uint64_t arg)
+send_number(void *ctx, unsigned link, enum node_msg type, size_t bytes,
+    uint32_t b, uint64_t arg)
 {
-	struct ev *ev = node_send(ctx, link, type);
+	struct ev *ev = node_send(ctx, link, type, bytes);
 
 	if (ev == NULL)
 		return;
@@ -216,31 +224,31 @@ send_number(void *ctx, unsigned link, enum node_msg type, uint32_t b,
 static void
 send_join(void *ctx, unsigned link, unsigned ttl, const struct wire_addr *node)
 {
-	send_number(ctx, link, M_JOIN, node_of(node), ttl);
+	send_number(ctx, link, M_JOIN, ADDR_BYTES, node_of(node), ttl);
 }
 
 static void
 send_neighbor(void *ctx, unsigned link, enum wire_want want)
 {
-	send_number(ctx, link, M_NEIGHBOR, (uint32_t)want, 0);
+	send_number(ctx, link, M_NEIGHBOR, WORD_BYTES, (uint32_t)want, 0);
 }
 
 static void
 send_disconnect(void *ctx, unsigned link, enum wire_gone why)
 {
-	send_number(ctx, link, M_DISCONNECT, (uint32_t)why, 0);
+	send_number(ctx, link, M_DISCONNECT, WORD_BYTES, (uint32_t)why, 0);
 }
 
 static void
 send_swap(void *ctx, unsigned link, const struct wire_addr *node)
 {
-	send_number(ctx, link, M_SWAP, node_of(node), 0);
+	send_number(ctx, link, M_SWAP, ADDR_BYTES, node_of(node), 0);
 }
 
 static void
 ping(void *ctx, unsigned link)
 {
-	send_number(ctx, link, M_PING, 0, 0);
+	send_number(ctx, link, M_PING, WORD_BYTES, 0, 0);
 }
 
 /* Its neighbours, then what the book has. */
@@ -266,10 +274,10 @@ give(void *ctx, unsigned link)
 	}
 	while (k < OVERLAY_GIVE)
 		nodes[k++] = n->id;
-	ev = node_send(n, link, M_ADDR);
+	ev = node_send(n, link, M_ADDR, OVERLAY_GIVE * TALLY_RECORD);
 	if (ev == NULL)
 		return;
-	ev->n = OVERLAY_GIVE / 2;
+	ev->blob = sizeof(nodes);
 	ev->u.p = sim_blob(sizeof(nodes));
 	memcpy(ev->u.p, nodes, sizeof(nodes));
 }
@@ -346,6 +354,8 @@ link_is_up(struct node *n, unsigned link, enum overlay_why why, uint32_t tag)
 	if (overlay_state(n->overlay, link) != OVERLAY_NONE)
 		overlay_link_rtt(n->overlay, link,
 		    (uint32_t)(2 * net_conn(n->links[link].conn)->lat_us));
+	if (n->sync != NULL && n->links[link].conn != NET_NIL)
+		sync_link_up(n, link);
 	node_arm(n);
 }
 
@@ -394,6 +404,8 @@ view_accept(uint32_t node, uint32_t from, uint32_t conn)
 	struct node *n = &world.nodes[node];
 	int link;
 
+	if (n->hung || BUGGIFY(accept_full))
+		return -1;
 	if (is_banned(n, from) || is_duplicate(n, from))
 		return -1;
 	link = node_link_new(n, conn, from);
@@ -415,7 +427,7 @@ view_dialled(uint32_t node, uint32_t to, uint64_t tag, uint32_t conn)
 			net_close(conn, 0);
 		return;
 	}
-	if (conn != NET_NIL && !is_duplicate(n, to))
+	if (conn != NET_NIL && !n->hung && !is_duplicate(n, to))
 		link = node_link_new(n, conn, to);
 	if (link == -1) {
 		tried(n, to, conn != NET_NIL);
@@ -456,13 +468,19 @@ root_of(const struct node *n)
 static void
 say_root(struct node *n, unsigned link)
 {
-	struct ev *ev = node_send(n, link, M_ROOT);
+	struct ev *ev = node_send(n, link, M_ROOT, ROOT_BYTES);
 
 	if (ev == NULL)
 		return;
 	ev->n = 2;
 	ev->u.q[0] = n->book->tick;
 	ev->u.q[1] = n->book->root;
+}
+
+void
+view_own_root(struct node *n, uint64_t tick, uint64_t root)
+{
+	overlay_own_root(n->overlay, tick, root, node_now(n));
 }
 
 void
@@ -556,7 +574,7 @@ view_message(struct node *n, unsigned link, struct ev *ev)
 		(void)overlay_on_swap(n->overlay, link, &a, now);
 		break;
 	case M_PING:
-		(void)node_send(n, link, M_PONG);
+		(void)node_send(n, link, M_PONG, WORD_BYTES);
 		break;
 	case M_ADDR:
 		on_addr(n, ev);
