@@ -61,7 +61,6 @@ static struct {
 	struct net_conn *conns;
 	uint32_t n_conns, cap, free;
 	struct rng rng;
-	uint64_t bytes;
 	int64_t between[CITIES][CITIES];
 } net;
 
@@ -305,12 +304,6 @@ net_room_us(uint32_t conn, unsigned side)
 	    (int64_t)NET_ROOM * 1000000 / net.conf.up;
 }
 
-uint64_t
-net_bytes(void)
-{
-	return net.bytes;
-}
-
 /* When what leaves then arrives: after all that was sent before. */
 static int64_t
 arrival(struct net_conn *c, struct net_end *to, int64_t leaves_us)
@@ -346,7 +339,6 @@ net_send(uint32_t conn, unsigned side, size_t bytes)
 	int64_t leaves_us = sim_now().us;
 	struct ev *ev;
 
-	net.bytes += bytes;
 	bytes += NET_FRAME;
 	if (net.conf.up > 0)
 		from->out_us = leaves_us = through(

@@ -98,9 +98,6 @@ struct ev *net_send(uint32_t conn, unsigned side, size_t bytes);
 
 /* When the kernel takes more from that end; now or before: at once. */
 int64_t net_room_us(uint32_t conn, unsigned side);
-
-/* Bytes of messages that all hosts have sent so far, without the frames. */
-uint64_t net_bytes(void);
 void net_close(uint32_t conn, unsigned side);
 
 #endif

@@ -270,6 +270,7 @@ node_send(struct node *n, unsigned link, enum node_msg type, size_t bytes)
 
 	if (conn == NET_NIL)
 		return NULL;
+	world.bytes[type] += bytes;
 	ev = net_send(conn, net_side(conn, n->id), bytes);
 	if (ev != NULL)
 		ev->type = (uint8_t)type;
@@ -482,7 +483,7 @@ on_gossip(struct node *n, unsigned slot, struct ev *ev)
 		tally_delivery(u->born_us, sim_now().us,
 		    rc == BCAST_NEW && !node_has(n, ev->b));
 	if (n->sync != NULL)
-		sync_body(n, ev->b);
+		sync_body(n, ev->b, false);
 	if (rc != BCAST_NEW)
 		return;
 	if (BUGGIFY(slow_store))

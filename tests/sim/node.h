@@ -133,6 +133,7 @@ struct world {
 	struct rng rng;
 	bool quiet;      /* no further updates */
 	uint32_t banned; /* honest links banned by honest nodes */
+	uint64_t bytes[M_N]; /* sent, by type of message */
 };
 
 extern struct world world;
@@ -216,7 +217,8 @@ void sync_init(struct node *n, void *mem);
 void sync_fini(struct node *n);
 void sync_start(struct node *n);
 void sync_stage(struct node *n, uint32_t update); /* it is on its disk */
-void sync_body(struct node *n, uint32_t update);  /* it came, somehow */
+/* It came, by a session or by gossip. */
+void sync_body(struct node *n, uint32_t update, bool session);
 void sync_link_up(struct node *n, unsigned link);
 void sync_link_down(struct node *n, unsigned link);
 void sync_message(struct node *n, unsigned link, struct ev *ev);
@@ -230,8 +232,8 @@ bool sync_converged(bool (*counts)(const struct node *n));
 struct sync_cost {
 	uint64_t sessions, done, partial, refused, lost;
 	uint64_t meta_bytes;
-	uint64_t bodies;  /* records that came, by any way, */
-	uint64_t useless; /* of them such as it had */
+	uint64_t bodies, useless; /* records that came; it had them */
+	uint64_t gossiped, echoes; /* of them by gossip */
 	uint64_t pushes_lost;
 	uint64_t records; /* in the tree of the last that settled */
 };

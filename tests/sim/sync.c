@@ -490,10 +490,14 @@ settle(struct node *n)
 /* --- messages --- */
 
 void
-sync_body(struct node *n, uint32_t update)
+sync_body(struct node *n, uint32_t update, bool session)
 {
+	bool useless = node_knows(n, update);
+
 	cost.bodies++;
-	cost.useless += node_knows(n, update);
+	cost.useless += useless;
+	cost.gossiped += !session;
+	cost.echoes += !session && useless;
 }
 
 static void
@@ -507,7 +511,7 @@ on_recs(struct node *n, unsigned link, const struct ev *ev)
 	recon_heard(&s->recon, s->peers[link].id, node_now(n));
 	for (i = 0; i < ev->n && n->links[link].conn != NET_NIL; i++) {
 		u = &world.updates[numbers[i]];
-		sync_body(n, numbers[i]);
+		sync_body(n, numbers[i], true);
 		recon_arrived(&s->recon, u->key, u->hlc);
 		if (!BUGGIFY(store_busy))
 			node_synced(n, link, numbers[i], true);

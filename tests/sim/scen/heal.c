@@ -5,6 +5,7 @@
  * people have at home: 20 Mbit/s up, 100 down.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "tests/sim/fault.h"
 #include "tests/sim/scen/scen.h"
@@ -81,10 +82,35 @@ print_cost(const char *when, const struct sync_cost *a)
 		     "lost %llu, pushes lost %llu\n",
 	    when, P(sessions), P(done), P(partial), P(refused), P(lost),
 	    P(pushes_lost));
-	(void)printf("%s: %.1f MB of sessions, %llu bodies, %llu of them in "
-		     "vain\n",
-	    when, (double)P(meta_bytes) / 1e6, P(bodies), P(useless));
+	(void)printf("%s: %.1f MB of sessions; bodies %llu, in vain %llu; of "
+		     "them gossip %llu, in vain %llu\n",
+	    when, (double)P(meta_bytes) / 1e6, P(bodies), P(useless),
+	    P(gossiped), P(echoes));
 #undef P
+}
+
+/* Row 10: what an idle node sends, by type. */
+static void
+print_quiet(const uint64_t before[M_N])
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		NODE_MSGS(X)
+#undef X
+	};
+	double each = QUIET_S * world.conf.nodes, sum = 0;
+	unsigned i;
+
+	(void)printf("quiet: bytes a second and node:");
+	for (i = 0; i < M_N; i++) {
+		sum += (double)(world.bytes[i] - before[i]);
+		if (world.bytes[i] > before[i])
+			(void)printf(" %s %.1f", names[i],
+			    (double)(world.bytes[i] - before[i]) / each);
+	}
+	(void)printf("\n");
+	goal_max("10", "idle, bytes a second", sum / each,
+	    scen_goals ? 160 : 1000);
 }
 
 void
@@ -92,7 +118,7 @@ scen_run_heal(void)
 {
 	double t = world.conf.seconds, took;
 	struct sync_cost before;
-	uint64_t lack, bytes;
+	uint64_t lack, bytes[M_N];
 
 	scen_wire();
 	scen_cut(true);
@@ -120,10 +146,9 @@ scen_run_heal(void)
 	    "the trees lack records", winners() - sync_cost()->records);
 	sim_run(scen_in(QUIET_S));
 	before = *sync_cost();
-	bytes = net_bytes();
+	memcpy(bytes, world.bytes, sizeof(bytes));
 	sim_run(scen_in(QUIET_S));
-	(void)printf("quiet: %.0f bytes a second and node\n",
-	    (double)(net_bytes() - bytes) / QUIET_S / world.conf.nodes);
+	print_quiet(bytes);
 	check_that(sync_cost()->sessions == before.sessions, "L6",
 	    "sessions in an idle network",
 	    sync_cost()->sessions - before.sessions);
