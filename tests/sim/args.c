@@ -85,6 +85,13 @@ set_links(struct args *a, const char *text)
 	a->links = strcmp(text, "fixed") == 0 ? LINKS_FIXED : LINKS_OVERLAY;
 }
 
+void
+args_without(struct args *a, unsigned from, unsigned until)
+{
+	while (from < until)
+		a->faults.without[from++] = true;
+}
+
 static void
 set_without(struct args *a, const char *text)
 {
@@ -94,9 +101,14 @@ set_without(struct args *a, const char *text)
 	if (snprintf(list, sizeof(list), "%s", text) >= (int)sizeof(list))
 		args_usage();
 	while ((name = strsep(&next, ",")) != NULL) {
-		if ((i = fault_of(name)) == -1)
+		if (strcmp(name, "faults") == 0)
+			args_without(a, 0, FAULT_N);
+		else if (strcmp(name, "rare") == 0)
+			args_without(a, FAULT_N, FAULT_ALL);
+		else if ((i = fault_of(name)) != -1)
+			a->faults.without[i] = true;
+		else
 			args_usage();
-		a->faults.without[i] = true;
 	}
 }
 
@@ -163,7 +175,8 @@ static const struct option {
 	{ "--seconds", "T", "of load", set_seconds },
 	{ "--mode", "M", "safety, or liveness: faults end", set_mode },
 	{ "--links", "L", "fixed or overlay", set_links },
-	{ "--without", "A,B,..", "no such faults", set_without },
+	{ "--without", "A,B,..", "no such faults; all: faults, rare",
+	    set_without },
 	{ "--faults", "I-J", "only those with these numbers", set_faults },
 	{ "--buggify", NULL, "rare branches in any scenario", set_buggify },
 	{ "--goals", NULL, "hold figures against the targets", set_goals },
@@ -247,11 +260,32 @@ args_least_nodes(const struct args *a)
 	return c.own_nodes ? OWN_NODES_MIN : NODES_MIN;
 }
 
+static void
+print_name(const char *name, bool *first)
+{
+	(void)printf("%s%s", *first ? " --without " : ",", name);
+	*first = false;
+}
+
+static void
+print_without(const bool *without, unsigned from, unsigned until,
+    const char *all, bool *first)
+{
+	unsigned i, n = 0;
+
+	for (i = from; i < until; i++)
+		n += without[i];
+	if (n == until - from)
+		print_name(all, first);
+	for (i = from; n < until - from && i < until; i++)
+		if (without[i])
+			print_name(fault_name(i), first);
+}
+
 void
 args_print(const struct args *a)
 {
-	const char *sep = " --without ";
-	unsigned i;
+	bool first = true;
 
 	(void)printf("sim --scen %s --seed %llu --nodes %g --rate %g "
 		     "--seconds %g%s",
@@ -268,11 +302,7 @@ args_print(const struct args *a)
 	if (a->faults.until != 0)
 		(void)printf(" --faults %u-%u", a->faults.from,
 		    a->faults.until);
-	for (i = 0; i < FAULT_ALL; i++) {
-		if (!a->faults.without[i])
-			continue;
-		(void)printf("%s%s", sep, fault_name(i));
-		sep = ",";
-	}
+	print_without(a->faults.without, 0, FAULT_N, "faults", &first);
+	print_without(a->faults.without, FAULT_N, FAULT_ALL, "rare", &first);
 	(void)printf("\n");
 }

@@ -25,6 +25,9 @@ _Noreturn void args_usage(void);
 /* The command that repeats it. */
 void args_print(const struct args *a);
 
+/* None of the faults and points from..until - 1. */
+void args_without(struct args *a, unsigned from, unsigned until);
+
 /* What it lacks, from the scenario. */
 double args_nodes(const struct args *a);
 double args_rate(const struct args *a);

@@ -98,9 +98,22 @@ fails(const struct args *a)
 }
 
 static bool
+drop_group(unsigned from, unsigned until)
+{
+	struct args a = sh.smallest;
+	uint32_t sum = 0;
+	unsigned i;
+
+	for (i = from; i < until; i++)
+		sum += sh.best.counts[i];
+	args_without(&a, from, until);
+	return sum > 0 && fails(&a);
+}
+
+static bool
 drop_classes(void)
 {
-	bool any = false;
+	bool any = drop_group(0, FAULT_N) | drop_group(FAULT_N, FAULT_ALL);
 	struct args a;
 	unsigned i;
 
@@ -131,7 +144,13 @@ drop_numbers(void)
 	uint32_t from = sh.smallest.faults.from, step;
 	uint32_t until = sh.smallest.faults.until;
 	bool any = false;
+	uint32_t left = 0;
+	unsigned i;
 
+	for (i = 0; i < FAULT_N; i++)
+		left += sh.best.counts[i];
+	if (left == 0)
+		return false;
 	if (until == 0 || until > sh.best.total)
 		until = sh.best.total;
 	for (step = (until - from) / 2; step > 0; step /= 2)
