@@ -4,9 +4,13 @@
  * around them.  Where peerd has sockets and a store, there is net.h and a row
  * of bits; the cores are the very ones.
  *
- *   node.c    life, links, and the shell of the broadcast
+ *   node.c    clocks, links, life
+ *   records.c what they have
+ *   gossip.c  the shell of the broadcast
  *   view.c    the shell of the overlay
- *   sync.c    trees and the sessions that bring them together
+ *   sync.c    the shell of the sessions that bring trees together
+ *   tree.c    trees, and how they settle
+ *   world.c   all of them together
  *
  * To add a core: a field in struct node, its messages in NODE_MSGS with a
  * handler each in a file of its own, its due time in node_due().
