@@ -111,8 +111,7 @@ print(const char *group, unsigned from, unsigned until)
 	(void)printf("%s:", group);
 	for (i = from; i < until; i++)
 		if (faults.counts[i] > 0)
-			(void)printf(" %s %u", names[i].name,
-			    faults.counts[i]);
+			(void)printf(" %s %u", names[i].name, faults.counts[i]);
 	(void)printf("\n");
 }
 

@@ -67,8 +67,8 @@ static void
 send_ids(struct node *n, unsigned slot, enum node_msg type, const uint8_t *ids,
     size_t n_ids)
 {
-	struct ev *ev = node_send(n, n->slot[slot], type,
-	    IDS_HEAD + n_ids * BCAST_ID);
+	struct ev *ev =
+	    node_send(n, n->slot[slot], type, IDS_HEAD + n_ids * BCAST_ID);
 
 	if (ev == NULL)
 		return;

@@ -49,7 +49,7 @@ static const struct {
 struct host {
 	uint8_t city, part;
 	bool up;
-	uint16_t last_us;       /* last mile */
+	uint16_t last_us;      /* last mile */
 	int64_t out_us, in_us; /* when its lines are free */
 };
 
@@ -341,8 +341,8 @@ net_send(uint32_t conn, unsigned side, size_t bytes)
 
 	bytes += NET_FRAME;
 	if (net.conf.up > 0)
-		from->out_us = leaves_us = through(
-		    &net.hosts[from->node].out_us, bytes, net.conf.up);
+		from->out_us = leaves_us =
+		    through(&net.hosts[from->node].out_us, bytes, net.conf.up);
 	if (is_lost(c) || !to->open)
 		return NULL;
 	ev = sim_add(arrival(c, to, leaves_us), EV_MSG);
@@ -453,8 +453,8 @@ net_host_down(uint32_t node, bool rst)
 			if (c->end[s].node != node || !c->end[s].open)
 				continue;
 			if (rst && c->end[1 - s].open && !is_lost(c)) {
-				ev = sim_add(arrival(c, &c->end[1 - s],
-						 sim_now().us),
+				ev = sim_add(
+				    arrival(c, &c->end[1 - s], sim_now().us),
 				    EV_DOWN);
 				ev->a = i;
 				ev->gen = c->gen;

@@ -19,13 +19,13 @@
 #include "tests/sim/sim.h"
 
 #define NET_NIL   UINT32_MAX
-#define NET_FRAME 80      /* of TCP, IP and Noise, for each message */
+#define NET_FRAME 80          /* of TCP, IP and Noise, for each message */
 #define NET_ROOM  (64u << 10) /* the kernel keeps so much of a connection */
 
 struct net_conf {
-	bool lan;       /* 0.15 ms and 0.1 ms of jitter, else 18 cities */
-	double stall;   /* of messages, part that meets a lost packet */
-	int64_t hop_us; /* to read, verify and write a message */
+	bool lan;          /* 0.15 ms and 0.1 ms of jitter, else 18 cities */
+	double stall;      /* of messages, part that meets a lost packet */
+	int64_t hop_us;    /* to read, verify and write a message */
 	uint32_t up, down; /* of a host, bytes a second; 0: no limit */
 };
 

@@ -9,8 +9,8 @@
 #include "tests/sim/fault.h"
 #include "tests/sim/node_int.h"
 
-#define LATE_MS  500 /* how late a timer may ring, */
-#define EARLY_MS 20  /* or how early */
+#define LATE_MS  500  /* how late a timer may ring, */
+#define EARLY_MS 20   /* or how early */
 #define WALL_MS  1000 /* wall clocks are wrong by that, or twice */
 
 /* --- time --- */

@@ -96,7 +96,7 @@ struct node {
 	uint64_t *has;  /* records, one bit each */
 	uint32_t wrote; /* its own latest record, plus one */
 	uint64_t hlc;   /* and the stamp of that */
-	uint64_t sum;  /* of the records it has: stands for its root */
+	uint64_t sum;   /* of the records it has: stands for its root */
 };
 
 struct world_conf {
@@ -104,14 +104,14 @@ struct world_conf {
 	uint32_t spare; /* updates beside those of the load */
 	double rate;    /* updates a second, from random sources */
 	double seconds;
-	bool overlay; /* joins and views, else fixed random links */
-	bool recon;   /* neighbours repair each other in one stroke */
-	bool trees;   /* or by comparing trees, see sync.c */
-	uint32_t base; /* records that all have from the start */
+	bool overlay;      /* joins and views, else fixed random links */
+	bool recon;        /* neighbours repair each other in one stroke */
+	bool trees;        /* or by comparing trees, see sync.c */
+	uint32_t base;     /* records that all have from the start */
 	uint32_t versions; /* one write in so many replaces the last; 0: none */
-	bool hidden;  /* links for syncs alone */
-	bool skew;    /* clocks are wrong by up to 90 s and 200 ppm */
-	bool own_nodes; /* the scenario has nodes of its own, see store/ */
+	bool hidden;       /* links for syncs alone */
+	bool skew;         /* clocks are wrong by up to 90 s and 200 ppm */
+	bool own_nodes;    /* the scenario has nodes of its own, see store/ */
 	struct net_conf net;
 	struct bcast_limits lim;
 };
@@ -135,8 +135,8 @@ struct world {
 	struct update *updates;
 	uint32_t n_updates, cap_updates;
 	struct rng rng;
-	bool quiet;      /* no further updates */
-	uint32_t banned; /* honest links banned by honest nodes */
+	bool quiet;          /* no further updates */
+	uint32_t banned;     /* honest links banned by honest nodes */
 	uint64_t bytes[M_N]; /* sent, by type of message */
 };
 
@@ -236,7 +236,7 @@ bool sync_converged(bool (*counts)(const struct node *n));
 struct sync_cost {
 	uint64_t sessions, done, partial, refused, lost;
 	uint64_t meta_bytes;
-	uint64_t bodies, useless; /* records that came; it had them */
+	uint64_t bodies, useless;  /* records that came; it had them */
 	uint64_t gossiped, echoes; /* of them by gossip */
 	uint64_t pushes_lost;
 	uint64_t records; /* in the tree of the last that settled */

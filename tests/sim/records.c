@@ -62,7 +62,8 @@ stamp(struct node *n, uint32_t i)
 	size_t k;
 
 	for (k = 0; k < 4; k++) {
-		word = mix64(sim_seed() ^ mix64(((uint64_t)i << 2) + k + 1) >> 1);
+		word =
+		    mix64(sim_seed() ^ mix64(((uint64_t)i << 2) + k + 1) >> 1);
 		memcpy(u->key + k * 8, &word, 8);
 	}
 	u->key[0] = (uint8_t)(16 + i % 5); /* one of a few kinds */

@@ -239,8 +239,8 @@ shrink(const struct args *given)
 		return 0;
 	}
 	(void)printf("fails with %s at %.1f s\n", sh.best.what, sh.best.at_s);
-	while (drop_classes() | drop_numbers() | drop_nodes() |
-	    drop_seconds() | drop_rate())
+	while (drop_classes() | drop_numbers() | drop_nodes() | drop_seconds() |
+	    drop_rate())
 		continue;
 	(void)printf("smallest of %u tries, %s at %.1f s, of %u faults:\n",
 	    sh.tries, sh.best.what, sh.best.at_s, sh.best.total);

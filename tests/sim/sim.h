@@ -32,8 +32,15 @@ double rng_real(struct rng *r);                /* 0 <= x < 1 */
 uint64_t mix64(uint64_t x);
 
 /* What may happen.  Each kind has one handler. */
-enum ev_kind { EV_CALL, EV_TIMER, EV_MSG, EV_DIAL, EV_DOWN, EV_STORED,
-	EV_KINDS };
+enum ev_kind {
+	EV_CALL,
+	EV_TIMER,
+	EV_MSG,
+	EV_DIAL,
+	EV_DOWN,
+	EV_STORED,
+	EV_KINDS
+};
 
 struct ev {
 	uint8_t kind; /* enum ev_kind */

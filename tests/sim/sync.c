@@ -71,8 +71,8 @@ flush(struct node *n)
 		    : net_room_us(n->links[link].conn,
 			  net_side(n->links[link].conn, n->id));
 		if (room > now) {
-			s->flush_due = (struct mono){ node_now(n).us + room -
-				now };
+			s->flush_due =
+			    (struct mono){ node_now(n).us + room - now };
 			break;
 		}
 		for (k = 1; k < RECS_MAX && done + k < s->n_pushes &&

@@ -122,8 +122,9 @@ check_rebuilt(const struct sync *s, const struct tree_sum *top)
 	static const uint8_t zero[32];
 	struct mtree_entry *all = sim_alloc(top->cnt + 1, sizeof(*all));
 	struct tree_entry *e = sim_alloc(top->cnt + 1, sizeof(*e));
-	size_t i, n = mtree_list(&s->tree, MTREE_CURRENT, zero, 0, NULL, all,
-		      top->cnt + 1);
+	size_t i,
+	    n = mtree_list(&s->tree, MTREE_CURRENT, zero, 0, NULL, all,
+		top->cnt + 1);
 	struct tree_sum sum;
 	uint64_t set = 0;
 

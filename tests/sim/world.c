@@ -55,7 +55,8 @@ world_init(const struct world_conf *conf)
 	    (uint32_t)(conf->rate * (conf->seconds + 30) * 1.2) +
 	    UPDATES_SPARE + conf->spare + conf->base;
 	world.updates = sim_alloc(world.cap_updates, sizeof(*world.updates));
-	net_init(conf->nodes, &conf->net, conf->overlay ? &node_open_ops : &node_fixed_ops);
+	net_init(conf->nodes, &conf->net,
+	    conf->overlay ? &node_open_ops : &node_fixed_ops);
 	sim_handle(EV_TIMER, node_timer);
 	sim_handle(EV_STORED, gossip_stored);
 	block_used = 0;

@@ -34,8 +34,7 @@ scen_setup_byz(struct world_conf *conf)
 static void
 lie(struct node *n, unsigned link)
 {
-	struct ev *ev = node_send(n, link, M_IHAVE,
-	    LIES * BCAST_ID);
+	struct ev *ev = node_send(n, link, M_IHAVE, LIES * BCAST_ID);
 	uint64_t *ids;
 	unsigned i;
 

@@ -10,7 +10,7 @@
 #include "tests/sim/fault.h"
 #include "tests/sim/scen/scen.h"
 
-#define UP       2500000  /* bytes a second */
+#define UP       2500000 /* bytes a second */
 #define DOWN     12500000
 #define BASE     4000 /* records that all have before */
 #define VERSIONS 4

@@ -15,18 +15,18 @@
 #include "tests/sim/scen/store.h"
 #include "tests/sim/store/snode.h"
 
-#define CHAOS_MS   500
-#define LOOK_MS    5000
-#define FAULT_MS   3000
-#define SKEW_MS    2000
-#define STEP_MS    8000
-#define METAS      12
-#define RATINGS    14
-#define BACK_MS    90000 /* back-dated by up to that: some are over */
-#define LIE_MS     700
-#define AHEAD_MS   20000
-#define JOIN_MS    3000
-#define TORN_OPS   40
+#define CHAOS_MS 500
+#define LOOK_MS  5000
+#define FAULT_MS 3000
+#define SKEW_MS  2000
+#define STEP_MS  8000
+#define METAS    12
+#define RATINGS  14
+#define BACK_MS  90000 /* back-dated by up to that: some are over */
+#define LIE_MS   700
+#define AHEAD_MS 20000
+#define JOIN_MS  3000
+#define TORN_OPS 40
 
 static struct {
 	struct rng rng, lies;

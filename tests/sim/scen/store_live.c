@@ -17,7 +17,7 @@
 #include "tests/sim/store/snode.h"
 
 #define SKEW_MS    200 /* what is left of wrong clocks */
-#define REFUSALS_S 60 /* a peer refuses more than three sessions a minute */
+#define REFUSALS_S 60  /* a peer refuses more than three sessions a minute */
 #define QUIET_S    20
 #define LIES_S     3 /* until the last ones are told */
 #define L1_MS      (3 * KIT_TICK_MS + 2 * KIT_SETTLE_MS + REFUSALS_S * 1000 + 25000)

@@ -216,8 +216,7 @@ static void
 heal(struct node *n)
 {
 	net_part(n->id, 0);
-	n->wall_skew_ms =
-	    (int32_t)rng_below(&tr.rng, 2 * CALM_MS) - CALM_MS;
+	n->wall_skew_ms = (int32_t)rng_below(&tr.rng, 2 * CALM_MS) - CALM_MS;
 	wake(n->id);
 	come_back(n->id);
 }
@@ -225,8 +224,8 @@ heal(struct node *n)
 static void
 choose_core(void)
 {
-	uint32_t percent =
-	    CORE_MIN + rng_below(&tr.rng, 100 - CORE_MIN), i, size = 0;
+	uint32_t percent = CORE_MIN + rng_below(&tr.rng, 100 - CORE_MIN), i,
+		 size = 0;
 
 	for (i = 0; i < world.conf.nodes; i++) {
 		tr.core[i] = rng_below(&tr.rng, 100) < percent;

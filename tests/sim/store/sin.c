@@ -132,9 +132,9 @@ item_new(struct snode *n, const uint8_t *raw, size_t len)
 	it->len = len;
 	it->token = SN_NO_TOKEN;
 	if (n->commit_us == SN_NEVER_US)
-		n->commit_us = BUGGIFY(small_batch)
-		    ? sim_now().us
-		    : sim_now().us + (1 + rng_below(&n->rng, COMMIT_MS)) * SIM_MS;
+		n->commit_us = BUGGIFY(small_batch) ? sim_now().us
+						    : sim_now().us +
+			(1 + rng_below(&n->rng, COMMIT_MS)) * SIM_MS;
 	return it;
 }
 

@@ -180,7 +180,8 @@ snode_start(struct snode *n)
 	}
 	sin_load_stamps(n);
 	randombytes_buf(secret, sizeof(secret));
-	n->bcast = bcast_init(n->bcast_mem, &sgossip_limits, secret, &sgossip_ops, n);
+	n->bcast =
+	    bcast_init(n->bcast_mem, &sgossip_limits, secret, &sgossip_ops, n);
 	ssync_start(n);
 	for (k = 0; k < SNODES; k++) {
 		memset(&n->links[k], 0, sizeof(n->links[k]));
@@ -242,7 +243,8 @@ sworld_init(const struct world_conf *wc)
 	sim_handle(EV_TIMER, on_timer);
 	for (i = 0; i < n; i++) {
 		sw.nodes[i].id = i;
-		sw.nodes[i].bcast_mem = sim_alloc(1, bcast_size(&sgossip_limits));
+		sw.nodes[i].bcast_mem =
+		    sim_alloc(1, bcast_size(&sgossip_limits));
 		rng_init(&sw.nodes[i].rng, sim_seed(), i);
 	}
 }

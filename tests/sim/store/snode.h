@@ -130,8 +130,8 @@ struct sn_root {
 struct snode {
 	uint32_t id, life;
 	bool up;
-	bool byz;   /* not to be relied on, and */
-	bool lying; /* at it just now */
+	bool byz;    /* not to be relied on, and */
+	bool lying;  /* at it just now */
 	bool frozen; /* it stays as it is, up or down */
 	int64_t skew_ms, wall_max_ms;
 	int64_t armed_us, commit_us, tick_us, look_us;

@@ -36,9 +36,8 @@ flush(struct snode *n)
 
 	while (n->n_pushes > 0) {
 		first = &n->pushes[0];
-		for (i = k = bytes = 0;
-		     i < n->n_pushes && k < RECS_RECORDS && bytes < RECS_BYTES &&
-		     (k == 0 || !BUGGIFY(small_recs));
+		for (i = k = bytes = 0; i < n->n_pushes && k < RECS_RECORDS &&
+		     bytes < RECS_BYTES && (k == 0 || !BUGGIFY(small_recs));
 		     i++) {
 			q = &n->pushes[i];
 			if (q->serial != first->serial || q->sid != first->sid)
