@@ -15,6 +15,8 @@
 #define AGAIN_MS  1000
 #define RECS_MAX  160 /* records to a RECS: 48 KiB */
 #define RECS_HEAD 16
+#define META_BASE 4096 /* bytes of a session over nothing */
+#define META_EACH 64   /* and for each record there is */
 
 struct sync_cost sync_costs;
 
@@ -107,6 +109,15 @@ op_push(void *arg, uint64_t peer, uint16_t sid, const uint8_t key[32])
 }
 
 static void
+count_meta(struct node *n, uint64_t peer, size_t len)
+{
+	struct sync *s = n->sync;
+
+	if (s->recon.own.on && s->recon.own.peer == peer)
+		s->meta_bytes += len;
+}
+
+static void
 op_send(void *arg, uint64_t peer, const uint8_t *msg, size_t len)
 {
 	struct node *n = arg;
@@ -117,6 +128,7 @@ op_send(void *arg, uint64_t peer, const uint8_t *msg, size_t len)
 	if (link == LINKS_MAX)
 		return;
 	sync_costs.meta_bytes += len;
+	count_meta(n, peer, len);
 	if ((ev = node_send(n, link, M_SYNC, len)) == NULL)
 		return;
 	ev->blob = (uint32_t)len;
@@ -141,6 +153,11 @@ op_end(void *arg, uint64_t peer, enum recon_how how, uint32_t retry_s)
 	struct node *n = arg;
 	unsigned link = link_of(n, peer);
 
+	/* L5: what a session costs is bounded by what there is to compare. */
+	check_that(n->sync->meta_bytes <=
+		META_BASE + META_EACH * (uint64_t)world.n_updates,
+	    "L5", "a session's bytes", n->sync->meta_bytes);
+
 	sync_costs.done += how == RECON_DONE;
 	sync_costs.partial += how == RECON_PARTIAL;
 	sync_costs.refused += how == RECON_REFUSED;
@@ -163,6 +180,7 @@ begin(struct node *n, unsigned link)
 	/* The roots may have come to agree while it waited. */
 	if (p->odd == 0 || !mtree_find_tick(&s->tree, tick, &ver))
 		return;
+	s->meta_bytes = s->recon.own.on ? s->meta_bytes : 0;
 	rc = recon_start(&s->recon, p->id, ++s->sid, tick,
 	    (const uint8_t *)&salt, node_now(n));
 	sync_costs.sessions += rc == RECON_OK;
@@ -218,7 +236,7 @@ say_root(struct node *n, unsigned link)
 	    (ev = node_send(n, link, M_ROOT, 110)) == NULL)
 		return;
 	ev->u.q[0] = r->tick;
-	ev->u.q[1] = r->root;
+	ev->u.q[1] = n->byz == HONEST ? r->root : rng_next(&n->rng);
 }
 
 static void
@@ -291,6 +309,7 @@ sync_message(struct node *n, unsigned link, struct ev *ev)
 		on_recs(n, link, ev);
 		break;
 	case M_SYNC:
+		count_meta(n, s->peers[link].id, ev->blob);
 		check_that(recon_input(&s->recon, s->peers[link].id, ev->u.p,
 			       ev->blob, node_now(n)) != RECON_MALFORMED,
 		    "S10", "an honest node sent what nobody honest sends",

@@ -43,6 +43,7 @@ struct sync {
 	struct mono settle_due, flush_due;
 	uint64_t next_id;
 	uint16_t sid;
+	uint64_t meta_bytes; /* of our own session, both ways */
 	size_t n_pushes;
 	struct push pushes[SYNC_PUSHES];
 	struct recon_range stack[SYNC_STACK];

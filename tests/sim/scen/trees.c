@@ -2,7 +2,8 @@
 /*
  * A network with trees and all that can go wrong in it, drawn from the seed:
  * slow lines, lost packets, crashes with and without the disk, cuts, dead
- * connections, hung processes, clocks that are set, and the rare branches of
+ * connections, hung processes, clocks that are set, nodes that say a root
+ * which is not theirs and answer no question, and the rare branches of
  * common/buggify.h.
  *
  * In mode liveness some nodes stay as they were hurt, for good: dead, hung or
@@ -21,7 +22,10 @@
 #define BASE      100
 #define VERSIONS  3
 #define CHAOS_MS  1000
+#define RARE      96 /* a node is hurt once in so many seconds, */
+#define LEVELS    4  /* or 2, 4, 8 times as often */
 #define PARTS     3
+#define LIARS     20 /* one in so many lies, in every other seed */
 #define CLOCK_MS  3000
 #define CALM_MS   200 /* what is left of wrong clocks in the core */
 #define HANG_S    15.0
@@ -36,6 +40,7 @@
 static struct {
 	struct rng rng;
 	bool calm, parted, frozen; /* frozen: who is not in the core */
+	uint32_t level;            /* of chaos */
 	uint8_t *core;
 } tr;
 
@@ -75,8 +80,22 @@ draw_network(void)
 	}
 	if (chance(2) && fault_on(FAULT_stall))
 		c->stall = stall;
-	(void)printf("network: %u bytes/s up, %.1f %% of messages stall\n",
-	    c->up, 100 * c->stall);
+	tr.level = 1u << rng_below(&tr.rng, LEVELS);
+	(void)printf("network: %u bytes/s up, %.1f %% of messages stall, "
+		     "chaos %u\n",
+	    c->up, 100 * c->stall, tr.level);
+}
+
+/* None of the bootstrap nodes: all depend on them at first. */
+static void
+choose_liars(void)
+{
+	bool some = chance(2);
+	uint32_t i;
+
+	for (i = NODE_BOOTS; some && i < world.conf.nodes; i++)
+		if (chance(LIARS) && fault_on(FAULT_lie))
+			world.nodes[i].byz = BYZ_LIAR;
 }
 
 /* --- faults --- */
@@ -160,13 +179,13 @@ hang(struct node *n)
 static void
 hurt(struct node *n)
 {
-	if (chance(60))
+	if (chance(RARE / tr.level))
 		crash(n);
-	else if (chance(20))
+	else if (chance(RARE / 3 / tr.level))
 		kill_link(n);
-	else if (chance(60))
+	else if (chance(RARE / tr.level))
 		set_clock(n);
-	else if (chance(60))
+	else if (chance(RARE / tr.level))
 		hang(n);
 }
 
@@ -294,9 +313,11 @@ all_return(void)
 	uint32_t i;
 
 	tr.frozen = false;
-	for (i = 0; i < world.conf.nodes; i++)
+	for (i = 0; i < world.conf.nodes; i++) {
+		world.nodes[i].byz = HONEST;
 		if (!tr.core[i])
 			heal(&world.nodes[i]);
+	}
 }
 
 static void
@@ -335,16 +356,18 @@ scen_run_trees(void)
 	scen_join();
 	check_connected(false);
 	fault_buggify(true);
+	choose_liars();
 	world_load(scen_in(t));
 	on_chaos(0);
 	sim_run(scen_in(t));
 	if (scen_liveness)
 		liveness();
 	(void)printf("trees: sessions %llu done %llu partial %llu refused %llu "
-		     "broken_off %llu, %llu records\n",
+		     "broken_off %llu, %llu records, %u bans\n",
 	    (unsigned long long)c->sessions, (unsigned long long)c->done,
 	    (unsigned long long)c->partial, (unsigned long long)c->refused,
-	    (unsigned long long)c->lost, (unsigned long long)c->records);
+	    (unsigned long long)c->lost, (unsigned long long)c->records,
+	    world.banned);
 	world_print();
 	free(tr.core);
 }
