@@ -243,9 +243,9 @@ node_start(struct node *n)
 	net_host_up(n->id);
 	if (n->sync != NULL)
 		sync_start(n);
-	n->lost = false;
 	if (world.conf.overlay)
 		view_start(n);
+	n->lost = false;
 	node_arm(n);
 }
 

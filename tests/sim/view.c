@@ -328,13 +328,30 @@ view_init(struct node *n, void *mem)
 	n->book = &v->book;
 }
 
+/* A node with a disk has its address book on it. */
+static void
+reopen(struct book *bk)
+{
+	struct book old = *bk;
+	unsigned i;
+
+	memset(bk, 0, sizeof(*bk));
+	for (i = 0; i < BOOK; i++) {
+		bk->places[i].node = old.places[i].node;
+		bk->places[i].used = old.places[i].used;
+	}
+}
+
 void
 view_start(struct node *n)
 {
 	struct view *v = (struct view *)(void *)n->overlay;
 	struct wire_addr self = addr_of(n->id);
 
-	memset(&v->book, 0, sizeof(v->book));
+	if (n->sync != NULL && !n->lost)
+		reopen(&v->book);
+	else
+		memset(&v->book, 0, sizeof(v->book));
 	overlay_init(&v->overlay, v->links, n->n_links, &self, true,
 	    world.conf.hidden, &ops, n);
 	overlay_set_nodes(&v->overlay, world.conf.nodes, node_now(n));
