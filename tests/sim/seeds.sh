@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # Many seeds of a scenario in which everything goes wrong, of several sizes
-# and in both modes, every other one with rare branches; prints those that
-# fail.   usage: [SEEDS=200 FROM=1] seeds.sh BUILDDIR [store | trees]
+# and in both modes, every other one of store with rare branches; prints what
+# fails.   usage: [SEEDS=200 FROM=1] seeds.sh BUILDDIR [store | trees]
 set -u
 sim=$1/tests/sim/sim
 scen=${2:-store}
