@@ -16,21 +16,6 @@
 
 /* --- what the broadcast core asks for --- */
 
-struct ev *
-node_send(struct node *n, unsigned link, enum node_msg type, size_t bytes)
-{
-	uint32_t conn = n->links[link].conn;
-	struct ev *ev;
-
-	if (conn == NET_NIL)
-		return NULL;
-	world.bytes[type] += bytes;
-	ev = net_send(conn, net_side(conn, n->id), bytes);
-	if (ev != NULL)
-		ev->type = (uint8_t)type;
-	return ev;
-}
-
 static bool
 has_room(const struct node *n, unsigned link)
 {

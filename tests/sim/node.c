@@ -179,6 +179,21 @@ node_link_to(const struct node *n, uint32_t peer)
 	return -1;
 }
 
+struct ev *
+node_send(struct node *n, unsigned link, enum node_msg type, size_t bytes)
+{
+	uint32_t conn = n->links[link].conn;
+	struct ev *ev;
+
+	if (conn == NET_NIL)
+		return NULL;
+	world.bytes[type] += bytes;
+	ev = net_send(conn, net_side(conn, n->id), bytes);
+	if (ev != NULL)
+		ev->type = (uint8_t)type;
+	return ev;
+}
+
 void
 node_gossip_up(struct node *n, unsigned link, unsigned slot)
 {
