@@ -13,6 +13,7 @@
 #define BANS       16
 #define TRIES      12 /* places looked at for one candidate */
 #define RETRY_US   (10 * SIM_S)
+#define FAILS_MAX  6 /* ten minutes, and no longer */
 #define BOOT_US    (1 * SIM_S)
 #define TICK_S     10
 #define SETTLE_US  (10 * SIM_S)
@@ -109,17 +110,29 @@ place_of(struct node *n, uint32_t node)
 	return NULL;
 }
 
+/* As peerd/abook.c waits: from the last dial, doubling with each failure. */
+static void
+dialled(struct node *n, uint32_t node)
+{
+	struct place *p = place_of(n, node);
+
+	if (p != NULL)
+		p->due_us = sim_now().us + (RETRY_US << p->fails);
+}
+
 static void
 tried(struct node *n, uint32_t node, bool good)
 {
 	struct place *p = place_of(n, node);
-	int64_t wait = RETRY_US;
 
 	if (p == NULL)
 		return;
-	p->fails = good ? 0 : (uint8_t)(p->fails < 6 ? p->fails + 1 : 6);
-	wait <<= p->fails;
-	p->due_us = sim_now().us + wait;
+	if (!good && p->fails < FAILS_MAX) {
+		p->due_us += RETRY_US << p->fails;
+		p->fails++;
+	} else if (good) {
+		p->fails = 0;
+	}
 }
 
 static bool
@@ -194,7 +207,7 @@ dial(void *ctx, uint32_t tag, enum overlay_why why,
 	struct node *n = ctx;
 	uint32_t to = node_of(&cand->at);
 
-	tried(n, to, true);
+	dialled(n, to);
 	net_dial(n->id, to,
 	    (uint64_t)(n->life & 0xffff) << 40 | (uint64_t)why << 32 | tag);
 }
@@ -366,6 +379,8 @@ link_is_up(struct node *n, unsigned link, enum overlay_why why, uint32_t tag)
 
 	n->book->odd[link] = 0;
 	learn(n, peer);
+	if (why != OVERLAY_THEIRS)
+		tried(n, peer, true);
 	overlay_link_up(n->overlay, link, why, tag, &a, abook_group(&a.addr),
 	    node_now(n));
 	if (overlay_state(n->overlay, link) != OVERLAY_NONE)
