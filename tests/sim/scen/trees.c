@@ -30,7 +30,7 @@
 #define CALM_MS   200 /* what is left of wrong clocks in the core */
 #define HANG_S    15.0
 #define RETURN_S  15.0
-#define L1_S      240 /* addresses tried in vain wait, the longer the oftener */
+#define L1_S      120 /* three ticks, what was refused, and as much again */
 #define CORE_MIN  50  /* percent of the nodes */
 #define APART     100 /* part of the first that is cut off for good */
 #define WRITE_S   10.0
@@ -369,5 +369,6 @@ scen_run_trees(void)
 	    (unsigned long long)c->lost, (unsigned long long)c->records,
 	    world.banned);
 	world_print();
+	check_bans();
 	free(tr.core);
 }
