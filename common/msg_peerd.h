@@ -21,7 +21,12 @@
 #include "common/view.h"
 
 /* What peerd keeps across restarts, one file each in the state directory. */
-enum peerd_file { PEERD_FILE_BOOK, PEERD_FILE_BANS, PEERD_FILE_PEERS };
+enum peerd_file {
+	PEERD_FILE_BOOK,
+	PEERD_FILE_BANS,
+	PEERD_FILE_PEERS,
+	PEERD_FILE_ANCHORS
+};
 
 /* How we came to know a configured peer. */
 enum peerd_origin {
@@ -52,7 +57,8 @@ enum resolve_kind { RESOLVE_HOST, RESOLVE_SEED };
 	F(T, U32,  seed_interval_ms, 0, 0)                               \
 	F(T, U32,  seed_timeout_ms, 0, 60000)                            \
 	F(T, U32,  save_ms, 0, 0)           /* address book to disk */   \
-	F(T, U32,  retry_ms, 0, 0)          /* first back-off of a dial */
+	F(T, U32,  retry_ms, 0, 0)          /* first back-off of a dial */ \
+	F(T, U32,  feeler_ms, 0, 0)         /* between two feelers */
 
 #define MSG_PEERD_CHARTER(F, T)                                          \
 	F(T, BLOB, charter, 0, 16384)
@@ -76,7 +82,7 @@ enum resolve_kind { RESOLVE_HOST, RESOLVE_SEED };
 	F(T, U32,  max_retries, 0, 0) /* 0 without end */
 
 #define MSG_PEERD_FILE(F, T)                                             \
-	F(T, U8,   which, 0, 2)
+	F(T, U8,   which, 0, 3)
 
 #define MSG_PEERD_DIAL(F, T)                                             \
 	F(T, ADDR, addr, 0, 0)                                           \

@@ -36,6 +36,7 @@ static const struct msg_peerd_config peer_defaults = {
 	.seed_timeout_ms = 10000,
 	.save_ms = 5 * 60000,
 	.retry_ms = 5000,
+	.feeler_ms = 30000,
 };
 
 static const struct msg_stund_config stun_defaults = {
