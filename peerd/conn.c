@@ -47,6 +47,14 @@ conn_find(const uint8_t id[32])
 }
 
 struct conn *
+conn_find_shown(const uint8_t id[32])
+{
+	struct conn *c = conn_find(id);
+
+	return c == NULL || c->quiet ? NULL : c;
+}
+
+struct conn *
 conn_by_serial(uint32_t serial)
 {
 	struct conn *c;
@@ -66,6 +74,17 @@ conn_links(int outbound)
 	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		n += c->state == CONN_UP &&
 		    (outbound < 0 || c->outbound == (outbound == 1));
+	return n;
+}
+
+unsigned
+conn_quiet(void)
+{
+	const struct conn *c;
+	unsigned n = 0;
+
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
+		n += c->state == CONN_UP && c->quiet;
 	return n;
 }
 
@@ -150,9 +169,10 @@ link_is_down(struct conn *c, const char *why)
 {
 	char id[9], at[NADDR_STR];
 
+	gossip_link_down(c);
+	neigh_link_down(c);
 	if (!c->announced)
 		return;
-	gossip_link_down(c);
 	dbchan_link(c, false);
 	misdeed_remember(c);
 	if (conn_find(c->id) != NULL)
@@ -161,6 +181,11 @@ link_is_down(struct conn *c, const char *why)
 	targets_unlinked(c);
 	discover_unlinked(c);
 	nodes_unlinked(c);
+	if (c->quiet) {
+		log_debug("peer %s at %s: quiet link down: %s",
+		    id_short(c->id, id), naddr_str(&c->remote, at), why);
+		return;
+	}
 	log_info("peer %s at %s: link down: %s", id_short(c->id, id),
 	    naddr_str(&c->remote, at), why);
 	child_event("peer", "%s link down: %s", id_short(c->id, id), why);
@@ -266,6 +291,7 @@ conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
 	}
 	c->fd = fd;
 	c->slot = GOSSIP_NO_SLOT;
+	c->place = NEIGH_NO_PLACE;
 	c->serial = next_serial++;
 	c->remote = addr_canon(remote);
 	c->started = c->last_rx = mono_now();
@@ -357,19 +383,17 @@ is_room(const struct conn *c)
 	return false;
 }
 
+/* Tell all who need to know of a link. */
 static void
-link_is_up(struct conn *c)
+announce(struct conn *c)
 {
 	char id[9], at[NADDR_STR];
 
-	c->announced = true;
-	c->node = nodes_get(c->id);
 	if (c->node != NULL) {
 		c->node->link = KNOWN_LINKED;
 		c->node->observed = c->remote;
 		c->node->last_seen = c->since;
 	}
-	misdeed_recall(c);
 	log_info("peer %s at %s: link up, %s", id_short(c->id, id),
 	    naddr_str(&c->remote, at), c->outbound ? "dialled" : "accepted");
 	child_event("peer", "%s link up, %s %s", id_short(c->id, id),
@@ -378,11 +402,39 @@ link_is_up(struct conn *c)
 	channels_link_up(c);
 	if (c->node != NULL)
 		channels_peer(c->node);
-	gossip_link_up(c);
+}
+
+void
+conn_show(struct conn *c)
+{
+	if (c->quiet) {
+		c->quiet = false;
+		announce(c);
+	} else if (c->node != NULL)
+		channels_peer(c->node);
+}
+
+/* The overlay comes last, since it may have no use for the link. */
+static void
+link_is_up(struct conn *c)
+{
+	char id[9], at[NADDR_STR];
+
+	c->announced = true;
+	c->node = nodes_get(c->id);
+	misdeed_recall(c);
+	if (c->quiet)
+		log_debug("peer %s at %s: quiet link up", id_short(c->id, id),
+		    naddr_str(&c->remote, at));
+	else
+		announce(c);
 	dbchan_link(c, true);
-	nodes_send_all(c);
+	nodes_send_own(c);
 	traffic_ping(c, 0);
+	if (c->state != CONN_UP)
+		return;
 	discover_linked(c);
+	neigh_link_up(c);
 }
 
 void
@@ -401,12 +453,10 @@ conn_shaken(struct conn *c, const struct noise_cipher *tx,
 	abook_source_init(&c->source, now);
 	bucket_init(&c->relay, (struct rate){ 2000, 4000 });
 	bucket_init(&c->intake, (struct rate){ 500, 2000 });
+	c->quiet = c->outbound &&
+	    (c->why.kind == DIAL_FEELER || c->why.kind == DIAL_HIDDEN);
 	if (c->outbound)
 		discover_result(&c->why, c->id, NULL);
-	if (c->why.kind == DIAL_FEELER && c->outbound) {
-		conn_end(c, WIRE_BYE_FEELER, "feeler");
-		return;
-	}
 	/* One that takes over needs no room of its own. */
 	old = other_link(c);
 	if (old != NULL && !settle_duplicate(old, c))
@@ -433,7 +483,7 @@ watch(struct conn *c, struct mono now)
 	}
 	if (c->behind && link_queued(&c->link, LANE_GOSSIP) == 0 &&
 	    mono_ms_between(c->synced, now) > RESYNC_MS)
-		nodes_send_all(c);
+		nodes_send_again(c);
 	if (quiet > (int64_t)peerd.conf.dead_ms) {
 		c->bye = true; /* nobody would hear it */
 		conn_end(c, WIRE_BYE_NONE, "silent for too long");

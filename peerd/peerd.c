@@ -37,6 +37,7 @@ on_config(struct ipc *ch, const struct ipc_msg *m)
 	(void)ch;
 	peerd.conf = *(const struct msg_peerd_config *)m->body;
 	inbound_limits();
+	neigh_config();
 	if (peerd.running)
 		discover_soon();
 }
@@ -149,6 +150,7 @@ go(void)
 	make_tables();
 	nodes_init();
 	gossip_init();
+	neigh_init();
 	records_init();
 	keep_load();
 	randombytes_buf(peerd.noise_sk, 32);
@@ -195,6 +197,7 @@ peerd_noise_signed(const uint8_t sig[64])
 	inbound_start();
 	own_changed();
 	lan_start();
+	neigh_start();
 	discover_start();
 }
 
@@ -318,6 +321,7 @@ stats(stat_emit emit, void *arg)
 	emit(arg, "known_nodes", peerd.known.n);
 	emit(arg, "bans", peerd.bans.n);
 	gossip_stats(emit, arg);
+	neigh_stats(emit, arg);
 }
 
 static void
@@ -339,6 +343,7 @@ limits(limit_emit emit, void *arg)
 	emit(arg, "bans", peerd.bans.n, peerd.bans.cap, 0);
 	emit(arg, "link queue bytes", peerd.queued, QUEUED_MAX,
 	    peerd.n.records_not_sent);
+	neigh_limits(emit, arg);
 	gossip_limits(emit, arg);
 	records_limits(emit, arg);
 	emit(arg, "pings pending", pings_pending(), PINGS_MAX, 0);

@@ -276,6 +276,7 @@ on_pong(struct conn *c, const struct wire_msg *m)
 	c->has_clock = true;
 	c->clock_off_ms = m->wall_ms + us / 2000 - wall_now().ms;
 	gossip_link_rtt(c);
+	neigh_rtt(c);
 	if (c->node != NULL)
 		c->node->rtt_us = c->rtt_us;
 }
@@ -347,6 +348,9 @@ on_message(struct conn *c, const struct link_msg *lm)
 		on_recs(c, &m);
 		break;
 	case WIRE_ROOT:
+		(void)dbchan_message(c, lm->p, lm->len);
+		neigh_root(c, &m.root);
+		break;
 	case WIRE_RANGE:
 	case WIRE_ITEMS:
 	case WIRE_WANT:
@@ -365,6 +369,7 @@ on_message(struct conn *c, const struct link_msg *lm)
 	case WIRE_NEIGHBOR:
 	case WIRE_DISCONNECT:
 	case WIRE_SWAP:
+		neigh_message(c, &m);
 		break;
 	case WIRE_CREDIT: /* the link has seen to it */
 		break;
