@@ -450,6 +450,15 @@ bcast_local(struct bcast *b, const struct bcast_msg *m, struct mono now)
 	bcast_spread(b, bcast_remember(b, m->rid), m, now);
 }
 
+void
+bcast_beside(struct bcast *b, const struct bcast_msg *m, struct mono now)
+{
+	if (recent_find(&b->recent, m->rid) == NULL)
+		bcast_spread(b, bcast_remember(b, m->rid), m, now);
+	else if (b->ops->forget != NULL)
+		b->ops->forget(b->ctx, m->handle);
+}
+
 bool
 bcast_synced(struct bcast *b, const struct bcast_msg *m, unsigned from,
     struct mono now)

@@ -437,7 +437,7 @@ gossip_settle(uint32_t token, enum bcast_verdict verdict,
 	if (token != GOSSIP_NO_TOKEN)
 		bcast_settle(bcast, token, verdict, m, mono_now());
 	else if (verdict == BCAST_GOOD)
-		(void)bcast_synced(bcast, m, OVERLAY_SLOTS, mono_now());
+		bcast_beside(bcast, m, mono_now());
 	look_again();
 }
 

@@ -604,6 +604,24 @@ test_synced(void **state)
 	assert_int_equal(n, 16 - 2); /* a quarter of the ring a second */
 }
 
+/* Pushed on a link that is not ours: pushed on, once, as if it were new. */
+static void
+test_beside(void **state)
+{
+	struct bcast_msg m = msg(1);
+	size_t n;
+
+	(void)state;
+	bcast_beside(b, &m, now);
+	n = count(PUSH, -1);
+	assert_true(n > 0);
+	bcast_beside(b, &m, now);
+	assert_int_equal(count(PUSH, -1), n);
+	/* A copy that comes by a link of the view is a duplicate. */
+	(void)take(0, 1, BCAST_PUSH);
+	assert_int_equal(count(PUSH, -1), n);
+}
+
 static void
 test_lane_full(void **state)
 {
@@ -826,6 +844,7 @@ main(void)
 		T(test_answers),
 		T(test_settle),
 		T(test_synced),
+		T(test_beside),
 		T(test_lane_full),
 		T(test_author),
 		T(test_spammer),
