@@ -249,6 +249,46 @@ on_limits(uint32_t id)
 	child_ctl_end(me.parent, id, 0, "%s", "");
 }
 
+/* The same counters, for whoever asks over the control socket. */
+static void
+send_metrics(struct msg_ctl_metrics *s, uint32_t id)
+{
+	(void)snprintf(s->process, sizeof(s->process), "%s", me.name);
+	(void)ipc_send(me.parent, CTL_METRICS, id, s);
+	s->n_items = 0;
+}
+
+static struct {
+	uint32_t id;
+	struct msg_ctl_metrics s;
+} shown;
+
+static void
+emit_metric(void *arg, const char *name, uint64_t value)
+{
+	struct msg_ctl_metrics *s = &shown.s;
+	struct msg_stat *item;
+
+	(void)arg;
+	if (s->n_items == sizeof(s->items) / sizeof(s->items[0]))
+		send_metrics(s, shown.id);
+	item = &s->items[s->n_items++];
+	(void)snprintf(item->name, sizeof(item->name), "%s", name);
+	item->value = value;
+}
+
+static void
+on_metrics(uint32_t id)
+{
+	shown.id = id;
+	shown.s.n_items = 0;
+	if (me.conf->stats != NULL)
+		me.conf->stats(emit_metric, NULL);
+	if (shown.s.n_items > 0)
+		send_metrics(&shown.s, id);
+	child_ctl_end(me.parent, id, 0, "%s", "");
+}
+
 /* Messages that are not the child's own. */
 static void
 on_other(struct ipc *ch, const struct ipc_msg *m)
@@ -280,6 +320,9 @@ on_other(struct ipc *ch, const struct ipc_msg *m)
 		break;
 	case CTL_SHOW_LIMITS:
 		on_limits(m->id);
+		break;
+	case CTL_SHOW_METRICS:
+		on_metrics(m->id);
 		break;
 #ifdef WARREN_ATTACK
 	case PROC_ATTACK:

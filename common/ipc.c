@@ -20,7 +20,9 @@
 #include "common/assert.h"
 
 #define READ_SIZE  (16u << 10)
+#define READ_MAX   (64u << 10) /* for a sender who fills what we offer */
 #define CHUNK_SIZE (8u << 10)
+#define CHUNK_BIG  (64u << 10) /* for messages that CHUNK_SIZE cannot hold */
 #define FDS_MAX    4  /* queued beside the bytes */
 #define TURN_MAX   64 /* messages handled in one wakeup */
 
@@ -28,6 +30,7 @@ struct chunk {
 	TAILQ_ENTRY(chunk) next;
 	int fd[2];
 	size_t off, len, cap;
+	bool shut; /* nothing may follow in this chunk */
 	uint8_t data[];
 };
 TAILQ_HEAD(chunks, chunk);
@@ -38,11 +41,13 @@ struct ipc {
 	enum msg_phase phase;
 	struct event *ev_read, *ev_write;
 	uint8_t *rbuf; /* bytes taken in, not handled yet */
-	size_t rlen, rcap;
+	size_t rlen, rcap, rwant;
 	int fds[FDS_MAX];
 	size_t nfds;
 	struct chunks out;
+	struct chunk *spare; /* an empty one for next time, or NULL */
 	size_t queued, queued_fds;
+	bool waiting; /* for the socket to take more */
 	bool above_high, ended, paused;
 	bool full; /* a hard limit was hit: the loop will say so */
 	bool busy; /* a handler is running: free later */
@@ -73,6 +78,9 @@ ipc_new(struct event_base *base, int fd, const struct ipc_conf *conf)
 		ch->conf.low = IPC_LOW_DEFAULT;
 	if (ch->conf.len_max == 0)
 		ch->conf.len_max = MSG_LEN_MAX;
+	if (ch->conf.hard == 0)
+		ch->conf.hard = IPC_HARD_LIMIT;
+	ch->rwant = READ_SIZE;
 	ch->body_cap = msg_body_max(conf->tables);
 	if (evutil_make_socket_nonblocking(fd) == -1 ||
 	    (ch->body = calloc(1, ch->body_cap + 1)) == NULL)
@@ -124,6 +132,7 @@ ipc_free(struct ipc *ch)
 		close_pair(c->fd);
 		free(c);
 	}
+	free(ch->spare);
 	while (ch->nfds > 0)
 		(void)close(ch->fds[--ch->nfds]);
 	(void)close(ch->fd);
@@ -208,15 +217,34 @@ finish(struct ipc *ch, enum ipc_end how, const char *why)
 static struct chunk *
 chunk_new(struct ipc *ch, size_t cap)
 {
-	struct chunk *c;
+	struct chunk *c = ch->spare;
 
-	if ((c = malloc(sizeof(*c) + cap)) == NULL)
-		return NULL;
+	if (c != NULL && c->cap >= cap) {
+		ch->spare = NULL;
+	} else {
+		if ((c = malloc(sizeof(*c) + cap)) == NULL)
+			return NULL;
+		c->cap = cap;
+	}
 	c->off = c->len = 0;
-	c->cap = cap;
+	c->shut = false;
 	c->fd[0] = c->fd[1] = -1;
 	TAILQ_INSERT_TAIL(&ch->out, c, next);
 	return c;
+}
+
+/* Written out.  The larger of two is kept, but nothing beyond CHUNK_BIG. */
+static void
+chunk_done(struct ipc *ch, struct chunk *c)
+{
+	TAILQ_REMOVE(&ch->out, c, next);
+	if (c->cap > CHUNK_BIG ||
+	    (ch->spare != NULL && ch->spare->cap >= c->cap)) {
+		free(c);
+		return;
+	}
+	free(ch->spare);
+	ch->spare = c;
 }
 
 /* Room for need bytes: the last chunk if it has some, else a new one. */
@@ -225,18 +253,24 @@ chunk_for(struct ipc *ch, size_t need, bool own)
 {
 	struct chunk *c = TAILQ_LAST(&ch->out, chunks);
 
-	if (!own && c != NULL && need <= c->cap - c->len)
+	if (!own && c != NULL && !c->shut && need <= c->cap - c->len)
 		return c;
-	return chunk_new(ch, need > CHUNK_SIZE || own ? need : CHUNK_SIZE);
+	if (!own && need <= CHUNK_BIG)
+		need = need > CHUNK_SIZE ? CHUNK_BIG : CHUNK_SIZE;
+	return chunk_new(ch, need);
 }
 
+/*
+ * Write when this turn's handlers have run, without asking the kernel first:
+ * a channel is seldom full.  One that is waits for the kernel's word.
+ */
 static void
 want_write(struct ipc *ch)
 {
 	if (ch->queued >= ch->conf.high)
 		ch->above_high = true;
-	if (ch->ev_write != NULL && !ch->ended)
-		(void)event_add(ch->ev_write, NULL);
+	if (ch->ev_write != NULL && !ch->ended && !ch->waiting)
+		event_active(ch->ev_write, EV_WRITE, 1);
 }
 
 /*
@@ -270,7 +304,7 @@ ipc_send_fd(struct ipc *ch, uint16_t type, uint32_t id, const void *body,
 		return -1;
 	}
 	need = msg_size(def->body, body);
-	if (ch->queued + need > IPC_HARD_LIMIT ||
+	if (ch->queued + need > ch->conf.hard ||
 	    ch->queued_fds + (size_t)fds > IPC_FDS_LIMIT) {
 		close_pair(fd);
 		give_up(ch);
@@ -286,8 +320,7 @@ ipc_send_fd(struct ipc *ch, uint16_t type, uint32_t id, const void *body,
 	c->len += w.len;
 	c->fd[0] = fd0;
 	c->fd[1] = fd1;
-	if (fds > 0)
-		c->cap = c->len; /* nothing may follow in this chunk */
+	c->shut = fds > 0;
 	ch->queued += w.len;
 	ch->queued_fds += (size_t)fds;
 	want_write(ch);
@@ -353,12 +386,32 @@ write_some(struct ipc *ch)
 		close_pair(c->fd);
 		c->off += (size_t)n;
 		ch->queued -= (size_t)n;
-		if (c->off < c->len)
-			continue;
-		TAILQ_REMOVE(&ch->out, c, next);
-		free(c);
+		if (c->off == c->len)
+			chunk_done(ch, c);
 	}
 	return 0;
+}
+
+/* Say that the queue is low again.  False when the channel is gone. */
+static bool
+tell_drained(struct ipc *ch)
+{
+	bool was_busy = ch->busy;
+
+	if (!ch->above_high || ch->queued > ch->conf.low)
+		return true;
+	ch->above_high = false;
+	if (ch->conf.drained == NULL)
+		return true;
+	ch->busy = ch->waiting = true; /* what it sends goes next turn */
+	ch->conf.drained(ch);
+	ch->busy = was_busy;
+	ch->waiting = false;
+	if (ch->doomed && !was_busy) {
+		ipc_free(ch);
+		return false;
+	}
+	return !ch->ended;
 }
 
 static void
@@ -368,6 +421,7 @@ on_write(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	ch->waiting = false;
 	if (ch->full) {
 		finish(ch, IPC_FULL, "it does not read");
 		return;
@@ -377,13 +431,10 @@ on_write(evutil_socket_t fd, short what, void *arg)
 		    strerror(errno));
 		return;
 	}
-	if (!TAILQ_EMPTY(&ch->out))
-		(void)event_add(ch->ev_write, NULL);
-	if (ch->above_high && ch->queued <= ch->conf.low) {
-		ch->above_high = false;
-		if (ch->conf.drained != NULL)
-			ch->conf.drained(ch);
-	}
+	if (!tell_drained(ch) || TAILQ_EMPTY(&ch->out))
+		return;
+	ch->waiting = true;
+	(void)event_add(ch->ev_write, NULL);
 }
 
 void
@@ -426,13 +477,15 @@ take_fds(struct ipc *ch, struct msghdr *m)
 static bool
 grow(struct ipc *ch)
 {
-	size_t need = ch->rlen + READ_SIZE;
+	size_t need = 0;
 	uint8_t *p;
 
 	if (ch->rlen >= 4)
 		need = (size_t)get_u32(ch->rbuf) + 4;
 	if (need < ch->rlen + READ_SIZE)
 		need = ch->rlen + READ_SIZE;
+	if (need < ch->rwant)
+		need = ch->rwant;
 	if (need <= ch->rcap)
 		return true;
 	if ((p = realloc(ch->rbuf, need)) == NULL)
@@ -472,6 +525,9 @@ read_some(struct ipc *ch)
 		    n == 0 ? "closed" : strerror(errno));
 		return -1;
 	}
+	/* Who fills all there is has more to say. */
+	if ((size_t)n == iov.iov_len && ch->rwant < READ_MAX)
+		ch->rwant *= 2;
 	ch->rlen += (size_t)n;
 	if (!take_fds(ch, &m)) {
 		finish(ch, IPC_JUNK, "too many descriptors");
@@ -541,7 +597,7 @@ consume(struct ipc *ch, size_t n)
 {
 	ch->rlen -= n;
 	memmove(ch->rbuf, ch->rbuf + n, ch->rlen);
-	if (ch->rlen == 0 && ch->rcap > 4 * READ_SIZE) {
+	if (ch->rlen == 0 && ch->rcap > 2 * READ_MAX) {
 		free(ch->rbuf);
 		ch->rbuf = NULL;
 		ch->rcap = 0;

@@ -54,12 +54,13 @@ struct ipc_conf {
 	bool upper;         /* we are the upper end: we send MSG_DOWN */
 	size_t high, low;   /* water marks in bytes, 0 for the defaults */
 	size_t len_max;     /* of a message taken in, 0 for MSG_LEN_MAX */
+	size_t hard;        /* queue beyond this ends it, 0: IPC_HARD_LIMIT */
 	void *ctx;
 };
 
 #define IPC_HIGH_DEFAULT (256u << 10)
 #define IPC_LOW_DEFAULT  (64u << 10)
-#define IPC_HARD_LIMIT   (8u << 20) /* queue beyond this ends the channel */
+#define IPC_HARD_LIMIT   (8u << 20) /* unless conf.hard says otherwise */
 #define IPC_FDS_LIMIT    512        /* likewise, of descriptors in the queue */
 
 /* Takes fd, sets it non-blocking.  conf is copied.  NULL with errno. */
@@ -77,8 +78,10 @@ int ipc_fd(const struct ipc *ch);
 void ipc_set_phase(struct ipc *ch, enum msg_phase phase);
 
 /*
- * Queue a message; body is the struct of its type.  ipc_send_fd() also owns
- * the descriptors, even when it fails.  0, or -1 when the channel is ending.
+ * Queue a message; body is the struct of its type.  What is queued leaves
+ * when the handlers of this turn of the loop have run, in as few writes as
+ * there can be.  ipc_send_fd() also owns the descriptors, even when it fails.
+ * 0, or -1 when the channel is ending.
  */
 int ipc_send(struct ipc *ch, uint16_t type, uint32_t id, const void *body);
 int ipc_send_fd(struct ipc *ch, uint16_t type, uint32_t id, const void *body,

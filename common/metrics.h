@@ -97,6 +97,66 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Records by what became of them")                                          \
   X("records_no_store", "records", COUNTER, "", "result=\"no_store\"",         \
     "Records by what became of them")                                          \
+  X("loops_opened", "loops", COUNTER, "", "result=\"opened\"",                 \
+    "Loops of apps to other nodes by what became of them")                     \
+  X("loops_offered", "loops", COUNTER, "", "result=\"offered\"",               \
+    "Loops of apps to other nodes by what became of them")                     \
+  X("loops_refused", "loops", COUNTER, "", "result=\"refused\"",               \
+    "Loops of apps to other nodes by what became of them")                     \
+  X("loops_lost", "loops", COUNTER, "", "result=\"lost\"",                     \
+    "Loops of apps to other nodes by what became of them")                     \
+  X("loop_bytes_in", "loop_received_bytes", COUNTER, "bytes", "",              \
+    "Bytes of loops that came over links")                                     \
+  X("loop_bytes_out", "loop_sent_bytes", COUNTER, "bytes", "",                 \
+    "Bytes of loops that left over links")                                     \
+  X("streams", "streams", GAUGE, "", "",                                       \
+    "Streams on peer links")                                                   \
+  X("streams_refused", "streams_refused", COUNTER, "", "",                     \
+    "Streams refused for a limit")                                             \
+  X("stream_strays", "stream_strays", COUNTER, "", "",                         \
+    "Messages for streams that had ended")                                     \
+  X("loop_links", "loop_links", GAUGE, "", "",                                 \
+    "Links that carry loops and nothing else")                                 \
+  X("app_conns", "app_connections", GAUGE, "", "",                             \
+    "Apps connected now")                                                      \
+  X("app_conns_refused", "app_connections_refused", COUNTER, "", "",           \
+    "Apps that were not let in")                                               \
+  X("app_conns_by_hand", "app_connections_by_hand", COUNTER, "", "",           \
+    "Apps started by hand that were let in")                                   \
+  X("app_lost", "app_connections_lost", COUNTER, "", "",                       \
+    "Apps whose pipes broke while we wrote")                                   \
+  X("app_loops", "app_loops", GAUGE, "", "",                                   \
+    "Ends of loops now")                                                       \
+  X("app_loops_opened", "app_loop_ends", COUNTER, "", "result=\"opened\"",     \
+    "Ends of loops that were opened or refused")                               \
+  X("app_loops_refused", "app_loop_ends", COUNTER, "", "result=\"refused\"",   \
+    "Ends of loops that were opened or refused")                               \
+  X("app_packets", "app_packets", COUNTER, "", "",                             \
+    "Packets from apps")                                                       \
+  X("app_malformed", "app_packets_bad", COUNTER, "", "reason=\"malformed\"",   \
+    "Packets from apps that were refused")                                     \
+  X("app_foreign", "app_packets_bad", COUNTER, "", "reason=\"foreign\"",       \
+    "Packets from apps that were refused")                                     \
+  X("app_timeouts", "app_timeouts", COUNTER, "", "",                           \
+    "Confirmations that never came, bytes nobody took")                        \
+  X("app_bytes_in", "app_in_bytes", COUNTER, "bytes", "",                      \
+    "Payload from apps")                                                       \
+  X("app_bytes_out", "app_out_bytes", COUNTER, "bytes", "",                    \
+    "Payload to apps")                                                         \
+  X("relay_circuits", "relay_circuits", GAUGE, "", "",                         \
+    "Circuits relayed for others now")                                         \
+  X("relay_reservations", "relay_reservations", GAUGE, "", "",                 \
+    "Nodes that have reserved here")                                           \
+  X("relay_own", "relay_own", GAUGE, "", "",                                   \
+    "Relays this node has reserved at")                                        \
+  X("relay_bytes", "relayed_bytes", COUNTER, "bytes", "",                      \
+    "Bytes relayed for others")                                                \
+  X("relay_opened", "relay_requests", COUNTER, "", "result=\"opened\"",        \
+    "Circuits and reservations asked of this relay")                           \
+  X("relay_refused", "relay_requests", COUNTER, "", "result=\"refused\"",      \
+    "Circuits and reservations asked of this relay")                           \
+  X("relay_cut", "relay_cut", COUNTER, "", "",                                 \
+    "Circuits ended by a limit")                                               \
   X("dials", "dials", COUNTER, "", "", "Connections asked of the parent")      \
   X("dial_failures", "dial_failures", COUNTER, "", "",                         \
     "Connections that did not come about")                                     \

@@ -28,6 +28,11 @@ MSG_DEFINE(ctl_block_put, MSG_CTL_BLOCK_PUT)
 MSG_DEFINE(ctl_block_get, MSG_CTL_BLOCK_GET)
 MSG_DEFINE(ctl_block_part, MSG_CTL_BLOCK_PART)
 MSG_DEFINE(ctl_backup, MSG_CTL_BACKUP)
+MSG_DEFINE(ctl_metrics, MSG_CTL_METRICS)
+MSG_DEFINE(ctl_app, MSG_CTL_APP)
+MSG_DEFINE(ctl_app_conn, MSG_CTL_APP_CONN)
+MSG_DEFINE(ctl_loop, MSG_CTL_LOOP)
+MSG_DEFINE(ctl_loop_path, MSG_CTL_LOOP_PATH)
 
 static const struct msg_def defs[] = { CTL_MSGS(MSG_DEF) };
 

@@ -3,7 +3,7 @@
  * The control channel: warrenctl asks warrend, and warrend passes on to its
  * children what they know better, in the very same messages.  A request is
  * answered by any number of parts with its id and then one CTL_END.
- * Numbers 100-159.
+ * Numbers 100-159 and from 192 on.
  */
 #ifndef WARREN_MSG_CTL_H
 #define WARREN_MSG_CTL_H
@@ -145,6 +145,60 @@ enum ctl_list { CTL_LIST_BODIES, CTL_LIST_EVIDENCE };
 #define MSG_CTL_BACKUP(F, T)                                             \
 	F(T, BOOL, bodies, 0, 0)   /* block bodies too */
 
+/* Counters of one process by their names in metrics.h, in parts. */
+#define MSG_CTL_METRICS(F, T)                                            \
+	F(T, STR,  process, 24, 0)                                       \
+	F(T, LIST, items, stat, 64)
+
+/* An app of the configuration, as warrend runs it. */
+#define MSG_CTL_APP(F, T)                                                \
+	F(T, STR,  name, 33, 0)                                          \
+	F(T, STR,  version, 33, 0)                                       \
+	F(T, U16,  port, 0, 0)                                           \
+	F(T, STR,  state, 12, 0)   /* running, stopped, ... */           \
+	F(T, STR,  user, 33, 0)                                          \
+	F(T, U32,  pid, 0, 0)                                            \
+	F(T, U32,  restarts, 0, 0)                                       \
+	F(T, U64,  uptime_s, 0, 0)                                       \
+	F(T, BOOL, autostart, 0, 0)                                      \
+	F(T, STR,  restart, 12, 0) /* never, on-failure, always */       \
+	F(T, STR,  last, 160, 0)   /* how it ended last */
+
+/* An app connected to appd. */
+#define MSG_CTL_APP_CONN(F, T)                                           \
+	F(T, STR,  name, 33, 0)                                          \
+	F(T, U32,  pid, 0, 0)                                            \
+	F(T, BOOL, by_hand, 0, 0)                                        \
+	F(T, BOOL, ready, 0, 0)    /* it said Init */                    \
+	F(T, U16,  port, 0, 0)                                           \
+	F(T, U32,  loops, 0, 0)                                          \
+	F(T, U64,  bytes_in, 0, 0)                                       \
+	F(T, U64,  bytes_out, 0, 0)                                      \
+	F(T, U64,  refused, 0, 0)                                        \
+	F(T, U64,  age_s, 0, 0)
+
+/* One end of a loop. */
+#define MSG_CTL_LOOP(F, T)                                               \
+	F(T, U32,  loop, 0, 0)     /* appd's and peerd's name, 0 local */ \
+	F(T, STR,  app, 33, 0)                                           \
+	F(T, STR,  state, 12, 0)                                         \
+	F(T, U16,  port, 0, 0)                                           \
+	F(T, BIN,  node, 32, 0)                                          \
+	F(T, U16,  remote_port, 0, 0)                                    \
+	F(T, BOOL, local, 0, 0)                                          \
+	F(T, BOOL, relayed, 0, 0)                                        \
+	F(T, U64,  bytes_in, 0, 0) /* from the app */                    \
+	F(T, U64,  bytes_out, 0, 0)                                      \
+	F(T, U64,  waiting, 0, 0)                                        \
+	F(T, U64,  age_s, 0, 0)
+/* How a loop of peerd's reaches its other end; appd knows the rest. */
+#define MSG_CTL_LOOP_PATH(F, T)                                          \
+	F(T, U32,  loop, 0, 0)     /* its id between appd and peerd */   \
+	F(T, BIN,  node, 32, 0)                                          \
+	F(T, N64,  rtt_us, 0, 0)   /* of the link it is on */            \
+	F(T, BOOL, relayed, 0, 0)                                        \
+	F(T, BIN,  via, 32, 0)     /* the first relay, or zero */
+
 #define CTL_MSGS(X)                                                      \
 	X(CTL_HELLO,        100, MSG_UP,   PH_ANY, FD_NONE, ctl_hello)   \
 	X(CTL_END,          101, MSG_UP,   PH_ANY, FD_NONE, ctl_end)     \
@@ -205,6 +259,19 @@ enum ctl_list { CTL_LIST_BODIES, CTL_LIST_EVIDENCE };
 	X(CTL_BLOCK_PART,   157, MSG_UP,   PH_ANY, FD_NONE, ctl_block_part) \
 	X(CTL_BODIES,       158, MSG_UP,   PH_ANY, FD_NONE, ctl_bodies)  \
 	X(CTL_EVIDENCE,     159, MSG_UP,   PH_ANY, FD_NONE, ctl_evidence) \
+	X(CTL_SHOW_METRICS, 203, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_METRICS,      204, MSG_UP,   PH_ANY, FD_NONE, ctl_metrics) \
+	X(CTL_SHOW_APPS,    194, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_SHOW_LOOPS,   195, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_APP_START,    196, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
+	X(CTL_APP_STOP,     197, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
+	X(CTL_APP_RESTART,  198, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
+	X(CTL_APP_LOG,      199, MSG_DOWN, PH_ANY, FD_NONE, ctl_word)    \
+	X(CTL_APP,          200, MSG_UP,   PH_ANY, FD_NONE, ctl_app)     \
+	X(CTL_APP_CONN,     201, MSG_UP,   PH_ANY, FD_NONE, ctl_app_conn) \
+	X(CTL_LOOP,         202, MSG_UP,   PH_ANY, FD_NONE, ctl_loop)    \
+	X(CTL_SHOW_LOOP_PATHS, 192, MSG_DOWN, PH_ANY, FD_NONE, none)     \
+	X(CTL_LOOP_PATH,    193, MSG_UP,   PH_ANY, FD_NONE, ctl_loop_path) \
 	CTL_MSGS_ATTACK(X)
 
 /* One address that asked our STUN server. */
@@ -255,6 +322,11 @@ MSG_DECLARE(ctl_list, MSG_CTL_LIST)
 MSG_DECLARE(ctl_body, MSG_CTL_BODY)
 MSG_DECLARE(ctl_bodies, MSG_CTL_BODIES)
 MSG_DECLARE(ctl_evidence, MSG_CTL_EVIDENCE)
+MSG_DECLARE(ctl_metrics, MSG_CTL_METRICS)
+MSG_DECLARE(ctl_app, MSG_CTL_APP)
+MSG_DECLARE(ctl_app_conn, MSG_CTL_APP_CONN)
+MSG_DECLARE(ctl_loop, MSG_CTL_LOOP)
+MSG_DECLARE(ctl_loop_path, MSG_CTL_LOOP_PATH)
 
 extern const struct msg_table msgs_ctl;
 

@@ -26,6 +26,7 @@ enum proc_kind {
 	PROC_PEERD,
 	PROC_STORE,
 	PROC_APID,
+	PROC_APPD,
 	PROC_KINDS
 };
 

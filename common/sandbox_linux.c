@@ -240,6 +240,14 @@ filter_apid(scmp_filter_ctx ctx)
 	allow_setsockopt(ctx, IPPROTO_TCP, TCP_NODELAY);
 }
 
+/* No socket but the one apps knock at; pipes for those that do. */
+static void
+filter_appd(scmp_filter_ctx ctx)
+{
+	ALLOW(ctx, "accept4");
+	ALLOW1(ctx, "pipe2", is(1, O_CLOEXEC));
+}
+
 static void
 filter_resolver(scmp_filter_ctx ctx)
 {
@@ -265,6 +273,7 @@ static void (*const filters[PROC_KINDS])(scmp_filter_ctx) = {
 	[PROC_PEERD] = filter_peerd,
 	[PROC_STORE] = filter_store,
 	[PROC_APID] = filter_apid,
+	[PROC_APPD] = filter_appd,
 };
 
 /* --- Landlock, by system call: the C library has no names for it --- */

@@ -26,6 +26,7 @@ static const char *const promises[PROC_KINDS] = {
 	[PROC_PEERD] = "stdio inet recvfd",
 	[PROC_STORE] = "stdio rpath wpath cpath flock sendfd recvfd",
 	[PROC_APID] = "stdio inet recvfd",
+	[PROC_APPD] = "stdio unix sendfd recvfd",
 };
 
 int

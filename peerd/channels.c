@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "peerd/flow.h"
 #include "peerd/peerd.h"
 
 #define APIDS_MAX 64
@@ -225,6 +226,8 @@ channels_open(enum proc_kind kind, unsigned index, int fd)
 		open_stund(fd);
 	else if (kind == PROC_STORE)
 		dbchan_open(fd);
+	else if (kind == PROC_APPD)
+		loops_open_channel(fd);
 	else if (kind == PROC_APID && index < APIDS_MAX)
 		open_apid(&apids[index], fd);
 	else

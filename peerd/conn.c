@@ -15,6 +15,7 @@
 
 #include "common/addr_policy.h"
 #include "common/log.h"
+#include "peerd/flow.h"
 #include "peerd/peerd.h"
 
 #define NOTSENT_MAX (64 * 1024)
@@ -29,10 +30,20 @@ static struct mono last_tick;
 /* --- who is there --- */
 
 struct conn *
-conn_next(const struct conn *after)
+conn_next_any(const struct conn *after)
 {
 	return after == NULL ? TAILQ_FIRST(&peerd.conns)
 			     : TAILQ_NEXT(after, next);
+}
+
+struct conn *
+conn_next(const struct conn *after)
+{
+	struct conn *c = conn_next_any(after);
+
+	while (c != NULL && c->loops)
+		c = TAILQ_NEXT(c, next);
+	return c;
 }
 
 struct conn *
@@ -44,6 +55,44 @@ conn_find(const uint8_t id[32])
 		if (c->state == CONN_UP && memcmp(c->id, id, 32) == 0)
 			return c;
 	return NULL;
+}
+
+struct conn *
+conn_find_direct(const uint8_t id[32])
+{
+	struct conn *c = conn_find(id);
+
+	if (c != NULL)
+		return c;
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
+		if (c->state == CONN_UP && c->circuit == NULL &&
+		    memcmp(c->id, id, 32) == 0)
+			break;
+	return c;
+}
+
+struct conn *
+conn_find_any(const uint8_t id[32])
+{
+	struct conn *c = conn_find_direct(id);
+
+	if (c != NULL)
+		return c;
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
+		if (c->state == CONN_UP && memcmp(c->id, id, 32) == 0)
+			break;
+	return c;
+}
+
+unsigned
+conn_loop_links(void)
+{
+	const struct conn *c;
+	unsigned n = 0;
+
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
+		n += c->loops && c->circuit == NULL && c->state == CONN_UP;
+	return n;
 }
 
 struct conn *
@@ -85,10 +134,36 @@ conn_is_dialling(const struct naddr *addr)
 {
 	const struct conn *c;
 
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
 		if (c->outbound && naddr_equal(&c->why.addr, addr))
 			return true;
 	return false;
+}
+
+/* --- what it runs over --- */
+
+ssize_t
+conn_read(struct conn *c, void *p, size_t n)
+{
+	return c->circuit != NULL ? circuit_read(c->circuit, p, n)
+				  : read(c->fd, p, n);
+}
+
+ssize_t
+conn_write(struct conn *c, const void *p, size_t n)
+{
+	return c->circuit != NULL ? circuit_write(c->circuit, p, n)
+				  : write(c->fd, p, n);
+}
+
+void
+conn_await_room(struct conn *c)
+{
+	c->waiting = true;
+	if (c->circuit != NULL)
+		circuit_await_room(c->circuit);
+	else
+		(void)event_add(c->ev_write, NULL);
 }
 
 /* --- the end of a connection --- */
@@ -119,7 +194,11 @@ conn_bury(struct conn *c)
 	if (c->ev_write != NULL)
 		event_free(c->ev_write);
 	c->ev_read = c->ev_write = NULL;
-	(void)close(c->fd);
+	if (c->circuit != NULL)
+		circuit_left(c->circuit);
+	else
+		(void)close(c->fd);
+	c->circuit = NULL;
 	c->fd = -1;
 	shake_free(c->shake);
 	c->shake = NULL;
@@ -152,6 +231,14 @@ link_is_down(struct conn *c, const char *why)
 
 	if (!c->announced)
 		return;
+	flow_link_down(c);
+	relaying_link_down(c);
+	if (c->loops) {
+		misdeed_remember(c);
+		log_debug("peer %s: link for loops down: %s",
+		    id_short(c->id, id), why);
+		return;
+	}
 	gossip_link_down(c);
 	dbchan_link(c, false);
 	misdeed_remember(c);
@@ -236,6 +323,7 @@ on_write(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	c->waiting = false;
 	if (c->state == CONN_UP)
 		(void)traffic_write(c);
 }
@@ -253,16 +341,15 @@ tune(int fd)
 #endif
 }
 
-void
-conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
+static struct conn *
+conn_new(int fd, const struct naddr *remote, const struct dial_why *why)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (c == NULL) {
-		(void)close(fd);
 		if (why != NULL)
 			discover_result(why, NULL, "out of memory");
-		return;
+		return NULL;
 	}
 	c->fd = fd;
 	c->slot = GOSSIP_NO_SLOT;
@@ -272,8 +359,21 @@ conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
 	if (why != NULL) {
 		c->outbound = true;
 		c->why = *why;
+		c->loops = why->kind == DIAL_LOOP;
 	}
 	TAILQ_INSERT_TAIL(&peerd.conns, c, next);
+	return c;
+}
+
+void
+conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
+{
+	struct conn *c = conn_new(fd, remote, why);
+
+	if (c == NULL) {
+		(void)close(fd);
+		return;
+	}
 	tune(fd);
 	(void)evutil_make_socket_nonblocking(fd);
 	c->ev_read =
@@ -281,6 +381,27 @@ conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
 	c->ev_write = event_new(child_base(), fd, EV_WRITE, on_write, c);
 	if (c->ev_read == NULL || c->ev_write == NULL ||
 	    event_add(c->ev_read, NULL) == -1 || !shake_start(c))
+		conn_shake_failed(c, "cannot start");
+}
+
+/* Its events have no descriptor: the circuit makes them active. */
+void
+conn_start_circuit(struct circuit *ct, struct conn **slot,
+    const struct dial_why *why)
+{
+	static const struct naddr nowhere;
+	struct conn *c = conn_new(-1, &nowhere, why);
+
+	if (c == NULL) {
+		circuit_left(ct);
+		return;
+	}
+	*slot = c;
+	c->circuit = ct;
+	c->loops = true;
+	c->ev_read = event_new(child_base(), -1, 0, on_read, c);
+	c->ev_write = event_new(child_base(), -1, 0, on_write, c);
+	if (c->ev_read == NULL || c->ev_write == NULL || !shake_start(c))
 		conn_shake_failed(c, "cannot start");
 }
 
@@ -313,14 +434,16 @@ new_one_stays(const struct conn *old, const struct conn *c)
 	return c->outbound == we_are_smaller;
 }
 
-/* The link its peer has already, or NULL. */
+/* The link of the same sort that its peer has already, or NULL. */
 static struct conn *
 other_link(const struct conn *c)
 {
 	struct conn *old;
 
-	for (old = conn_next(NULL); old != NULL; old = conn_next(old))
+	for (old = conn_next_any(NULL); old != NULL; old = conn_next_any(old))
 		if (old != c && old->state == CONN_UP &&
+		    old->loops == c->loops &&
+		    (old->circuit == NULL) == (c->circuit == NULL) &&
 		    memcmp(old->id, c->id, 32) == 0)
 			break;
 	return old;
@@ -350,11 +473,27 @@ settle_duplicate(struct conn *old, struct conn *c)
 static bool
 is_room(const struct conn *c)
 {
-	if (conn_links(-1) <= peerd.conf.max_peers &&
+	if (c->loops &&
+	    (c->circuit != NULL || conn_loop_links() <= LOOP_LINKS_MAX))
+		return true;
+	if (!c->loops && conn_links(-1) <= peerd.conf.max_peers &&
 	    (c->outbound || conn_links(0) <= peerd.conf.max_inbound))
 		return true;
 	peerd.n.inbound_refused += !c->outbound;
 	return false;
+}
+
+/* Nobody else hears of it: gossip and sync have links of their own. */
+static void
+loop_link_is_up(struct conn *c)
+{
+	char id[9], at[NADDR_STR];
+
+	misdeed_recall(c);
+	log_debug("peer %s at %s: link for loops up, %s",
+	    id_short(c->id, id), naddr_str(&c->remote, at),
+	    c->outbound ? "dialled" : "accepted");
+	traffic_ping(c, 0);
 }
 
 static void
@@ -363,6 +502,10 @@ link_is_up(struct conn *c)
 	char id[9], at[NADDR_STR];
 
 	c->announced = true;
+	if (c->loops) {
+		loop_link_is_up(c);
+		return;
+	}
 	c->node = nodes_get(c->id);
 	if (c->node != NULL) {
 		c->node->link = KNOWN_LINKED;
@@ -401,6 +544,7 @@ conn_shaken(struct conn *c, const struct noise_cipher *tx,
 	abook_source_init(&c->source, now);
 	bucket_init(&c->relay, (struct rate){ 2000, 4000 });
 	bucket_init(&c->intake, (struct rate){ 500, 2000 });
+	flow_link_init(c);
 	if (c->outbound)
 		discover_result(&c->why, c->id, NULL);
 	if (c->why.kind == DIAL_FEELER && c->outbound) {
@@ -416,6 +560,10 @@ conn_shaken(struct conn *c, const struct noise_cipher *tx,
 		return;
 	}
 	link_is_up(c);
+	if (c->state != CONN_UP)
+		return;
+	relaying_link_up(c);
+	route_linked(c);
 }
 
 /* --- watching --- */

@@ -12,6 +12,7 @@
 
 #include "common/addr_policy.h"
 #include "common/log.h"
+#include "peerd/flow.h"
 #include "peerd/peerd.h"
 
 #define TICK_MS    1000
@@ -418,6 +419,10 @@ void
 discover_result(const struct dial_why *why, const uint8_t *id,
     const char *error)
 {
+	if (why->kind == DIAL_LOOP) {
+		route_result(why, id, error);
+		return;
+	}
 	if (why->has_id)
 		not_dialling(why->key,
 		    id == NULL || memcmp(id, why->key, 32) != 0);

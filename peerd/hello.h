@@ -26,6 +26,9 @@
 #define LINK_PROTO_MIN 1 /* what this program speaks */
 #define LINK_PROTO_MAX 1
 
+/* In caps of a dialler's hello: this link shall carry loops, nothing else. */
+#define HELLO_LOOPS 0x80000000u
+
 enum hello_err {
 	HELLO_OK,
 	HELLO_MALFORMED,

@@ -39,8 +39,8 @@ count_prefix(const struct naddr *from)
 	struct naddr net = addr_prefix(from, v4, v6), other;
 	const struct conn *c;
 
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c)) {
-		if (c->outbound)
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c)) {
+		if (c->outbound || c->circuit != NULL)
 			continue;
 		other = addr_prefix(&c->remote, v4, v6);
 		n += naddr_ip_equal(&net, &other);

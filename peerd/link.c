@@ -124,19 +124,33 @@ link_lend(struct link *l, enum lane lane, uint8_t *buf, size_t cap)
 }
 
 bool
-link_queue(struct link *l, enum lane lane, const void *msg, size_t len)
+link_queue_parts(struct link *l, enum lane lane, const struct wire_blob *part,
+    size_t n)
 {
 	struct link_queue *q = &l->out[lane];
 	uint8_t b[LINK_ENTRY_LEN];
+	size_t len = 0, i;
 
+	for (i = 0; i < n; i++)
+		len += part[i].len;
 	ASSERT(len >= 1 && len <= LINK_MSG_MAX);
 	ASSERT(lane != LANE_CONTROL || len <= LINK_CONTROL_MAX);
 	if (q->cap - q->len < LINK_ENTRY_LEN + len)
 		return false;
 	put_u16(b, (uint16_t)len);
 	ring_append(q, b, sizeof(b));
-	ring_append(q, msg, (uint32_t)len);
+	for (i = 0; i < n; i++)
+		if (part[i].len > 0)
+			ring_append(q, part[i].p, (uint32_t)part[i].len);
 	return true;
+}
+
+bool
+link_queue(struct link *l, enum lane lane, const void *msg, size_t len)
+{
+	const struct wire_blob whole = { msg, len };
+
+	return link_queue_parts(l, lane, &whole, 1);
 }
 
 size_t

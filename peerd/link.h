@@ -100,6 +100,10 @@ uint8_t *link_lend(struct link *l, enum lane lane, uint8_t *buf, size_t cap);
  */
 bool link_queue(struct link *l, enum lane lane, const void *msg, size_t len);
 
+/* The same for a message that lies in n parts. */
+bool link_queue_parts(struct link *l, enum lane lane,
+    const struct wire_blob *part, size_t n);
+
 /* Bytes of queue memory in use on a lane. */
 size_t link_queued(const struct link *l, enum lane lane);
 

@@ -14,6 +14,7 @@
 
 #include "common/addr_policy.h"
 #include "common/log.h"
+#include "peerd/flow.h"
 
 #define CERT_LIFE_S  HELLO_LIFE_MAX_S
 #define CERT_BACK_S  60 /* clocks of others may be behind ours */
@@ -37,6 +38,7 @@ on_config(struct ipc *ch, const struct ipc_msg *m)
 	(void)ch;
 	peerd.conf = *(const struct msg_peerd_config *)m->body;
 	inbound_limits();
+	relaying_config();
 	if (peerd.running)
 		discover_soon();
 }
@@ -148,6 +150,9 @@ go(void)
 		fatalx(EX_SOFTWARE, "charter and node are of two networks");
 	make_tables();
 	nodes_init();
+	flow_init();
+	relaying_init();
+	loops_init();
 	gossip_init();
 	records_init();
 	keep_load();
@@ -227,6 +232,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	conn_tick(now);
+	flow_tick(now);
 	nodes_tick(now);
 	channels_tick(now);
 	keep_tick(now);
@@ -244,6 +250,7 @@ ready(void)
 	peerd.ready = now;
 	gossip_start();
 	records_start();
+	route_init();
 	peerd.hello.proto_min = LINK_PROTO_MIN;
 	peerd.hello.proto_max = LINK_PROTO_MAX;
 	memcpy(peerd.hello.identity, peerd.node.id, 32);
@@ -318,6 +325,7 @@ stats(stat_emit emit, void *arg)
 	emit(arg, "links_out", out);
 	emit(arg, "known_nodes", peerd.known.n);
 	emit(arg, "bans", peerd.bans.n);
+	flow_stats(emit, arg);
 	gossip_stats(emit, arg);
 }
 
@@ -340,6 +348,7 @@ limits(limit_emit emit, void *arg)
 	emit(arg, "bans", peerd.bans.n, peerd.bans.cap, 0);
 	emit(arg, "link queue bytes", peerd.queued, QUEUED_MAX,
 	    peerd.n.records_not_sent);
+	flow_limits(emit, arg);
 	gossip_limits(emit, arg);
 	records_limits(emit, arg);
 	emit(arg, "pings pending", pings_pending(), PINGS_MAX, 0);
@@ -374,6 +383,7 @@ static const struct ipc_handler handlers[] = {
 	{ CTL_PEER_DISCONNECT, edit_peer_disconnect },
 	{ CTL_BAN_ADD,         edit_ban_add },
 	{ CTL_BAN_DELETE,      edit_ban_delete },
+	{ CTL_SHOW_LOOP_PATHS, loops_show_paths },
 	{ 0,                   NULL },
 };
 /* clang-format on */

@@ -11,6 +11,8 @@
  *   stund   <- SP_PEER_UP, SP_PEER_DOWN  ---------------------+
  *           -- SP_STUN ---------------------------------------+
  *   apid    <- PA_PEER, PA_GONE, PA_TOTALS -------------------+
+ *   appd    <- LOOP_OFFER, LOOP_OPENED, LOOP_DATA ------------+
+ *           -- LOOP_OPEN, LOOP_ACCEPT, LOOP_DATA -------------+
  *   store   <- PS_RECORDS, PS_MESSAGE, PS_PEER ---------------+
  *           -- PS_APPLIED, PS_FRESH, PS_MESSAGE, PS_ROOT -----+
  *                                                             |
@@ -28,6 +30,9 @@
  *   misdeed.c   scores and bans        lookup.c    whom a word means
  *   show.c      control: show          edit.c      control: change
  *   pings.c     control: ping          clocks.c    is our clock wrong?
+ *   loops.c     loops of appd's        flow.c      streams of links
+ *   circuit.c   links over relays      route.c     a link to any node
+ *   relaying.c  what we relay
  *
  * The pure cores beside them have headers of their own.
  */
@@ -53,10 +58,12 @@
 #include "peerd/link.h"
 #include "peerd/score.h"
 #include "peerd/wire.h"
+#include "peerd/stream.h"
 
 #define HANDSHAKES_MAX 128         /* inbound ones under way at a time */
 #define QUEUED_MAX     (64u << 20) /* bytes waiting on all links together */
 #define DIALS_MAX      16          /* connections being made for us */
+#define LOOP_LINKS_MAX 128         /* links that carry loops and nothing else */
 #define ASKS_MAX       96          /* questions warrend has not answered */
 #define TARGETS_MAX    256         /* configured and added peers */
 #define MESH_MAX       9           /* a network smaller than this is a mesh */
@@ -65,7 +72,7 @@
 #define PINGS_MAX      16          /* control requests that ping */
 
 /* Why a connection is made; travels from the decision to the result. */
-enum dial_kind { DIAL_TARGET, DIAL_BOOK, DIAL_FEELER, DIAL_CTL };
+enum dial_kind { DIAL_TARGET, DIAL_BOOK, DIAL_FEELER, DIAL_CTL, DIAL_LOOP };
 
 struct dial_why {
 	uint8_t kind; /* enum dial_kind */
@@ -81,14 +88,19 @@ struct dial_why {
 enum conn_state { CONN_SHAKE, CONN_UP, CONN_DEAD };
 
 struct shake;
+struct circuit;
 
-/* One TCP connection to another peerd. */
+/* One connection to another peerd, by TCP or over a circuit. */
 struct conn {
 	TAILQ_ENTRY(conn) next;
 	uint32_t serial;
 	int fd;
 	uint8_t state; /* enum conn_state */
 	bool outbound;
+	bool loops;   /* it carries loops and nothing else */
+	bool waiting; /* for the socket to take more */
+	bool writing; /* traffic_write() is at it */
+	struct circuit *circuit; /* instead of fd, or NULL */
 	struct event *ev_read, *ev_write;
 	struct naddr remote; /* plain form */
 	struct dial_why why; /* outbound */
@@ -102,9 +114,14 @@ struct conn {
 	struct known_node *node; /* NULL when the table is full */
 	struct link link;
 	uint8_t *rbuf; /* an incomplete frame, NULL while there is none */
-	size_t rlen;
+	size_t rlen, rcap;
 	uint8_t *wbuf; /* what the socket did not take, likewise */
 	size_t woff, wlen;
+	struct stream_link flow;
+	struct bucket opens;    /* streams they may open */
+	bool choked;            /* it did not take what it must: end it */
+	struct mono flow_since; /* when the last stream ended */
+	uint8_t flow_why;       /* what its loops hear when it ends */
 	uint64_t bytes_in, bytes_out;
 	bool ping_out;
 	uint64_t ping_token;
@@ -152,6 +169,14 @@ TAILQ_HEAD(conns, conn);
 	X(dials)                                                               \
 	X(dial_failures)                                                       \
 	X(inbound_refused)                                                     \
+	X(loops_opened)                                                        \
+	X(loops_offered)                                                       \
+	X(loops_refused)                                                       \
+	X(loops_lost)                                                          \
+	X(loop_bytes_in)                                                       \
+	X(loop_bytes_out)                                                      \
+	X(streams_refused)                                                     \
+	X(stream_strays)                                                       \
 	X(datagrams_in)                                                        \
 	X(datagrams_out)                                                       \
 	X(datagrams_refused)
@@ -195,6 +220,15 @@ void inbound_limits(void); /* after the configuration changed */
 /* Takes fd.  why is NULL for one that was accepted. */
 void conn_start(int fd, const struct naddr *remote, const struct dial_why *why);
 
+/* Over a circuit; *slot is where it knows its connection.  why as above. */
+void conn_start_circuit(struct circuit *ct, struct conn **slot,
+    const struct dial_why *why);
+
+/* read(2) and write(2), whatever it runs over; and wait for room. */
+ssize_t conn_read(struct conn *c, void *p, size_t n);
+ssize_t conn_write(struct conn *c, const void *p, size_t n);
+void conn_await_room(struct conn *c);
+
 /* A descriptor warrend connected for us; takes it. */
 void conn_dialled(int fd, const struct dial_why *why);
 
@@ -206,9 +240,17 @@ void conn_shake_failed(struct conn *c, const char *why);
 /* Say BYE where possible and end it; c stays valid until the loop turns. */
 void conn_end(struct conn *c, enum wire_bye bye, const char *why);
 
-/* All connections: start with NULL, ends with NULL. */
+/*
+ * All connections but those for loops alone: start with NULL, ends with
+ * NULL.  Nobody but the streams need know of the others.
+ */
 struct conn *conn_next(const struct conn *after);
+struct conn *conn_next_any(const struct conn *after);
 struct conn *conn_find(const uint8_t id[32]); /* linked, or NULL */
+/* The best link to a node for its loops, or NULL. */
+struct conn *conn_find_any(const uint8_t id[32]);
+struct conn *conn_find_direct(const uint8_t id[32]); /* no circuit */
+unsigned conn_loop_links(void);
 struct conn *conn_by_serial(uint32_t serial);
 unsigned conn_links(int outbound); /* up: 1 dialled, 0 accepted, -1 both */
 unsigned conn_shaking(void);       /* inbound */
@@ -235,9 +277,11 @@ void traffic_free(struct conn *c);
 
 /* Queue a message.  False when the queue is full. */
 bool traffic_send(struct conn *c, enum lane lane, const void *msg, size_t len);
+bool traffic_send_parts(struct conn *c, enum lane lane,
+    const struct wire_blob *part, size_t n);
 void traffic_ping(struct conn *c, uint64_t token);
 
-/* The store took enough to go on: grant what was held back. */
+/* The store or appd took enough to go on: grant what was held back. */
 void traffic_release(struct conn *c);
 
 /* --- gossip.c: the shell of bcast.h --- */
@@ -332,6 +376,7 @@ uint32_t nodes_live(void);
 void own_init(void);
 void own_set_local(const struct msg_peerd_local *l);
 void own_set_stun(const struct msg_stun_view *v);
+uint8_t own_nat_mapping(void); /* enum nat_mapping of view.h */
 void own_changed(void); /* look whether there is something to publish */
 void own_signed(const uint8_t sig[64]);
 void own_not_signed(const char *error);

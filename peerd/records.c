@@ -73,7 +73,7 @@ check_hold(void)
 	if (!holding || with_store > HOLD_BELOW)
 		return;
 	holding = false;
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
 		traffic_release(c);
 }
 

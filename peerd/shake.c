@@ -44,7 +44,7 @@ send_next(struct conn *c, const void *payload, size_t payload_len)
 		sizeof(out) - 2, &len) != 0)
 		return false;
 	put_u16(out, (uint16_t)len);
-	n = write(c->fd, out, 2 + len);
+	n = conn_write(c, out, 2 + len);
 	if (n != (ssize_t)(2 + len))
 		return false;
 	peerd.n.bytes_out += (uint64_t)n;
@@ -54,11 +54,14 @@ send_next(struct conn *c, const void *payload, size_t payload_len)
 static bool
 send_hello(struct conn *c)
 {
+	struct hello he = peerd.hello;
 	uint8_t buf[HELLO_MAX];
 	struct wr w;
 
+	if (c->loops)
+		he.caps |= HELLO_LOOPS;
 	wr_init(&w, buf, sizeof(buf));
-	hello_encode(&w, &peerd.hello);
+	hello_encode(&w, &he);
 	return !w.bad && send_next(c, buf, w.len);
 }
 
@@ -110,7 +113,9 @@ finish(struct conn *c)
 
 	memcpy(c->id, s->theirs.identity, 32);
 	memcpy(c->noise_pk, s->noise.rs, 32);
-	c->caps = s->theirs.caps;
+	c->caps = s->theirs.caps & ~HELLO_LOOPS;
+	if (!c->outbound && (s->theirs.caps & HELLO_LOOPS) != 0)
+		c->loops = true;
 	noise_split(&s->noise, &tx, &rx, hash);
 	shake_free(s);
 	c->shake = NULL;
@@ -167,7 +172,7 @@ shake_read(struct conn *c)
 	ssize_t n;
 
 	while (!noise_is_done(&s->noise)) {
-		n = read(c->fd, s->buf + s->len, wanted(s) - s->len);
+		n = conn_read(c, s->buf + s->len, wanted(s) - s->len);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {

@@ -2,7 +2,8 @@
 /*
  * Frames and messages of a link.  One wakeup reads at most one buffer and
  * writes at most one batch; an idle link holds no buffer at all, since queue
- * memory is lent while something waits and taken back when it is gone.
+ * memory is lent while something waits and taken back when it is gone.  One
+ * such buffer is kept for the next link, so that streams need no allocator.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "peerd/flow.h"
 #include "peerd/peerd.h"
 
 #define WALL_MAX_MS   (INT64_C(1) << 48)
@@ -19,12 +21,16 @@
 #define CONTROL_QUEUE (128u * 1024) /* a peer that does not read */
 #define GOSSIP_QUEUE  (512u * 1024)
 #define BULK_QUEUE    (2048u * 1024)
+#define BULK_FIRST    (192u * 1024) /* what streams of a link fill at most */
 #define BYE_HOLD                                                               \
 	(1u << WIRE_BYE_NONE | 1u << WIRE_BYE_FULL | 1u << WIRE_BYE_BANNED)
 
 /* One read and one write at a time in this process: the loop has no threads. */
 static uint8_t in[2 * LINK_FRAME_MAX];
 static uint8_t out[WRITE_BATCH + LINK_FRAME_MAX];
+
+/* For the next bulk queue and the next full socket, or NULL. */
+static uint8_t *spare, *spare_out;
 
 /* --- queues --- */
 
@@ -42,8 +48,9 @@ lend_more(struct conn *c, enum lane lane, size_t len)
 {
 	size_t had = c->link.out[lane].cap, max = lane_cap_max(lane);
 	size_t need = link_queued(&c->link, lane) + LINK_ENTRY_LEN + len;
-	size_t cap = had * 2 < QUEUE_FIRST ? QUEUE_FIRST : had * 2;
-	uint8_t *buf;
+	size_t first = lane == LANE_BULK ? BULK_FIRST : QUEUE_FIRST;
+	size_t cap = had * 2 < first ? first : had * 2;
+	uint8_t *buf = NULL;
 
 	if (cap < need)
 		cap = need;
@@ -51,7 +58,11 @@ lend_more(struct conn *c, enum lane lane, size_t len)
 		cap = max;
 	if (need > cap || peerd.queued - had + cap > QUEUED_MAX)
 		return false;
-	if ((buf = malloc(cap)) == NULL)
+	if (cap == BULK_FIRST) {
+		buf = spare;
+		spare = NULL;
+	}
+	if (buf == NULL && (buf = malloc(cap)) == NULL)
 		return false;
 	free(link_lend(&c->link, lane, buf, cap));
 	peerd.queued += cap - had;
@@ -61,9 +72,37 @@ lend_more(struct conn *c, enum lane lane, size_t len)
 static void
 take_back(struct conn *c, enum lane lane)
 {
-	peerd.queued -= c->link.out[lane].cap;
+	size_t cap = c->link.out[lane].cap;
+	uint8_t *buf;
+
+	peerd.queued -= cap;
 	c->link.out[lane].len = 0;
-	free(link_lend(&c->link, lane, NULL, 0));
+	buf = link_lend(&c->link, lane, NULL, 0);
+	if (cap == BULK_FIRST && spare == NULL)
+		spare = buf;
+	else
+		free(buf);
+}
+
+/* Room for what a socket does not take; all are of one size. */
+static bool
+wbuf_get(struct conn *c)
+{
+	if (c->wbuf == NULL) {
+		c->wbuf = spare_out != NULL ? spare_out : malloc(sizeof(out));
+		spare_out = NULL;
+	}
+	return c->wbuf != NULL;
+}
+
+static void
+wbuf_put(struct conn *c)
+{
+	if (spare_out == NULL)
+		spare_out = c->wbuf;
+	else
+		free(c->wbuf);
+	c->wbuf = NULL;
 }
 
 void
@@ -74,28 +113,47 @@ traffic_free(struct conn *c)
 	for (i = 0; i < LANE_N; i++)
 		take_back(c, i);
 	free(c->rbuf);
-	free(c->wbuf);
-	c->rbuf = c->wbuf = NULL;
-	c->rlen = c->wlen = 0;
+	wbuf_put(c);
+	c->rbuf = NULL;
+	c->rlen = c->rcap = c->wlen = 0;
 }
 
+/*
+ * Write when this turn's handlers have run; a socket that was full is waited
+ * for.  What traffic_write() itself brings about goes in the next turn.
+ */
 static void
 want_write(struct conn *c)
 {
-	if (c->ev_write != NULL && link_wants_write(&c->link))
-		(void)event_add(c->ev_write, NULL);
+	if (c->ev_write != NULL && !c->waiting && !c->writing &&
+	    link_wants_write(&c->link))
+		event_active(c->ev_write, EV_WRITE, 1);
+}
+
+bool
+traffic_send_parts(struct conn *c, enum lane lane,
+    const struct wire_blob *part, size_t n)
+{
+	size_t len = 0, i;
+
+	if (c->state != CONN_UP)
+		return false;
+	for (i = 0; i < n; i++)
+		len += part[i].len;
+	if (!link_queue_parts(&c->link, lane, part, n) &&
+	    (!lend_more(c, lane, len) ||
+		!link_queue_parts(&c->link, lane, part, n)))
+		return false;
+	want_write(c);
+	return true;
 }
 
 bool
 traffic_send(struct conn *c, enum lane lane, const void *msg, size_t len)
 {
-	if (c->state != CONN_UP)
-		return false;
-	if (!link_queue(&c->link, lane, msg, len) &&
-	    (!lend_more(c, lane, len) || !link_queue(&c->link, lane, msg, len)))
-		return false;
-	want_write(c);
-	return true;
+	const struct wire_blob whole = { msg, len };
+
+	return traffic_send_parts(c, lane, &whole, 1);
 }
 
 /* What must arrive or the link is of no use. */
@@ -130,7 +188,7 @@ traffic_ping(struct conn *c, uint64_t token)
 static bool
 push(struct conn *c, const uint8_t *p, size_t n)
 {
-	ssize_t did = write(c->fd, p, n);
+	ssize_t did = conn_write(c, p, n);
 
 	if (did == -1 && errno != EAGAIN && errno != EINTR) {
 		c->bye = true;
@@ -145,7 +203,7 @@ push(struct conn *c, const uint8_t *p, size_t n)
 		return true;
 	c->wlen = n - (size_t)did;
 	c->woff = 0;
-	if ((c->wbuf = malloc(c->wlen)) == NULL) {
+	if (!wbuf_get(c)) {
 		c->bye = true;
 		conn_end(c, WIRE_BYE_NONE, "out of memory");
 		return false;
@@ -160,9 +218,9 @@ push_rest(struct conn *c)
 {
 	ssize_t did;
 
-	if (c->wbuf == NULL)
+	if (c->wlen == 0)
 		return true;
-	did = write(c->fd, c->wbuf + c->woff, c->wlen - c->woff);
+	did = conn_write(c, c->wbuf + c->woff, c->wlen - c->woff);
 	if (did == -1 && errno != EAGAIN && errno != EINTR) {
 		c->bye = true;
 		conn_end(c, WIRE_BYE_NONE, strerror(errno));
@@ -175,8 +233,7 @@ push_rest(struct conn *c)
 	}
 	if (c->woff < c->wlen)
 		return false;
-	free(c->wbuf);
-	c->wbuf = NULL;
+	c->wlen = 0;
 	return true;
 }
 
@@ -202,10 +259,13 @@ take_back_empty(struct conn *c)
 	for (i = 0; i < LANE_N; i++)
 		if (c->link.out[i].cap > 0 && link_queued(&c->link, i) == 0)
 			take_back(c, i);
+	if (c->wbuf != NULL && c->wlen == 0 && !link_wants_write(&c->link))
+		wbuf_put(c);
 }
 
-bool
-traffic_write(struct conn *c)
+/* A batch, as far as the socket takes it.  False when that was the end. */
+static bool
+write_batch(struct conn *c)
 {
 	size_t n;
 
@@ -214,12 +274,23 @@ traffic_write(struct conn *c)
 		if (n > 0 && !push(c, out, n))
 			return false;
 	}
+	return c->state == CONN_UP;
+}
+
+bool
+traffic_write(struct conn *c)
+{
+	if (!write_batch(c))
+		return false;
+	c->writing = true;
+	flow_pump(c);
+	dbchan_drained(c);
+	c->writing = false;
 	if (c->state != CONN_UP)
 		return false;
 	take_back_empty(c);
-	dbchan_drained(c);
-	if (c->wbuf != NULL || link_wants_write(&c->link))
-		(void)event_add(c->ev_write, NULL);
+	if (c->wlen > 0 || link_wants_write(&c->link))
+		conn_await_room(c);
 	return true;
 }
 
@@ -309,11 +380,20 @@ on_bye(struct conn *c, const struct wire_msg *m)
 	};
 
 	c->bye = true;
-	if (m->reason < 32 && (1u << m->reason & BYE_HOLD) != 0)
+	if (!c->loops && m->reason < 32 && (1u << m->reason & BYE_HOLD) != 0)
 		discover_hold(c->id, HOLD_S, false);
 	conn_end(c, WIRE_BYE_NONE,
 	    m->reason < sizeof(why) / sizeof(why[0]) ? why[m->reason]
 						     : "goodbye");
+}
+
+/* All that a link for loops has to do with. */
+static bool
+is_for_loops(enum wire_type type)
+{
+	return (type >= WIRE_OPEN && type <= WIRE_RESERVED) ||
+	    type == WIRE_PING || type == WIRE_PONG || type == WIRE_BYE ||
+	    type == WIRE_CREDIT;
 }
 
 static void
@@ -331,6 +411,10 @@ on_message(struct conn *c, const struct link_msg *lm)
 		return;
 	case WIRE_OK:
 		break;
+	}
+	if (c->loops && !is_for_loops(m.type)) {
+		peerd.n.unknown_messages++;
+		return;
 	}
 	switch (m.type) {
 	case WIRE_GOSSIP:
@@ -383,6 +467,17 @@ on_message(struct conn *c, const struct link_msg *lm)
 	case WIRE_DISCONNECT:
 	case WIRE_SWAP:
 		break;
+	case WIRE_OPEN:
+	case WIRE_RELAY:
+	case WIRE_OPENED:
+	case WIRE_REFUSED:
+	case WIRE_DATA:
+	case WIRE_GRANT:
+	case WIRE_CLOSE:
+	case WIRE_RESERVE:
+	case WIRE_RESERVED:
+		flow_message(c, &m);
+		break;
 	case WIRE_CREDIT: /* the link has seen to it */
 		break;
 	}
@@ -412,13 +507,20 @@ on_broken(struct conn *c)
 }
 
 /*
- * Grant what was read, unless the store is behind: then the peer shall feel
- * it, and what it sends waits in its own memory.
+ * Grant what was read, unless the store or appd is behind: then the peer
+ * shall feel it, and what it sends waits in its own memory.
  */
+static bool
+is_held(enum lane lane)
+{
+	return (lane != LANE_CONTROL && records_are_held()) ||
+	    (lane == LANE_BULK && loops_are_held());
+}
+
 static void
 consumed(struct conn *c, enum lane lane, size_t n)
 {
-	if (lane != LANE_CONTROL && records_are_held())
+	if (is_held(lane))
 		c->held[lane] += n;
 	else
 		link_consumed(&c->link, lane, n);
@@ -432,8 +534,9 @@ traffic_release(struct conn *c)
 	if (c->state != CONN_UP)
 		return;
 	for (i = 0; i < LANE_N; i++) {
-		if (c->held[i] > 0)
-			link_consumed(&c->link, i, c->held[i]);
+		if (c->held[i] == 0 || is_held(i))
+			continue;
+		link_consumed(&c->link, i, c->held[i]);
 		c->held[i] = 0;
 	}
 	want_write(c);
@@ -462,15 +565,22 @@ take_frame(struct conn *c)
 static void
 keep_rest(struct conn *c, const uint8_t *p, size_t len)
 {
+	c->rlen = len;
+	if (len > 0 && len <= c->rcap) {
+		memcpy(c->rbuf, p, len);
+		return;
+	}
 	free(c->rbuf);
 	c->rbuf = NULL;
-	c->rlen = len;
+	c->rcap = 0;
 	if (len == 0)
 		return;
 	if ((c->rbuf = malloc(len)) == NULL) {
+		c->rlen = 0;
 		conn_end(c, WIRE_BYE_NONE, "out of memory");
 		return;
 	}
+	c->rcap = len;
 	memcpy(c->rbuf, p, len);
 }
 
@@ -503,7 +613,7 @@ traffic_read(struct conn *c)
 
 	if (had > 0)
 		memcpy(in, c->rbuf, had);
-	n = read(c->fd, in + had, sizeof(in) - had);
+	n = conn_read(c, in + had, sizeof(in) - had);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {

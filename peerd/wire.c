@@ -532,6 +532,17 @@ get_body(struct rd *r, struct wire_msg *m, size_t len)
 		r->bad = !mp_scan(r->p, r->left, WIRE_DEPTH_MAX);
 		(void)rd_take(r, r->left);
 		break;
+	case WIRE_OPEN:
+	case WIRE_RELAY:
+	case WIRE_OPENED:
+	case WIRE_REFUSED:
+	case WIRE_DATA:
+	case WIRE_GRANT:
+	case WIRE_CLOSE:
+	case WIRE_RESERVE:
+	case WIRE_RESERVED:
+		wire_get_loop(r, m);
+		break;
 	case WIRE_CREDIT:
 		get_credit(r, m);
 		break;

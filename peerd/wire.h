@@ -24,6 +24,16 @@
  *                                               answered by RECS of sid, then
  *   [25 FETCHED, sid, more:0..1, last:bin(32)]
  *   [32 GETMAN ..] [33 MAN ..] [34 GET ..] [35 CHUNK ..]   see fetch.h
+ *   [48 OPEN, stream, port, from, window]       a loop to the node itself
+ *   [49 RELAY, stream, [key:bin(32) ..<= 2], window]   a circuit by way of
+ *                                               the first key; none: to you
+ *   [50 OPENED, stream, window]
+ *   [51 REFUSED, stream, code:u8, text:str]     printable ASCII, <= 120 bytes
+ *   [52 DATA, stream, bin]                      1..49152 bytes
+ *   [53 GRANT, stream, bytes]                   bytes >= 1
+ *   [54 CLOSE, stream, why:u8]                  see enum loop_end
+ *   [55 RESERVE]                                relay for me
+ *   [56 RESERVED, bytes, seconds, text:str]     0, 0: refused, text says why
  *   [64 CREDIT, lane, bytes]                    bytes >= 1
  *   [65 PING, token:u64, wall_ms]
  *   [66 PONG, token:u64, wall_ms]
@@ -47,6 +57,11 @@
 #define WIRE_ID          8   /* bytes of one */
 #define WIRE_BACKOFF_MAX 600000
 #define WIRE_TTL_MAX     6 /* of a JOIN */
+#define WIRE_PATH_MAX    2 /* nodes between the one asked and the end */
+#define WIRE_DATA_MAX    49152 /* bytes of payload of DATA */
+#define WIRE_DATA_HEAD   10    /* bytes before the payload, at most */
+#define WIRE_TEXT_MAX    120
+#define WIRE_KEY_STEP    34 /* from one key of a path to the next */
 
 /* What hops means in an answer to PULL, which says nothing of the tree. */
 #define WIRE_HOPS_OLD    254 /* the sender has it from a sync: not to push */
@@ -79,6 +94,15 @@ enum lane { LANE_CONTROL, LANE_GOSSIP, LANE_SYNC, LANE_BULK, LANE_N };
 	X(33, MAN, LANE_BULK)                                                  \
 	X(34, GET, LANE_BULK)                                                  \
 	X(35, CHUNK, LANE_BULK)                                                \
+	X(48, OPEN, LANE_BULK)                                                 \
+	X(49, RELAY, LANE_BULK)                                                \
+	X(50, OPENED, LANE_BULK)                                               \
+	X(51, REFUSED, LANE_BULK)                                              \
+	X(52, DATA, LANE_BULK)                                                 \
+	X(53, GRANT, LANE_BULK)                                                \
+	X(54, CLOSE, LANE_BULK)                                                \
+	X(55, RESERVE, LANE_BULK)                                              \
+	X(56, RESERVED, LANE_BULK)                                             \
 	X(64, CREDIT, LANE_CONTROL)                                            \
 	X(65, PING, LANE_CONTROL)                                              \
 	X(66, PONG, LANE_CONTROL)                                              \
@@ -128,6 +152,14 @@ enum wire_gone {
 	WIRE_GONE_ISLAND = 5   /* for a link to another part of the network */
 };
 
+/* Why a loop or circuit was refused; the text is for people. */
+enum wire_refusal {
+	WIRE_NO_OTHER = 0,  /* whoever answers for the port said so */
+	WIRE_NO_ROUTE = 1,  /* not linked to the next node */
+	WIRE_NO_LIMIT = 2,  /* a limit of a node on the way */
+	WIRE_NO_SERVICE = 3 /* it does not do this at all */
+};
+
 struct wire_blob {
 	const uint8_t *p;
 	size_t len;
@@ -161,7 +193,8 @@ struct wire_msg {
 	uint8_t ttl;    /* JOIN */
 	uint8_t want;   /* NEIGHBOR: enum wire_want */
 	uint8_t lane;   /* CREDIT */
-	uint8_t reason; /* BYE, DISCONNECT; any value, see the enums */
+	uint8_t reason; /* BYE, DISCONNECT, REFUSED, CLOSE; any value, see the
+	    enums */
 	uint8_t n;      /* GETADDR: wanted; GOSSIP, ADDR: items that follow */
 	uint16_t n_ids; /* IHAVE, PULL */
 	uint16_t n_recs; /* RECS: records that follow */
@@ -173,12 +206,21 @@ struct wire_msg {
 	uint64_t seq;    /* SINCE */
 	uint8_t dbid[16]; /* SINCE */
 	struct wire_root root; /* ROOT */
-	uint32_t bytes; /* CREDIT */
+	uint32_t bytes; /* CREDIT, GRANT */
 	uint32_t backoff_ms;   /* PRUNE */
 	const uint8_t *ids;    /* IHAVE, PULL: WIRE_ID bytes each, borrowed */
 	struct wire_addr node; /* JOIN, SWAP */
 	uint64_t token;        /* PING, PONG */
 	int64_t wall_ms;       /* PING, PONG */
+	uint32_t stream;       /* OPEN .. CLOSE */
+	uint16_t port, from;   /* OPEN */
+	uint32_t window;       /* OPEN, RELAY, OPENED */
+	uint8_t n_path;        /* RELAY */
+	const uint8_t *path;   /* RELAY: n_path keys, WIRE_KEY_STEP apart, borrowed */
+	struct wire_blob data; /* DATA, borrowed */
+	uint64_t quota;        /* RESERVED: bytes */
+	uint32_t seconds;      /* RESERVED */
+	char text[WIRE_TEXT_MAX + 1]; /* REFUSED, RESERVED */
 	struct rd items; /* GOSSIP, RECS, ADDR: already checked, see wire_next_*() */
 };
 
@@ -229,6 +271,28 @@ void wire_put_pong(struct wr *w, uint64_t token, int64_t wall_ms);
 void wire_put_bye(struct wr *w, uint8_t reason);
 void wire_put_getaddr(struct wr *w, uint8_t n);
 void wire_put_addr(struct wr *w, const struct wire_addr *addrs, size_t n);
+
+/* --- wire_loop.c: streams --- */
+
+void wire_put_open(struct wr *w, uint32_t stream, uint16_t port, uint16_t from,
+    uint32_t window);
+/* path: n keys of 32 bytes, WIRE_KEY_STEP apart, n at most WIRE_PATH_MAX. */
+void wire_put_relay(struct wr *w, uint32_t stream, const uint8_t *path,
+    size_t n, uint32_t window);
+void wire_put_opened(struct wr *w, uint32_t stream, uint32_t window);
+/* text is cut, and what is not printable ASCII becomes a question mark. */
+void wire_put_refused(struct wr *w, uint32_t stream, enum wire_refusal code,
+    const char *text);
+/* What stands before the n bytes of payload: WIRE_DATA_HEAD at most. */
+void wire_put_data_head(struct wr *w, uint32_t stream, size_t n);
+void wire_put_grant(struct wr *w, uint32_t stream, uint32_t bytes);
+void wire_put_close(struct wr *w, uint32_t stream, uint8_t why);
+void wire_put_reserve(struct wr *w);
+void wire_put_reserved(struct wr *w, uint64_t bytes, uint32_t seconds,
+    const char *text);
+
+/* For wire_decode(): the body of a message of these types. */
+void wire_get_loop(struct rd *r, struct wire_msg *m);
 
 /* Name of a type for logs and counters, or NULL when unknown. */
 const char *wire_type_name(uint32_t type);

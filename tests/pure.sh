@@ -13,7 +13,7 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/warren-pure.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 
 cores=
-for h in common/*.h stund/*.h peerd/*.h apid/*.h cmd/warrend/*.h; do
+for h in common/*.h stund/*.h peerd/*.h apid/*.h appd/*.h cmd/warrend/*.h; do
 	c=${h%.h}.c
 	[ -f "$c" ] || continue
 	# In the comment at the head of the file, so not by chance.
@@ -26,7 +26,7 @@ for h in common/*.h stund/*.h peerd/*.h apid/*.h cmd/warrend/*.h; do
 		fi
 	done
 done
-for c in common/*.c stund/*.c peerd/*.c apid/*.c; do
+for c in common/*.c stund/*.c peerd/*.c apid/*.c appd/*.c; do
 	case " $cores " in *" $B/${c%.c}.o "*) continue ;; esac
 	sed -n '1,10p' "$c" | grep -Eq '(^| )Pure[ .;:,]' && cores="$cores $B/${c%.c}.o"
 done

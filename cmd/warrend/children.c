@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "cmd/warrend/apps.h"
 #include "cmd/warrend/operator.h"
 #include "cmd/warrend/sockets.h"
 #include "cmd/warrend/warrend.h"
@@ -55,6 +56,10 @@ static const struct ipc_handler apid_handlers[] = {
 	{ 0, NULL },
 };
 
+static const struct ipc_handler appd_handlers[] = {
+	{ 0, NULL },
+};
+
 static const struct ipc_handler resolver_handlers[] = {
 	{ RESOLVER_ANSWER, resolve_answer },
 	{ RESOLVER_FAILED, resolve_failed },
@@ -73,6 +78,8 @@ children_handlers(enum proc_kind kind)
 		return store_handlers;
 	case PROC_APID:
 		return apid_handlers;
+	case PROC_APPD:
+		return appd_handlers;
 	default:
 		return resolver_handlers;
 	}
@@ -90,6 +97,7 @@ children_tables(enum proc_kind kind)
 	    : kind == PROC_PEERD        ? msgs_peerd
 	    : kind == PROC_STORE        ? msgs_store
 	    : kind == PROC_APID         ? msgs_apid
+	    : kind == PROC_APPD         ? msgs_appd
 					: msgs_resolver;
 	return t[kind];
 }
@@ -199,6 +207,9 @@ children_setup(struct proc *p)
 	case PROC_APID:
 		setup_apid(p);
 		break;
+	case PROC_APPD:
+		apps_setup(p);
+		break;
 	default:
 		break;
 	}
@@ -213,6 +224,7 @@ children_reconfigure(void)
 	supervise_send_all(PROC_STUND, STUND_CONFIG, &warrend.conf.stun);
 	supervise_send_all(PROC_PEERD, PEERD_CONFIG, &warrend.conf.peer);
 	supervise_send_all(PROC_STORE, STORE_CONFIG, &warrend.conf.store);
+	apps_reconfigure();
 	for (i = 0; i < warrend.n_procs; i++) {
 		p = &warrend.procs[i];
 		if (!supervise_hears(p))

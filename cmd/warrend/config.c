@@ -36,6 +36,15 @@ static const struct msg_peerd_config peer_defaults = {
 	.seed_timeout_ms = 10000,
 	.save_ms = 5 * 60000,
 	.retry_ms = 5000,
+	.relay = true,
+	.relay_circuits = 128,
+	.relay_per_peer = 8,
+	.relay_reservations = 64,
+	.relay_bytes = 1 << 30,
+	.relay_s = 3600,
+	.relay_free_bytes = 1 << 20,
+	.relay_free_s = 120,
+	.relay_reserve = 0, /* auto */
 };
 
 static const struct msg_stund_config stun_defaults = {
@@ -71,6 +80,16 @@ static const struct msg_store_config store_defaults = {
 	.commit_ms = 3,
 	.cache_bytes = 2u << 20,
 	.fetch = true,
+};
+
+static const struct msg_appd_config appd_defaults = {
+	.conns_max = 64,
+	.loops_max = 8192,
+	.loops_per_app = 2048,
+	.window = 64u << 10,
+	.window_max = 1u << 20,
+	.app_bytes = 128u << 20,
+	.confirm_ms = 20000,
 };
 
 /* dir/name, or nothing when that is too long. */
@@ -176,6 +195,7 @@ config_defaults(struct config *c, bool root)
 	(void)snprintf(c->users[PROC_STORE], sizeof(c->users[0]),
 	    "_warren_store");
 	(void)snprintf(c->users[PROC_APID], sizeof(c->users[0]), "_warren_api");
+	(void)snprintf(c->users[PROC_APPD], sizeof(c->users[0]), "_warren_app");
 	(void)snprintf(c->users[PROC_RESOLVER], sizeof(c->users[0]),
 	    "_warren_res");
 	c->log_dest = root ? LOG_TO_SYSLOG : LOG_TO_STDERR;
@@ -193,6 +213,8 @@ config_defaults(struct config *c, bool root)
 	c->api = api_defaults;
 	c->api_workers = 2;
 	c->store = store_defaults;
+	c->appd = appd_defaults;
+	c->apps_by_hand = true;
 	c->open_files = 4096;
 	c->restarts_max = 5;
 	c->restarts_window_ms = 60000;
@@ -206,11 +228,30 @@ is_default(const struct config *c, enum conf_word w)
 	return c->origins[w].file == NULL;
 }
 
+/* Beside the control socket, so that a second node has one of its own. */
+static void
+settle_apps_socket(struct config *c)
+{
+	char dir[CONF_PATH];
+	char *slash;
+
+	(void)snprintf(dir, sizeof(dir), "%s",
+	    c->n_controls > 0 ? c->controls[0].path : c->state_dir);
+	slash = strrchr(dir, '/');
+	if (c->n_controls > 0 && slash != NULL)
+		*slash = '\0';
+	join(c->apps_socket, dir, "/apps.sock");
+}
+
 void
 conf_settle(struct config *c)
 {
 	struct msg_peerd_config *p = &c->peer;
 
+	if (c->apps_path[0] == '\0')
+		join(c->apps_path, c->libexec_dir, "/apps");
+	if (c->apps_socket[0] == '\0')
+		settle_apps_socket(c);
 	if (c->node_key[0] == '\0')
 		join(c->node_key, c->state_dir, "/node.key");
 	/* A smaller whole makes smaller parts, where none were written. */

@@ -22,6 +22,7 @@
 #include "cmd/warrend/config_words.h"
 #include "common/log.h"
 #include "common/msg_apid.h"
+#include "common/msg_appd.h"
 #include "common/msg_peerd.h"
 #include "common/msg_proc.h"
 #include "common/msg_store.h"
@@ -35,6 +36,8 @@
 #define CONF_MCAST   8
 #define CONF_DNS     4
 #define CONF_CONTROL 4
+#define CONF_APPS    64
+#define CONF_APP_ARGS 32
 
 /* Where a value came from, for -nv and show config. */
 struct conf_origin {
@@ -77,6 +80,30 @@ struct conf_peer {
 	struct conf_origin at;
 };
 
+enum conf_app_restart {
+	CONF_APP_NEVER,
+	CONF_APP_ON_FAILURE,
+	CONF_APP_ALWAYS
+};
+
+/* A program beside the node. */
+struct conf_app {
+	char name[33], version[33];
+	char command[CONF_PATH]; /* empty: NAME.vVERSION below apps path */
+	char args[512];          /* one behind the other, each with a NUL */
+	uint16_t args_len;
+	uint8_t n_args;
+	uint8_t restart; /* enum conf_app_restart */
+	uint16_t port;   /* 0: dynamic ones only */
+	char user[33];   /* empty: that of appd's users, or our own */
+	char dir[CONF_PATH]; /* empty: one below the state directory */
+	bool autostart, by_hand;
+	uint64_t memory;    /* rlimits; 0: as we have them */
+	uint32_t files, processes;
+	uint32_t stop_ms;   /* from SIGTERM to SIGKILL */
+	struct conf_origin at;
+};
+
 struct config {
 	char network[33];          /* name of the charter */
 	char charter[CONF_PATH];   /* file, empty: the built-in one */
@@ -115,6 +142,12 @@ struct config {
 	struct msg_apid_config api;     /* limits of all workers together */
 	uint8_t api_workers;
 	struct msg_store_config store;  /* .dir is filled when sent */
+	struct msg_appd_config appd;    /* .id likewise */
+	char apps_path[CONF_PATH];      /* where apps' programs lie */
+	char apps_socket[CONF_PATH];    /* for apps started by hand */
+	bool apps_by_hand;              /* there is such a socket */
+	struct conf_app apps[CONF_APPS];
+	unsigned n_apps;
 
 	uint32_t open_files;        /* RLIMIT_NOFILE of the children */
 	unsigned address_allow;     /* ADDR_ALLOW_PRIVATE | _RESERVED */
@@ -163,6 +196,9 @@ void config_print(const struct config *c, FILE *out);
  */
 bool config_diff(const struct config *old, const struct config *new,
     FILE *out);
+
+/* "never", "on-failure", "always". */
+const char *conf_app_restart_name(uint8_t restart);
 
 /* Frees what c holds, not c. */
 void config_free(struct config *c);

@@ -109,7 +109,7 @@ run_row(struct conf_args *a, enum conf_word w)
 	char title[64];
 
 	a->row = w;
-	if (a->st->has_block && w != W_PEER && w != W_API_HTTP) {
+	if (a->st->has_block && w != W_PEER && w != W_API_HTTP && w != W_APP) {
 		arg_error(a, "'%s' takes no block", conf_row_title(w, title));
 		return;
 	}
@@ -134,7 +134,7 @@ run_block(struct conf_args *a, const char *group)
 	}
 }
 
-/* "limit", "timeout" and "store" have nothing but a block. */
+/* "limit", "timeout", "store" and "apps" have nothing but a block. */
 static void
 run_group(struct conf_args *a, const char *group)
 {
@@ -165,7 +165,11 @@ run_words(struct conf_args *a)
 		return;
 	}
 	if (strcmp(first, "limit") == 0 || strcmp(first, "timeout") == 0 ||
-	    strcmp(first, "store") == 0) {
+	    strcmp(first, "store") == 0 || strcmp(first, "apps") == 0) {
+		run_group(a, first);
+		return;
+	}
+	if (strcmp(first, "relay") == 0) { /* likewise */
 		run_group(a, first);
 		return;
 	}

@@ -24,6 +24,7 @@ enum conf_word {
 	W_USER_PEERD,
 	W_USER_STORE,
 	W_USER_APID,
+	W_USER_APPD,
 	W_USER_RESOLVER,
 	W_PRIVDROP,
 	W_LOG,
@@ -82,6 +83,24 @@ enum conf_word {
 	W_STORE_COMMIT,
 	W_STORE_CACHE,
 	W_STORE_FETCH,
+	W_APPS_PATH,
+	W_APPS_SOCKET,
+	W_APPS_BY_HAND,
+	W_APPS_CONNS,
+	W_APPS_LOOPS,
+	W_APPS_LOOPS_EACH,
+	W_APPS_WINDOW,
+	W_APPS_WINDOW_MAX,
+	W_APPS_MEMORY,
+	W_APPS_CONFIRM,
+	W_APP,
+	W_RELAY_ENABLE,
+	W_RELAY_CIRCUITS,
+	W_RELAY_PER_PEER,
+	W_RELAY_RESERVATIONS,
+	W_RELAY_RESERVATION,
+	W_RELAY_UNRESERVED,
+	W_RELAY_RESERVE,
 	W_SUPERVISE,
 	CONF_WORDS
 };
@@ -152,6 +171,14 @@ void conf_print_api_rate(const struct config *c, struct conf_out *o);
 void conf_print_blacklist(const struct config *c, struct conf_out *o);
 void conf_print_supervise(const struct config *c, struct conf_out *o);
 
+/* config_relay.c */
+void conf_parse_relay_reservation(struct conf_args *a);
+void conf_parse_relay_unreserved(struct conf_args *a);
+void conf_parse_relay_reserve(struct conf_args *a);
+void conf_print_relay_reservation(const struct config *c, struct conf_out *o);
+void conf_print_relay_unreserved(const struct config *c, struct conf_out *o);
+void conf_print_relay_reserve(const struct config *c, struct conf_out *o);
+
 void conf_parse_control(struct conf_args *a);
 void conf_parse_listen(struct conf_args *a);
 void conf_parse_bootstrap(struct conf_args *a);
@@ -160,6 +187,7 @@ void conf_parse_server(struct conf_args *a);
 void conf_parse_multicast(struct conf_args *a);
 void conf_parse_peer(struct conf_args *a);
 void conf_parse_ban(struct conf_args *a);
+void conf_parse_app(struct conf_args *a);
 void conf_print_control(const struct config *c, struct conf_out *o);
 void conf_print_listen_peer(const struct config *c, struct conf_out *o);
 void conf_print_listen_stun(const struct config *c, struct conf_out *o);
@@ -171,5 +199,6 @@ void conf_print_server(const struct config *c, struct conf_out *o);
 void conf_print_multicast(const struct config *c, struct conf_out *o);
 void conf_print_peer(const struct config *c, struct conf_out *o);
 void conf_print_ban(const struct config *c, struct conf_out *o);
+void conf_print_app(const struct config *c, struct conf_out *o);
 
 #endif

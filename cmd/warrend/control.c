@@ -60,7 +60,7 @@ static size_t n_listeners;
 #define TO(kind) (1u << (kind))
 #define TO_ALL                                                                 \
 	(TO(PROC_STUND) | TO(PROC_PEERD) | TO(PROC_STORE) | TO(PROC_APID) |    \
-	    TO(PROC_RESOLVER))
+	    TO(PROC_APPD) | TO(PROC_RESOLVER))
 
 /* clang-format off */
 static const struct route {
@@ -79,6 +79,7 @@ static const struct route {
 	{ CTL_SHOW_LISTENERS,  true,  0,              ctl_node },
 	{ CTL_SHOW_PROCESSES,  true,  0,              ctl_processes },
 	{ CTL_SHOW_LIMITS,     true,  TO_ALL,         ctl_limits },
+	{ CTL_SHOW_METRICS,    true,  TO_ALL,         ctl_metrics },
 	{ CTL_SHOW_CONFIG,     false, 0,              ctl_config },
 	{ CTL_SHOW_BANS,       true,  TO(PROC_PEERD), NULL },
 	{ CTL_SHOW_KEY,        true,  0,              ctl_node },
@@ -102,6 +103,13 @@ static const struct route {
 	{ CTL_PEER_DISCONNECT, false, TO(PROC_PEERD), NULL },
 	{ CTL_BAN_ADD,         false, TO(PROC_PEERD), NULL },
 	{ CTL_BAN_DELETE,      false, TO(PROC_PEERD), NULL },
+	{ CTL_SHOW_APPS,       true,  TO(PROC_APPD),  ctl_apps },
+	{ CTL_SHOW_LOOPS,      true,  TO(PROC_APPD),  NULL },
+	{ CTL_SHOW_LOOP_PATHS, true,  TO(PROC_PEERD), NULL },
+	{ CTL_APP_START,       false, 0,              ctl_app_start },
+	{ CTL_APP_STOP,        false, 0,              ctl_app_stop },
+	{ CTL_APP_RESTART,     false, 0,              ctl_app_restart },
+	{ CTL_APP_LOG,         false, 0,              ctl_app_log },
 	{ CTL_RELOAD,          false, 0,              ctl_reload },
 	{ CTL_LOG,             false, 0,              ctl_log },
 #ifdef WARREN_ATTACK

@@ -15,6 +15,7 @@ typedef bool ctl_local(struct ipc *ch, const struct ipc_msg *m);
 
 ctl_local ctl_status, ctl_node, ctl_charter, ctl_processes, ctl_limits, ctl_config,
     ctl_peer_add, ctl_peer_delete, ctl_reload, ctl_log, ctl_backup,
+    ctl_metrics, ctl_apps, ctl_app_start, ctl_app_stop, ctl_app_restart, ctl_app_log,
     ctl_attack;
 
 /* control.c's own bounds. */

@@ -9,12 +9,14 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -28,6 +30,7 @@
 
 struct kid {
 	pid_t pid; /* 0: free */
+	bool app;  /* what it leaves behind in its group goes with it */
 	struct event *deadline; /* one-shots only */
 };
 
@@ -35,7 +38,8 @@ static struct {
 	struct event_base *base;
 	struct ipc *parent;
 	struct kid kids[KIDS_MAX];
-} me;
+	int app_log; /* came for the app that comes next, or -1 */
+} me = { .app_log = -1 };
 
 /* Environment of children: what sanitizers and the loader need, no more. */
 static char *kid_env[8];
@@ -124,9 +128,126 @@ kid_exec(const struct msg_launch_spawn *m, int fd0, int fd1, int err)
 	_exit(EX_OSERR);
 }
 
+/* --- apps --- */
+
+/* What an app finds in its environment. */
+static char *const *
+app_env(const struct msg_launch_app *m)
+{
+	static char home[600], dir[600], sock[300], path[] =
+	    "PATH=/usr/local/bin:/usr/bin:/bin";
+	static char *env[8];
+	size_t n = 0;
+
+	(void)snprintf(home, sizeof(home), "HOME=%s", m->dir);
+	(void)snprintf(dir, sizeof(dir), "WARREN_APP_DIR=%s", m->dir);
+	(void)snprintf(sock, sizeof(sock), "WARREN_APPS_SOCK=%s", m->socket);
+	env[n++] = path;
+	env[n++] = home;
+	env[n++] = dir;
+	if (m->socket[0] != '\0')
+		env[n++] = sock;
+	env[n] = NULL;
+	return env;
+}
+
+/* Its own user, no way back, and nothing to gain by exec. */
+static bool
+app_confine(const struct msg_launch_app *m)
+{
+	gid_t g = (gid_t)m->gid;
+	uid_t u = (uid_t)m->uid;
+
+	if (m->drop &&
+	    (setgroups(1, &g) == -1 || setresgid(g, g, g) == -1 ||
+		setresuid(u, u, u) == -1))
+		return false;
+#ifdef PR_SET_NO_NEW_PRIVS
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		return false;
+#endif
+#ifdef PR_SET_PDEATHSIG
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* setuid clears it */
+#endif
+	return chdir(m->dir) == 0;
+}
+
+/* Descriptors: 0 is /dev/null already, the others go up and come down. */
+static bool
+app_descriptors(const int from[3], int err)
+{
+	int high[3], i;
+
+	for (i = 0; i < 3; i++)
+		if ((high[i] = fcntl(from[i], F_DUPFD, 16)) == -1)
+			return false;
+	if (dup2(err, 15) == -1 || fcntl(15, F_SETFD, FD_CLOEXEC) == -1)
+		return false;
+	if (dup2(high[2], STDOUT_FILENO) == -1 ||
+	    dup2(high[2], STDERR_FILENO) == -1 || dup2(high[0], 3) == -1 ||
+	    dup2(high[1], 4) == -1)
+		return false;
+	for (i = 5; i < 15; i++)
+		(void)close(i);
+	closefrom(16);
+	return true;
+}
+
+static _Noreturn void
+app_exec(const struct msg_launch_app *m, int fd0, int fd1, int err)
+{
+	static char args[32][256];
+	char *argv[34], title[64];
+	const int from[3] = { fd0, fd1, me.app_log };
+	sigset_t none;
+	size_t i;
+	int e;
+
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		(void)signal(ignored[i], SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)setpgid(0, 0);
+	(void)umask(027);
+	(void)strlcpy(title, m->name, sizeof(title));
+	argv[0] = title;
+	for (i = 0; i < m->n_args; i++) {
+		(void)strlcpy(args[i], m->args[i].text, sizeof(args[i]));
+		argv[i + 1] = args[i];
+	}
+	argv[i + 1] = NULL;
+	kid_limit(RLIMIT_AS, m->as_bytes);
+	kid_limit(RLIMIT_NOFILE, m->files);
+	kid_limit(RLIMIT_NPROC, m->processes);
+	if (app_descriptors(from, err)) {
+		err = 15;
+		if (app_confine(m))
+			(void)execve(m->path, argv, app_env(m));
+	}
+	e = errno;
+	if (write(err, &e, sizeof(e)) == -1)
+		_exit(EX_OSERR);
+	_exit(EX_OSERR);
+}
+
+/* One of the two, with its descriptors 3 and 4. */
+struct program {
+	const struct msg_launch_spawn *child;
+	const struct msg_launch_app *app;
+	int fd0, fd1;
+};
+
+static _Noreturn void
+become(const struct program *p, int err)
+{
+	if (p->app != NULL)
+		app_exec(p->app, p->fd0, p->fd1, err);
+	kid_exec(p->child, p->fd0, p->fd1, err);
+}
+
 /* Fork and wait until the program runs or cannot.  pid, or -1 with errno. */
 static pid_t
-spawn(const struct msg_launch_spawn *m, int fd0, int fd1)
+spawn(const struct program *p)
 {
 	int err[2], e = 0;
 	pid_t pid;
@@ -135,7 +256,7 @@ spawn(const struct msg_launch_spawn *m, int fd0, int fd1)
 	if (pipe2(err, O_CLOEXEC) == -1)
 		return -1;
 	if ((pid = fork()) == 0)
-		kid_exec(m, fd0, fd1, err[1]);
+		become(p, err[1]);
 	(void)close(err[1]);
 	if (pid == -1) {
 		(void)close(err[0]);
@@ -167,6 +288,7 @@ static void
 on_spawn(struct ipc *ch, const struct ipc_msg *m)
 {
 	const struct msg_launch_spawn *s = m->body;
+	const struct program p = { s, NULL, m->fd[0], m->fd[1] };
 	struct msg_launch_spawned ok;
 	struct msg_launch_failed bad;
 	struct kid *k = kid_find(0);
@@ -175,7 +297,7 @@ on_spawn(struct ipc *ch, const struct ipc_msg *m)
 
 	errno = EAGAIN;
 	if (k != NULL)
-		pid = spawn(s, m->fd[0], m->fd[1]);
+		pid = spawn(&p);
 	if (pid == -1) {
 		(void)snprintf(bad.error, sizeof(bad.error), "%.80s: %s",
 		    s->path, strerror(errno));
@@ -196,13 +318,74 @@ on_spawn(struct ipc *ch, const struct ipc_msg *m)
 }
 
 static void
+on_app_log(struct ipc *ch, const struct ipc_msg *m)
+{
+	(void)ch;
+	if (me.app_log != -1)
+		(void)close(me.app_log);
+	me.app_log = m->fd[0];
+}
+
+static void
+on_app(struct ipc *ch, const struct ipc_msg *m)
+{
+	const struct msg_launch_app *a = m->body;
+	const struct program p = { NULL, a, m->fd[0], m->fd[1] };
+	struct msg_launch_spawned ok;
+	struct msg_launch_failed bad;
+	struct kid *k = kid_find(0);
+	pid_t pid = -1;
+
+	errno = k == NULL ? EAGAIN : EBADF;
+	if (k != NULL && me.app_log != -1)
+		pid = spawn(&p);
+	if (pid == -1) {
+		(void)snprintf(bad.error, sizeof(bad.error), "%.80s: %s",
+		    a->path, strerror(errno));
+		(void)ipc_send(ch, LAUNCH_FAILED, m->id, &bad);
+	} else {
+		k->pid = pid;
+		k->app = true;
+		ok.pid = (uint32_t)pid;
+		(void)ipc_send(ch, LAUNCH_SPAWNED, m->id, &ok);
+	}
+	(void)close(m->fd[0]);
+	(void)close(m->fd[1]);
+	if (me.app_log != -1)
+		(void)close(me.app_log);
+	me.app_log = -1;
+}
+
+static void
 on_kill(struct ipc *ch, const struct ipc_msg *m)
 {
 	const struct msg_launch_kill *k = m->body;
 
 	(void)ch;
 	if (k->pid > 0 && kid_find((pid_t)k->pid) != NULL)
-		(void)kill((pid_t)k->pid, k->signal);
+		(void)kill(k->group ? -(pid_t)k->pid : (pid_t)k->pid,
+		    k->signal);
+}
+
+/*
+ * Before an app is reaped its process group still is its own: what it left
+ * behind there goes with it.
+ */
+static void
+sweep(void)
+{
+	siginfo_t si = { .si_pid = 0 };
+	const struct kid *k;
+	size_t i;
+
+	for (i = 0; i < KIDS_MAX; i++) {
+		k = &me.kids[i];
+		if (k->pid > 0 && k->app &&
+		    waitid(P_PID, (id_t)k->pid, &si,
+			WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    si.si_pid == k->pid)
+			(void)kill(-k->pid, SIGKILL);
+	}
 }
 
 static void
@@ -213,10 +396,12 @@ reap(void)
 	pid_t pid;
 	int status;
 
+	sweep();
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if ((k = kid_find(pid)) == NULL)
 			continue;
 		k->pid = 0;
+		k->app = false;
 		if (k->deadline != NULL)
 			event_free(k->deadline);
 		k->deadline = NULL;
@@ -265,13 +450,17 @@ on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 	}
 	for (i = 0; i < KIDS_MAX; i++)
 		if (me.kids[i].pid > 0)
-			(void)kill(me.kids[i].pid, SIGKILL);
+			(void)kill(me.kids[i].app ? -me.kids[i].pid
+						  : me.kids[i].pid,
+			    SIGKILL);
 	_exit(0);
 }
 
 static const struct ipc_handler handlers[] = {
 	{ LAUNCH_SPAWN, on_spawn },
 	{ LAUNCH_KILL, on_kill },
+	{ LAUNCH_APP_LOG, on_app_log },
+	{ LAUNCH_APP, on_app },
 	{ 0, NULL },
 };
 

@@ -29,6 +29,10 @@ apply(struct config *new)
 	c->store.cache_bytes = cache; /* the file is open with that */
 	memcpy(c->peers, new->peers, sizeof(c->peers));
 	c->n_peers = new->n_peers;
+	c->appd = new->appd;
+	memcpy(c->apps_path, new->apps_path, sizeof(c->apps_path));
+	memcpy(c->apps, new->apps, sizeof(c->apps));
+	c->n_apps = new->n_apps;
 	memcpy(c->bans, new->bans, sizeof(c->bans));
 	c->n_bans = new->n_bans;
 	c->restarts_max = new->restarts_max;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/warrend/ctl_local.h"
 #include "cmd/warrend/warrend.h"
 #include "common/compat/compat.h"
 #include "common/log.h"
@@ -38,31 +39,53 @@ pass_on(const struct msg_apid_stats *s)
 }
 
 static void
-put(struct msg_apid_stats *s, const char *name, uint64_t value)
+put(struct msg_stat *i, const char *name, uint64_t value)
 {
-	struct msg_stat *i = &s->items[s->n_items++];
-
+	memset(i, 0, sizeof(*i));
 	(void)strlcpy(i->name, name, sizeof(i->name));
 	i->value = value;
 }
 
+#define OWN 4
+
 static void
-own_counters(void)
+own_counters(struct msg_stat out[OWN])
 {
-	static struct msg_apid_stats s;
 	uint64_t restarts = 0;
 	unsigned i;
 
-	memset(&s, 0, sizeof(s));
-	(void)strlcpy(s.process, "warrend", sizeof(s.process));
 	for (i = 0; i < warrend.n_procs; i++)
 		restarts += warrend.procs[i].restarts;
-	put(&s, "restarts", restarts);
-	put(&s, "uptime_seconds",
+	put(&out[0], "restarts", restarts);
+	put(&out[1], "uptime_seconds",
 	    (uint64_t)mono_ms_between(warrend.started, mono_now()) / 1000);
-	put(&s, "config_reloads", warrend.reloads);
-	put(&s, "log_lines_lost", warrend.log_lost);
+	put(&out[2], "config_reloads", warrend.reloads);
+	put(&out[3], "log_lines_lost", warrend.log_lost);
+}
+
+static void
+pass_on_own(void)
+{
+	static struct msg_apid_stats s;
+
+	memset(&s, 0, sizeof(s));
+	(void)strlcpy(s.process, "warrend", sizeof(s.process));
+	own_counters(s.items);
+	s.n_items = OWN;
 	pass_on(&s);
+}
+
+bool
+ctl_metrics(struct ipc *ch, const struct ipc_msg *m)
+{
+	static struct msg_ctl_metrics s;
+
+	memset(&s, 0, sizeof(s));
+	(void)strlcpy(s.process, "warrend", sizeof(s.process));
+	own_counters(s.items);
+	s.n_items = OWN;
+	(void)ipc_send(ch, CTL_METRICS, m->id, &s);
+	return true;
 }
 
 static void
@@ -123,7 +146,7 @@ stats_get(struct ipc *ch, const struct ipc_msg *m)
 	now_asking.running = true;
 	now_asking.round++;
 	set_deadline();
-	own_counters();
+	pass_on_own();
 	for (i = 0; i < warrend.n_procs; i++) {
 		p = &warrend.procs[i];
 		now_asking.waiting[i] = p->state == PROC_UP && p->ch != NULL &&

@@ -17,6 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "cmd/warrend/apps.h"
 #include "cmd/warrend/msg_launch.h"
 #include "cmd/warrend/warrend.h"
 #include "common/compat/compat.h"
@@ -41,6 +42,7 @@ static const char *const kind_names[PROC_KINDS] = {
 	[PROC_PEERD] = "peerd",
 	[PROC_STORE] = "store",
 	[PROC_APID] = "apid",
+	[PROC_APPD] = "appd",
 };
 
 static void proc_spawn(struct proc *p);
@@ -167,13 +169,29 @@ all_gone(void)
 	for (i = 0; i < warrend.n_procs; i++)
 		if (warrend.procs[i].pid != 0)
 			return false;
-	return true;
+	return apps_all_gone();
+}
+
+void
+supervise_maybe_done(void)
+{
+	if (warrend.stopping && all_gone())
+		(void)event_base_loopbreak(warrend.base);
+}
+
+void
+supervise_launch(uint16_t type, uint32_t id, const void *body, int fd0,
+    int fd1)
+{
+	(void)ipc_send_fd(launcher, type, id, body, fd0, fd1);
 }
 
 static void
 close_channel(struct proc *p)
 {
 	control_child_lost(p);
+	if (p->kind == PROC_APPD)
+		apps_appd_lost();
 	stats_lost(p);
 	resolve_lost(p);
 	ipc_free(p->ch);
@@ -278,6 +296,7 @@ static const enum proc_kind siblings[][2] = {
 	{ PROC_STORE, PROC_APID },
 	{ PROC_STUND, PROC_APID },
 	{ PROC_PEERD, PROC_APID },
+	{ PROC_PEERD, PROC_APPD },
 };
 
 static void
@@ -358,6 +377,8 @@ on_ready(struct proc *p, const struct msg_proc_ready *r)
 		node_send(p);
 	log_debug("%s ready: %s", p->name, r->sandbox);
 	connect_siblings(p);
+	if (p->kind == PROC_APPD)
+		apps_appd_up();
 	control_emit("process", "%s ready", p->name);
 	if (!warrend.ready && all_up()) {
 		warrend.ready = true;
@@ -517,6 +538,8 @@ on_spawned(struct ipc *ch, const struct ipc_msg *m)
 	struct proc *p = proc_by_launch(m->id);
 
 	(void)ch;
+	if (apps_spawned(m->id, (pid_t)s->pid))
+		return;
 	if (p != NULL)
 		p->pid = (pid_t)s->pid;
 }
@@ -528,6 +551,8 @@ on_failed(struct ipc *ch, const struct ipc_msg *m)
 	struct proc *p = proc_by_launch(m->id);
 
 	(void)ch;
+	if (apps_failed(m->id, f->error))
+		return;
 	if (p == NULL || warrend.stopping)
 		return; /* one line is enough */
 	log_error("%s: cannot start: %s", p->name, f->error);
@@ -548,6 +573,7 @@ on_exit_msg(struct ipc *ch, const struct ipc_msg *m)
 			on_death(&warrend.procs[i], x->status);
 			return;
 		}
+	(void)apps_exited((pid_t)x->pid, x->status);
 }
 
 static void
@@ -589,7 +615,7 @@ supervise_check_programs(void)
 	static struct msg_launch_spawn s;
 	struct proc p = { .kind = PROC_STUND };
 
-	for (; p.kind <= PROC_APID; p.kind++) {
+	for (; p.kind < PROC_KINDS; p.kind++) {
 		program_of(&p, &s);
 		if (access(s.path, X_OK) == -1)
 			fatal(EX_OSERR, "%s: cannot run %s",
@@ -617,6 +643,7 @@ supervise_start(int launcher_fd, pid_t pid)
 	add(PROC_STUND, 0, false);
 	add(PROC_STORE, 0, false);
 	add(PROC_PEERD, 0, false);
+	add(PROC_APPD, 0, false);
 	for (i = 0; i < warrend.conf.api_workers && warrend.n_procs < PROCS_MAX;
 	     i++)
 		add(PROC_APID, i, true);
@@ -636,6 +663,7 @@ on_stop_timer(evutil_socket_t fd, short what, void *arg)
 		if (warrend.procs[i].pid != 0)
 			supervise_condemn(&warrend.procs[i],
 			    "did not stop in time");
+	apps_kill_all();
 }
 
 void
@@ -652,6 +680,7 @@ supervise_stop(int exit_code)
 	warrend.stopping = true;
 	warrend.exit_code = exit_code;
 	notify_stopping();
+	apps_stop_all();
 	for (i = 0; i < warrend.n_procs; i++)
 		if (warrend.procs[i].ch != NULL)
 			(void)ipc_send(warrend.procs[i].ch, PROC_STOP, 0, NULL);

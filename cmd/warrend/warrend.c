@@ -20,6 +20,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "cmd/warrend/apps.h"
 #include "cmd/warrend/keys.h"
 #include "cmd/warrend/launch.h"
 #include "cmd/warrend/operator.h"
@@ -138,7 +139,7 @@ static bool
 can_drop(struct config *c, char *why, size_t cap)
 {
 	static const enum proc_kind kinds[] = { PROC_RESOLVER, PROC_STUND,
-		PROC_PEERD, PROC_STORE, PROC_APID };
+		PROC_PEERD, PROC_STORE, PROC_APID, PROC_APPD };
 	const struct passwd *pw;
 	size_t i;
 
@@ -470,6 +471,7 @@ run(const struct args *a)
 	if ((warrend.base = event_base_new()) == NULL)
 		fatalx(EX_OSERR, "event loop");
 	control_open();
+	apps_open();
 	node_init();
 	sockets_open();
 	refuse_public_echo();
@@ -483,6 +485,7 @@ run(const struct args *a)
 	supervise_start(launcher_fd, launcher);
 	(void)event_base_dispatch(warrend.base);
 	control_close();
+	apps_close();
 	if (warrend.conf.pid_file[0] != '\0')
 		(void)unlink(warrend.conf.pid_file);
 	log_info("stopped");

@@ -12,6 +12,7 @@
  *	   signer.c   what peerd may have signed        keys.c  the identity
  *	   files.c    what peerd keeps on disk          node.c  who we are
  *	   control.c  warrenctl's sockets, routes       loghub.c  children's lines
+ *	   apps.c     programs beside the node          app_log.c their lines
  *	   reload.c   all or nothing                    notify.c  ready signals
  *
  * Private to this program.
@@ -110,6 +111,11 @@ void supervise_condemn(struct proc *p, const char *why);
 /* Fill the view of one process; NULL is warrend itself. */
 void supervise_view(const struct proc *p, struct msg_process *out);
 pid_t supervise_launcher(void);
+/* A request to the launcher on behalf of apps.c; -1 for no descriptor. */
+void supervise_launch(uint16_t type, uint32_t id, const void *body, int fd0,
+    int fd1);
+/* An app has ended: while stopping, it may have been the last. */
+void supervise_maybe_done(void);
 
 /* --- children.c: what each kind is told before PROC_GO, and its handlers --- */
 

@@ -36,7 +36,7 @@
 
 #define RIG_NODES 16
 #define RIG_PEERS 64
-#define RIG_STATS 48
+#define RIG_STATS 96
 #define RIG_TEXTS 64
 
 /* What a control request was answered. */
@@ -48,6 +48,8 @@ struct rig_answer {
 	unsigned n_peers, n_pongs, n_bans, n_problems;
 	struct msg_peer peer; /* the last one */
 	struct msg_ctl_pong pong;
+	unsigned n_paths;
+	struct msg_ctl_loop_path path;
 };
 
 struct rig_node {
@@ -61,7 +63,12 @@ struct rig_node {
 	struct naddr lan_to;
 	struct naddr bootstrap;
 	char dir[64]; /* its files */
-	struct ipc *ch, *stund, *apid;
+	struct msg_peerd_config conf;
+	bool nat;      /* nobody can dial it */
+	struct rig_node *shuns[2]; /* whom it cannot dial, or NULL */
+	bool has_store;
+	struct ipc *ch, *stund, *apid, *appd;
+	void *app; /* of the test that plays appd */
 	int log_fd;
 	struct event *log_ev;
 	struct msg_node view;
@@ -180,6 +187,25 @@ rig_fail(struct ipc *ch, uint32_t id, const char *why)
 	(void)ipc_send(ch, PEERD_FAILED, id, &f);
 }
 
+/* The node whose listener this is, or NULL. */
+static struct rig_node *
+rig_at(const struct naddr *addr)
+{
+	size_t i;
+
+	for (i = 0; i < RIG_NODES; i++)
+		if (rig.nodes[i].used && naddr_equal(&rig.nodes[i].addr, addr))
+			return &rig.nodes[i];
+	return NULL;
+}
+
+static bool
+rig_is_cut(const struct rig_node *from, const struct rig_node *to)
+{
+	return to != NULL &&
+	    (to->nat || from->shuns[0] == to || from->shuns[1] == to);
+}
+
 static void
 rig_on_dial(struct ipc *ch, const struct ipc_msg *m)
 {
@@ -190,6 +216,11 @@ rig_on_dial(struct ipc *ch, const struct ipc_msg *m)
 	socklen_t len;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	if (rig_is_cut(rig_of(ch), rig_at(&q->addr))) {
+		(void)close(fd);
+		rig_fail(ch, m->id, "connection timed out");
+		return;
+	}
 	/* Loopback connects or fails at once: no need to wait for it. */
 	from.port = 0;
 	len = naddr_to_sockaddr(&from, &ss);
@@ -333,6 +364,10 @@ rig_on_other(struct ipc *ch, const struct ipc_msg *m)
 		n->answer.pong = *(const struct msg_ctl_pong *)m->body;
 		n->answer.n_pongs++;
 		break;
+	case CTL_LOOP_PATH:
+		n->answer.path = *(const struct msg_ctl_loop_path *)m->body;
+		n->answer.n_paths++;
+		break;
 	case CTL_BANNED:
 		n->answer.n_bans++;
 		break;
@@ -430,6 +465,8 @@ rig_on_sibling_ended(struct ipc *ch, enum ipc_end how, const char *why)
 		n->stund = NULL;
 	if (n->apid == ch)
 		n->apid = NULL;
+	if (n->appd == ch)
+		n->appd = NULL;
 	ipc_free(ch);
 }
 
@@ -499,6 +536,32 @@ rig_listener(struct msg_node *v, uint8_t service, const struct naddr *addr,
 	l->addr.port = port;
 }
 
+static const struct msg_peerd_config rig_conf = { .max_peers = 128,
+	.max_inbound = 64,
+	.max_outbound = 6,
+	.max_per_prefix = 64,
+	.handshakes_per_s = 20,
+	.handshake_ms = 1500,
+	.dial_ms = 3000,
+	.ping_ms = 1000,
+	.dead_ms = 5000,
+	.known_max = 256,
+	.record_refresh_ms = 1200000,
+	.republish_ms = 10000,
+	.multicast_interval_ms = 1000,
+	.multicast_timeout_ms = 3000,
+	.seed_interval_ms = 5000,
+	.save_ms = 1000,
+	.retry_ms = 300,
+	.relay_circuits = 128,
+	.relay_per_peer = 8,
+	.relay_reservations = 64,
+	.relay_bytes = 1 << 30,
+	.relay_s = 3600,
+	.relay_free_bytes = 1 << 20,
+	.relay_free_s = 120,
+	.relay_reserve = 2 };
+
 /* Prepare a node at 127.0.0.<host>: key, listener, directory. */
 static struct rig_node *
 rig_node_new(unsigned host)
@@ -512,6 +575,7 @@ rig_node_new(unsigned host)
 		n++;
 	memset(n, 0, sizeof(*n));
 	n->used = true;
+	n->conf = rig_conf;
 	n->lan_fd = -1;
 	(void)crypto_sign_keypair(n->id, n->sk);
 	n->listen_fd = rig_bound(SOCK_STREAM, &want, &n->addr);
@@ -535,7 +599,7 @@ rig_node_new(unsigned host)
 }
 
 /* Two datagram sockets that play a multicast group of two. */
-static void
+__attribute__((unused)) static void
 rig_lan(struct rig_node *a, struct rig_node *b)
 {
 	struct naddr at = a->addr;
@@ -571,25 +635,8 @@ rig_on_log(evutil_socket_t fd, short what, void *arg)
 static void
 rig_send_settings(struct rig_node *n, uint16_t max_inbound)
 {
-	struct msg_peerd_config c = { .max_peers = 128,
-		.max_inbound = max_inbound,
-		.max_outbound = 6,
-		.max_per_prefix = 64,
-		.handshakes_per_s = 20,
-		.handshake_ms = 1500,
-		.dial_ms = 3000,
-		.ping_ms = 1000,
-		.dead_ms = 5000,
-		.known_max = 256,
-		.record_refresh_ms = 1200000,
-		.republish_ms = 10000,
-		.multicast_interval_ms = 1000,
-		.multicast_timeout_ms = 3000,
-		.seed_interval_ms = 5000,
-		.save_ms = 1000,
-		.retry_ms = 300 };
-
-	(void)ipc_send(n->ch, PEERD_CONFIG, 0, &c);
+	n->conf.max_inbound = max_inbound;
+	(void)ipc_send(n->ch, PEERD_CONFIG, 0, &n->conf);
 }
 
 static void
@@ -685,7 +732,7 @@ rig_start(struct rig_node *n)
 	if (ipc_pair(fd) == -1 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, logs) == -1)
 		rig_die("socketpair");
-	n->ready = n->exited = false;
+	n->ready = n->exited = n->has_store = false;
 	n->n_peers = n->n_up = 0;
 	n->pid = rig_spawn(fd[1], logs[1]);
 	(void)close(fd[1]);
@@ -777,7 +824,7 @@ rig_answered(void *arg)
 }
 
 /* Ask and wait for the end. */
-static const struct rig_answer *
+__attribute__((unused)) static const struct rig_answer *
 rig_ask(struct rig_node *n, uint16_t type, const void *body)
 {
 	static uint32_t id = 1000;

@@ -11,6 +11,7 @@
 
 #include "cmd/warrend/msg_launch.h"
 #include "common/msg_apid.h"
+#include "common/msg_appd.h"
 #include "common/msg_ctl.h"
 #include "common/msg_peerd.h"
 #include "common/msg_proc.h"
@@ -18,7 +19,7 @@
 #include "common/msg_store.h"
 #include "common/msg_stund.h"
 
-#define ALL_TABLES 13
+#define ALL_TABLES 15
 
 static struct msg_table all_tables[ALL_TABLES];
 static size_t n_all_tables;
@@ -29,7 +30,8 @@ all_tables_init(void)
 	const struct msg_table t[] = { msgs_proc, msgs_ctl, msgs_stund,
 		msgs_peerd, msgs_resolver, msgs_apid, msgs_peerd_stund,
 		msgs_stund_apid, msgs_peerd_apid, msgs_launch, msgs_store,
-		msgs_peerd_store, msgs_store_apid };
+		msgs_peerd_store, msgs_store_apid, msgs_appd,
+		msgs_peerd_appd };
 
 	memcpy(all_tables, t, sizeof(t));
 	n_all_tables = ALL_TABLES;

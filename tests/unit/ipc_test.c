@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/ipc.h"
+#include "common/msg_appd.h"
 #include "tests/unit/all_msgs.h"
 
 static struct event_base *base;
@@ -323,6 +324,126 @@ test_flood_stays_outside(void **state)
 	close_channel();
 }
 
+/* --- two ends of ours --- */
+
+static struct ipc *ends[2];
+static uint32_t next_in, drained_n;
+static size_t drained_frees;
+
+static size_t
+size_of(uint32_t i)
+{
+	return (i * 7919) % (LOOP_DATA_MAX + 1);
+}
+
+static void
+take_data(struct ipc *c, const struct ipc_msg *m)
+{
+	const struct msg_loop_data *d = m->body;
+
+	(void)c;
+	assert_int_equal(m->id, next_in);
+	assert_int_equal(d->data.len, size_of(next_in));
+	if (d->data.len > 0)
+		assert_int_equal(d->data.p[d->data.len - 1], (uint8_t)next_in);
+	next_in++;
+}
+
+static void
+on_drained(struct ipc *c)
+{
+	drained_n++;
+	if (drained_frees > 0 && --drained_frees == 0) {
+		ipc_free(c);
+		ends[0] = NULL;
+	}
+}
+
+static void
+open_ends(size_t hard)
+{
+	static const struct ipc_handler none[] = { { 0, NULL } };
+	static struct msg_table tables[2];
+	struct ipc_conf conf = { .name = "test", .tables = tables,
+		.handlers = none, .other = take_data, .ended = on_ended,
+		.drained = on_drained, .upper = true, .hard = hard };
+	int fd[2];
+
+	tables[0] = msgs_peerd_appd;
+	assert_int_equal(ipc_pair(fd), 0);
+	next_in = drained_n = ended = 0;
+	ends[0] = ipc_new(base, fd[0], &conf);
+	conf.upper = false;
+	ends[1] = ipc_new(base, fd[1], &conf);
+	assert_non_null(ends[0]);
+	assert_non_null(ends[1]);
+}
+
+static bool
+send_data(uint32_t i)
+{
+	static uint8_t data[LOOP_DATA_MAX];
+	struct msg_loop_data d = { { data, (uint32_t)size_of(i) } };
+
+	memset(data, (int)(uint8_t)i, sizeof(data));
+	return ipc_send(ends[0], LOOP_DATA, i, &d) == 0;
+}
+
+/* Small ones and large ones, more than the socket takes: all come, in order. */
+static void
+test_order(void **state)
+{
+	uint32_t i, n = 0, round;
+
+	(void)state;
+	open_ends(0);
+	for (round = 0; round < 30; round++) {
+		for (i = 0; i < 1 + round % 20; i++)
+			assert_true(send_data(n++));
+		(void)event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	for (i = 0; i < 1000 && next_in < n; i++)
+		(void)event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_int_equal(next_in, n);
+	assert_int_equal(ipc_queued(ends[0]), 0);
+	assert_true(drained_n > 0);
+	ipc_free(ends[0]);
+	ipc_free(ends[1]);
+}
+
+/* Whoever hears that the queue is low may free it. */
+static void
+test_free_when_drained(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	open_ends(0);
+	drained_frees = 1;
+	for (i = 0; i < 40; i++)
+		(void)send_data(i);
+	for (i = 0; i < 100 && ends[0] != NULL; i++)
+		(void)event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_null(ends[0]);
+	if (ended == 0) /* else it has seen the end and is gone */
+		ipc_free(ends[1]);
+}
+
+static void
+test_hard_limit_of_its_own(void **state)
+{
+	uint32_t i = 0;
+
+	(void)state;
+	open_ends(1 << 20);
+	while (send_data(i))
+		i++;
+	assert_true(ipc_queued(ends[0]) <= 1 << 20);
+	assert_true(ipc_queued(ends[0]) > (1 << 20) - 100000);
+	ipc_free(ends[0]);
+	ipc_free(ends[1]);
+}
+
 int
 main(void)
 {
@@ -335,6 +456,9 @@ main(void)
 		cmocka_unit_test(test_queue_is_bounded),
 		cmocka_unit_test(test_queued_fds_are_bounded),
 		cmocka_unit_test(test_flood_stays_outside),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_free_when_drained),
+		cmocka_unit_test(test_hard_limit_of_its_own),
 	};
 
 	all_tables_init();
