@@ -20,7 +20,7 @@
 static bool
 who_is(int fd, uint32_t *uid, uint32_t *pid)
 {
-#ifdef SO_PEERCRED
+#ifdef __linux__
 	struct ucred c;
 	socklen_t len = sizeof(c);
 

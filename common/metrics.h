@@ -178,6 +178,28 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Short ids announced")                                                     \
   X("gossip_eager", "gossip_eager_links", GAUGE, "", "",                       \
     "Links on which new records are pushed")                                   \
+  X("view_links", "view_links", GAUGE, "", "", "Links that carry gossip")      \
+  X("view_dialled", "view_links_dialled", GAUGE, "", "",                       \
+    "Of them, those that we dialled")                                          \
+  X("view_ups", "view_changes", COUNTER, "", "change=\"in\"",                  \
+    "Links that came into the view, and left it")                              \
+  X("view_downs", "view_changes", COUNTER, "", "change=\"out\"",               \
+    "Links that came into the view, and left it")                              \
+  X("view_refused", "view_requests", COUNTER, "", "result=\"refused\"",        \
+    "Requests of links to the view")                                           \
+  X("view_limited", "view_requests", COUNTER, "", "result=\"limited\"",        \
+    "Requests of links to the view")                                           \
+  X("view_evicted", "view_replaced", COUNTER, "", "why=\"high\"",              \
+    "Links sent away for others")                                              \
+  X("view_swaps", "view_replaced", COUNTER, "", "why=\"swap\"",                \
+    "Links sent away for others")                                              \
+  X("view_shed", "view_replaced", COUNTER, "", "why=\"shed\"",                 \
+    "Links sent away for others")                                              \
+  X("view_walks", "view_walks", COUNTER, "", "", "JOINs passed on")            \
+  X("feelers", "feelers", COUNTER, "", "",                                     \
+    "Links that only looked who is there")                                     \
+  X("islands_healed", "islands_healed", COUNTER, "", "",                       \
+    "Feelers that led to another part of the network")                         \
   X("db_records", "db_records", GAUGE, "", "",                                 \
     "Records of the last settled tick")                                        \
   X("db_pending", "db_pending", GAUGE, "", "",                                 \

@@ -257,8 +257,6 @@ enum ctl_list { CTL_LIST_BODIES, CTL_LIST_EVIDENCE };
 	X(CTL_BLOCK_GET,    155, MSG_DOWN, PH_ANY, FD_NONE, ctl_block_get) \
 	X(CTL_BLOCK_ID,     156, MSG_UP,   PH_ANY, FD_NONE, db_id)       \
 	X(CTL_BLOCK_PART,   157, MSG_UP,   PH_ANY, FD_NONE, ctl_block_part) \
-	X(CTL_BODIES,       158, MSG_UP,   PH_ANY, FD_NONE, ctl_bodies)  \
-	X(CTL_EVIDENCE,     159, MSG_UP,   PH_ANY, FD_NONE, ctl_evidence) \
 	X(CTL_SHOW_METRICS, 203, MSG_DOWN, PH_ANY, FD_NONE, none)        \
 	X(CTL_METRICS,      204, MSG_UP,   PH_ANY, FD_NONE, ctl_metrics) \
 	X(CTL_SHOW_APPS,    194, MSG_DOWN, PH_ANY, FD_NONE, none)        \
@@ -272,6 +270,8 @@ enum ctl_list { CTL_LIST_BODIES, CTL_LIST_EVIDENCE };
 	X(CTL_LOOP,         202, MSG_UP,   PH_ANY, FD_NONE, ctl_loop)    \
 	X(CTL_SHOW_LOOP_PATHS, 192, MSG_DOWN, PH_ANY, FD_NONE, none)     \
 	X(CTL_LOOP_PATH,    193, MSG_UP,   PH_ANY, FD_NONE, ctl_loop_path) \
+	X(CTL_BODIES,       158, MSG_UP,   PH_ANY, FD_NONE, ctl_bodies)  \
+	X(CTL_EVIDENCE,     159, MSG_UP,   PH_ANY, FD_NONE, ctl_evidence) \
 	CTL_MSGS_ATTACK(X)
 
 /* One address that asked our STUN server. */
@@ -318,15 +318,15 @@ MSG_DECLARE(ctl_block_put, MSG_CTL_BLOCK_PUT)
 MSG_DECLARE(ctl_block_get, MSG_CTL_BLOCK_GET)
 MSG_DECLARE(ctl_block_part, MSG_CTL_BLOCK_PART)
 MSG_DECLARE(ctl_backup, MSG_CTL_BACKUP)
-MSG_DECLARE(ctl_list, MSG_CTL_LIST)
-MSG_DECLARE(ctl_body, MSG_CTL_BODY)
-MSG_DECLARE(ctl_bodies, MSG_CTL_BODIES)
-MSG_DECLARE(ctl_evidence, MSG_CTL_EVIDENCE)
 MSG_DECLARE(ctl_metrics, MSG_CTL_METRICS)
 MSG_DECLARE(ctl_app, MSG_CTL_APP)
 MSG_DECLARE(ctl_app_conn, MSG_CTL_APP_CONN)
 MSG_DECLARE(ctl_loop, MSG_CTL_LOOP)
 MSG_DECLARE(ctl_loop_path, MSG_CTL_LOOP_PATH)
+MSG_DECLARE(ctl_list, MSG_CTL_LIST)
+MSG_DECLARE(ctl_body, MSG_CTL_BODY)
+MSG_DECLARE(ctl_bodies, MSG_CTL_BODIES)
+MSG_DECLARE(ctl_evidence, MSG_CTL_EVIDENCE)
 
 extern const struct msg_table msgs_ctl;
 

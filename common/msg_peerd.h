@@ -21,7 +21,12 @@
 #include "common/view.h"
 
 /* What peerd keeps across restarts, one file each in the state directory. */
-enum peerd_file { PEERD_FILE_BOOK, PEERD_FILE_BANS, PEERD_FILE_PEERS };
+enum peerd_file {
+	PEERD_FILE_BOOK,
+	PEERD_FILE_BANS,
+	PEERD_FILE_PEERS,
+	PEERD_FILE_ANCHORS
+};
 
 /* How we came to know a configured peer. */
 enum peerd_origin {
@@ -61,7 +66,8 @@ enum resolve_kind { RESOLVE_HOST, RESOLVE_SEED };
 	F(T, U32,  relay_s, 0, 0)                                        \
 	F(T, U64,  relay_free_bytes, 0, 0)  /* of a circuit without one */ \
 	F(T, U32,  relay_free_s, 0, 0)                                   \
-	F(T, U8,   relay_reserve, 0, 2)     /* for us: auto, yes, no */
+	F(T, U8,   relay_reserve, 0, 2)     /* for us: auto, yes, no */ \
+	F(T, U32,  feeler_ms, 0, 0)         /* between two feelers */
 
 #define MSG_PEERD_CHARTER(F, T)                                          \
 	F(T, BLOB, charter, 0, 16384)
@@ -85,7 +91,7 @@ enum resolve_kind { RESOLVE_HOST, RESOLVE_SEED };
 	F(T, U32,  max_retries, 0, 0) /* 0 without end */
 
 #define MSG_PEERD_FILE(F, T)                                             \
-	F(T, U8,   which, 0, 2)
+	F(T, U8,   which, 0, 3)
 
 #define MSG_PEERD_DIAL(F, T)                                             \
 	F(T, ADDR, addr, 0, 0)                                           \

@@ -66,6 +66,26 @@ nat_ports_name(uint8_t v)
 }
 
 const char *
+peer_role_name(uint8_t v)
+{
+	static const char *const words[PEER_ROLES] = { "none", "active",
+		"anchor", "pinned", "joining", "feeler", "hidden", "sync",
+		"client" };
+
+	return v < PEER_ROLES ? words[v] : "unknown";
+}
+
+void
+view_hide_link(struct msg_peer *v)
+{
+	v->dir = PEER_DIR_NONE;
+	v->role = PEER_ROLE_NONE;
+	v->status = v->known ? PEER_PENDING : PEER_OFFLINE;
+	v->rtt_us = v->since = v->bytes_in = v->bytes_out = MSG_NULL64;
+	v->score = 0;
+}
+
+const char *
 peer_status_name(uint8_t v)
 {
 	static const char *const words[] = { "ACTIVE", "PENDING", "OFFLINE" };

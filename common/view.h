@@ -47,6 +47,20 @@ enum nat_ports {
 enum peer_status { PEER_ACTIVE, PEER_PENDING, PEER_OFFLINE };
 enum peer_dir { PEER_DIR_NONE, PEER_DIR_IN, PEER_DIR_OUT };
 
+/* What a link is for; dialled or accepted is said by its direction. */
+enum peer_role {
+	PEER_ROLE_NONE,    /* no link */
+	PEER_ROLE_ACTIVE,  /* in the view: carries gossip */
+	PEER_ROLE_ANCHOR,  /* likewise, and dialled again after a restart */
+	PEER_ROLE_PINNED,  /* likewise, and never sent away for another */
+	PEER_ROLE_JOINING, /* asked to be let into the view */
+	PEER_ROLE_FEELER,  /* only looks whether the node is there */
+	PEER_ROLE_HIDDEN,  /* for syncs alone; only operators are shown it */
+	PEER_ROLE_SYNC,    /* dialled, beside the view */
+	PEER_ROLE_CLIENT,  /* accepted, beside the view */
+	PEER_ROLES
+};
+
 /* clang-format off */
 
 /* One outside address, as one peer sees it. */
@@ -98,6 +112,7 @@ enum peer_dir { PEER_DIR_NONE, PEER_DIR_IN, PEER_DIR_OUT };
 	F(T, U32,  caps, 0, 0)                 \
 	F(T, U8,   status, 0, 2)               \
 	F(T, U8,   dir, 0, 2)                  \
+	F(T, U8,   role, 0, 8)                 \
 	F(T, BOOL, pinned, 0, 0)               \
 	F(T, BOOL, known, 0, 0)   /* a node record is held */ \
 	F(T, ADDR, addr, 0, 0)    /* of the link, or the best to dial */ \
@@ -189,6 +204,10 @@ const char *nat_mapping_name(uint8_t v);   /* "unknown" for unknown */
 const char *nat_filtering_name(uint8_t v);
 const char *nat_ports_name(uint8_t v);
 const char *peer_status_name(uint8_t v);   /* ACTIVE, PENDING, OFFLINE */
+const char *peer_role_name(uint8_t v);     /* active, anchor, feeler .. */
+
+/* Show the node as if we had no link to it. */
+void view_hide_link(struct msg_peer *v);
 
 /* Capability bits of a node record. */
 #define CAP_STUN        0x01u

@@ -514,6 +514,9 @@ view_json_peer(const struct msg_peer *p, uint64_t now_ms)
 	jo_put(&o, "inbound",
 	    p->dir == PEER_DIR_NONE ? json_null()
 				    : json_boolean(p->dir == PEER_DIR_IN));
+	jo_put(&o, "role",
+	    p->role == PEER_ROLE_NONE ? json_null()
+				      : jv_word(peer_role_name(p->role)));
 	jo_put(&o, "pinned", json_boolean(p->pinned));
 	jo_put(&o, "pingtime", jv_maybe(p->rtt_us));
 	jo_put(&o, "lastSeen", jv_time(p->last_seen));

@@ -381,13 +381,11 @@ suits(const struct abook_entry *e, const struct abook_want *want,
 		return false;
 	if (pass < PASS_ANY && is_worthless(e, now))
 		return false;
-	if (pass > PASS_NEW_GROUP)
-		return true;
 	group = abook_group(&e->addr);
-	for (i = 0; i < want->n_groups; i++)
+	for (i = 0; pass == PASS_NEW_GROUP && i < want->n_groups; i++)
 		if (want->groups[i] == group)
 			return false;
-	return true;
+	return want->suits == NULL || want->suits(want->ctx, e);
 }
 
 static uint32_t

@@ -84,6 +84,9 @@ struct abook_want {
 	size_t n_groups;
 	uint64_t rnd;  /* 64 random bits */
 	bool new_only; /* for feelers */
+	/* What else an entry must be; NULL: anything will do. */
+	bool (*suits)(void *ctx, const struct abook_entry *e);
+	void *ctx;
 };
 
 /* Cells a configuration needs; the caller allocates so many entries. */

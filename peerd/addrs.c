@@ -53,21 +53,26 @@ addrs_asked(struct conn *c, unsigned n)
 		(void)traffic_send(c, LANE_CONTROL, buf, w.len);
 }
 
+bool
+addrs_learn(struct conn *c, const struct wire_addr *a)
+{
+	if (!addr_policy(&a->addr, ADDR_ADVERTISE, peerd.allow) ||
+	    memcmp(a->id, peerd.node.id, 32) == 0 || discover_is_self(&a->addr))
+		return true;
+	if (!abook_source_take(&c->source, mono_now()))
+		return false;
+	(void)abook_add(&peerd.book, &a->addr, a->id, abook_group(&c->remote),
+	    wall_now());
+	keep_dirty(PEERD_FILE_BOOK, false);
+	return true;
+}
+
 void
 addrs_told(struct conn *c, struct wire_msg *m)
 {
-	uint64_t source = abook_group(&c->remote);
 	struct wire_addr a;
 
-	while (wire_next_addr(m, &a)) {
-		if (!addr_policy(&a.addr, ADDR_ADVERTISE, peerd.allow) ||
-		    memcmp(a.id, peerd.node.id, 32) == 0 ||
-		    discover_is_self(&a.addr))
-			continue;
-		if (!abook_source_take(&c->source, mono_now()))
-			return;
-		(void)abook_add(&peerd.book, &a.addr, a.id, source, wall_now());
-	}
-	keep_dirty(PEERD_FILE_BOOK, false);
+	while (wire_next_addr(m, &a) && addrs_learn(c, &a))
+		continue;
 	discover_soon();
 }

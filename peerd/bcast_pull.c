@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "common/buggify.h"
 #include "peerd/bcast_int.h"
 
 #define SHARE     8  /* of the table, for announcements of one link */
@@ -93,7 +94,7 @@ announced(struct bcast *b, unsigned link, uint64_t id, struct mono now)
 		row->again++;
 		row->state = MISSING_WAIT;
 		row->due = due;
-	} else if (has_share(b, l) &&
+	} else if (has_share(b, l) && !BUGGIFY(bcast_missing) &&
 	    missing_add(&b->missing, link, id, now, due) != NULL)
 		l->n_missing++;
 	else

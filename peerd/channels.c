@@ -131,7 +131,7 @@ open_stund(int fd)
 	ipc_set_phase(stund, PH_RUN);
 	for (c = conn_next(NULL); c != NULL; c = conn_next(c)) {
 		c->stun_said = false;
-		if (c->state == CONN_UP)
+		if (c->state == CONN_UP && !c->quiet)
 			tell_stund(c);
 	}
 }
@@ -143,7 +143,7 @@ send_peer(struct ipc *ch, const struct known_node *node)
 {
 	static struct msg_peer v;
 
-	nodes_view(node, conn_find(node->id), &v);
+	nodes_view(node, conn_find_shown(node->id), &v);
 	(void)ipc_send(ch, PA_PEER, 0, &v);
 }
 
@@ -264,7 +264,7 @@ channels_gone(const uint8_t id[32])
 void
 channels_tick(struct mono now)
 {
-	struct msg_pa_totals t = { .peers_up = conn_links(-1),
+	struct msg_pa_totals t = { .peers_up = conn_links(-1) - conn_quiet(),
 		.peers_known = peerd.known.n,
 		.bytes_in = peerd.n.bytes_in,
 		.bytes_out = peerd.n.bytes_out };

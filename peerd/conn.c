@@ -60,12 +60,12 @@ conn_find(const uint8_t id[32])
 struct conn *
 conn_find_direct(const uint8_t id[32])
 {
-	struct conn *c = conn_find(id);
+	struct conn *c = conn_find_shown(id);
 
 	if (c != NULL)
 		return c;
 	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
-		if (c->state == CONN_UP && c->circuit == NULL &&
+		if (c->state == CONN_UP && c->circuit == NULL && c->loops &&
 		    memcmp(c->id, id, 32) == 0)
 			break;
 	return c;
@@ -79,7 +79,8 @@ conn_find_any(const uint8_t id[32])
 	if (c != NULL)
 		return c;
 	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
-		if (c->state == CONN_UP && memcmp(c->id, id, 32) == 0)
+		if (c->state == CONN_UP && c->loops &&
+		    memcmp(c->id, id, 32) == 0)
 			break;
 	return c;
 }
@@ -93,6 +94,14 @@ conn_loop_links(void)
 	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
 		n += c->loops && c->circuit == NULL && c->state == CONN_UP;
 	return n;
+}
+
+struct conn *
+conn_find_shown(const uint8_t id[32])
+{
+	struct conn *c = conn_find(id);
+
+	return c == NULL || c->quiet ? NULL : c;
 }
 
 struct conn *
@@ -115,6 +124,17 @@ conn_links(int outbound)
 	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		n += c->state == CONN_UP &&
 		    (outbound < 0 || c->outbound == (outbound == 1));
+	return n;
+}
+
+unsigned
+conn_quiet(void)
+{
+	const struct conn *c;
+	unsigned n = 0;
+
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
+		n += c->state == CONN_UP && c->quiet;
 	return n;
 }
 
@@ -229,6 +249,10 @@ link_is_down(struct conn *c, const char *why)
 {
 	char id[9], at[NADDR_STR];
 
+	if (!c->loops) {
+		gossip_link_down(c);
+		neigh_link_down(c);
+	}
 	if (!c->announced)
 		return;
 	flow_link_down(c);
@@ -239,7 +263,6 @@ link_is_down(struct conn *c, const char *why)
 		    id_short(c->id, id), why);
 		return;
 	}
-	gossip_link_down(c);
 	dbchan_link(c, false);
 	misdeed_remember(c);
 	if (conn_find(c->id) != NULL)
@@ -248,6 +271,11 @@ link_is_down(struct conn *c, const char *why)
 	targets_unlinked(c);
 	discover_unlinked(c);
 	nodes_unlinked(c);
+	if (c->quiet) {
+		log_debug("peer %s at %s: quiet link down: %s",
+		    id_short(c->id, id), naddr_str(&c->remote, at), why);
+		return;
+	}
 	log_info("peer %s at %s: link down: %s", id_short(c->id, id),
 	    naddr_str(&c->remote, at), why);
 	child_event("peer", "%s link down: %s", id_short(c->id, id), why);
@@ -353,6 +381,7 @@ conn_new(int fd, const struct naddr *remote, const struct dial_why *why)
 	}
 	c->fd = fd;
 	c->slot = GOSSIP_NO_SLOT;
+	c->place = NEIGH_NO_PLACE;
 	c->serial = next_serial++;
 	c->remote = addr_canon(remote);
 	c->started = c->last_rx = mono_now();
@@ -496,6 +525,38 @@ loop_link_is_up(struct conn *c)
 	traffic_ping(c, 0);
 }
 
+/* Tell all who need to know of a link. */
+static void
+announce(struct conn *c)
+{
+	char id[9], at[NADDR_STR];
+
+	if (c->node != NULL) {
+		c->node->link = KNOWN_LINKED;
+		c->node->observed = c->remote;
+		c->node->last_seen = c->since;
+	}
+	log_info("peer %s at %s: link up, %s", id_short(c->id, id),
+	    naddr_str(&c->remote, at), c->outbound ? "dialled" : "accepted");
+	child_event("peer", "%s link up, %s %s", id_short(c->id, id),
+	    c->outbound ? "dialled" : "accepted from",
+	    naddr_str(&c->remote, at));
+	channels_link_up(c);
+	if (c->node != NULL)
+		channels_peer(c->node);
+}
+
+void
+conn_show(struct conn *c)
+{
+	if (c->quiet) {
+		c->quiet = false;
+		announce(c);
+	} else if (c->node != NULL)
+		channels_peer(c->node);
+}
+
+/* The overlay comes last, since it may have no use for the link. */
 static void
 link_is_up(struct conn *c)
 {
@@ -507,25 +568,19 @@ link_is_up(struct conn *c)
 		return;
 	}
 	c->node = nodes_get(c->id);
-	if (c->node != NULL) {
-		c->node->link = KNOWN_LINKED;
-		c->node->observed = c->remote;
-		c->node->last_seen = c->since;
-	}
 	misdeed_recall(c);
-	log_info("peer %s at %s: link up, %s", id_short(c->id, id),
-	    naddr_str(&c->remote, at), c->outbound ? "dialled" : "accepted");
-	child_event("peer", "%s link up, %s %s", id_short(c->id, id),
-	    c->outbound ? "dialled" : "accepted from",
-	    naddr_str(&c->remote, at));
-	channels_link_up(c);
-	if (c->node != NULL)
-		channels_peer(c->node);
-	gossip_link_up(c);
+	if (c->quiet)
+		log_debug("peer %s at %s: quiet link up", id_short(c->id, id),
+		    naddr_str(&c->remote, at));
+	else
+		announce(c);
 	dbchan_link(c, true);
-	nodes_send_all(c);
+	nodes_send_own(c);
 	traffic_ping(c, 0);
+	if (c->state != CONN_UP)
+		return;
 	discover_linked(c);
+	neigh_link_up(c);
 }
 
 void
@@ -545,12 +600,10 @@ conn_shaken(struct conn *c, const struct noise_cipher *tx,
 	bucket_init(&c->relay, (struct rate){ 2000, 4000 });
 	bucket_init(&c->intake, (struct rate){ 500, 2000 });
 	flow_link_init(c);
+	c->quiet = c->outbound &&
+	    (c->why.kind == DIAL_FEELER || c->why.kind == DIAL_HIDDEN);
 	if (c->outbound)
 		discover_result(&c->why, c->id, NULL);
-	if (c->why.kind == DIAL_FEELER && c->outbound) {
-		conn_end(c, WIRE_BYE_FEELER, "feeler");
-		return;
-	}
 	/* One that takes over needs no room of its own. */
 	old = other_link(c);
 	if (old != NULL && !settle_duplicate(old, c))
@@ -562,6 +615,8 @@ conn_shaken(struct conn *c, const struct noise_cipher *tx,
 	link_is_up(c);
 	if (c->state != CONN_UP)
 		return;
+	if (c->quiet)
+		return; /* not for long, or not for this */
 	relaying_link_up(c);
 	route_linked(c);
 }
@@ -581,7 +636,7 @@ watch(struct conn *c, struct mono now)
 	}
 	if (c->behind && link_queued(&c->link, LANE_GOSSIP) == 0 &&
 	    mono_ms_between(c->synced, now) > RESYNC_MS)
-		nodes_send_all(c);
+		nodes_send_again(c);
 	if (quiet > (int64_t)peerd.conf.dead_ms) {
 		c->bye = true; /* nobody would hear it */
 		conn_end(c, WIRE_BYE_NONE, "silent for too long");

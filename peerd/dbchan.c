@@ -190,6 +190,7 @@ on_root(struct ipc *ch, const struct ipc_msg *m)
 	memcpy(root.dbid, r->dbid, 16);
 	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
 		send_root(c);
+	neigh_own_root(&root);
 }
 
 /* The store wants a block that this node holds: once we are linked it asks. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Whom to dial beside the configured peers.  A network smaller than MESH_MAX
- * is linked in full; a larger one through max_outbound links that the
- * address book picks, rather in networks we have none in.  Now and then a
- * feeler dials an address of the book only to learn whether it is good.
+ * Whom to dial beside the configured peers.  When, and what for, is decided
+ * by the overlay core (neigh.c); here is who it can be: in a small network
+ * every node that is known, in a larger one what the address book picks.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -17,10 +16,7 @@
 
 #define TICK_MS    1000
 #define SOON_MS    50
-#define STARTS_MAX 4    /* dials begun in one go */
-#define PICKS_MAX  8    /* entries of the book looked at for one dial */
 #define POLITE_MS  1500 /* the larger id waits for the smaller to dial */
-#define FEELER_MS  60000
 #define SELVES_MAX 16
 #define HOLDS_MAX  64
 #define DOUBLINGS  6
@@ -35,7 +31,6 @@ try {
 static struct try *tries;
 static struct event *timer;
 static bool soon;
-static struct mono feeler_due;
 
 static struct naddr selves[SELVES_MAX]; /* where we met ourselves */
 static size_t n_selves;
@@ -131,24 +126,45 @@ may_dial(const struct naddr *a, const uint8_t *id)
 		ban_find_key(&peerd.bans, id, wall_now()) == NULL);
 }
 
-static bool
-start(enum dial_kind kind, const struct naddr *addr, const uint8_t *id)
+/* May that be dialled for the view? */
+bool
+discover_may_dial(const struct overlay_cand *cand)
 {
-	struct dial_why why = { .kind = (uint8_t)kind,
-		.addr = *addr,
-		.has_id = id != NULL };
-	struct known_node *n;
+	return may_dial(&cand->at.addr, cand->has_id ? cand->at.id : NULL);
+}
 
-	if (id != NULL)
-		memcpy(why.key, id, 32);
-	if (!asks_dial(&why))
+/* A node of the table is being dialled: others are shown that. */
+static void
+is_dialling(const uint8_t id[32])
+{
+	struct known_node *n = known_find(&peerd.known, id);
+
+	if (n == NULL || n->link != KNOWN_UNLINKED)
+		return;
+	n->link = KNOWN_DIALLING;
+	channels_peer(n);
+}
+
+bool
+discover_dial(uint32_t tag, enum overlay_why what,
+    const struct overlay_cand *cand)
+{
+	struct dial_why why = { .kind = DIAL_BOOK,
+		.addr = cand->at.addr,
+		.has_id = cand->has_id,
+		.tag = tag };
+
+	if (what == OVERLAY_FEELER)
+		why.kind = DIAL_FEELER;
+	else if (what == OVERLAY_HIDDEN)
+		why.kind = DIAL_HIDDEN;
+	memcpy(why.key, cand->at.id, 32);
+	/* What a neighbour offered came by no pick(). */
+	if (!discover_may_dial(cand) || !asks_dial(&why))
 		return false;
-	abook_dialled(&peerd.book, addr, wall_now());
-	if (id != NULL && (n = known_find(&peerd.known, id)) != NULL &&
-	    n->link == KNOWN_UNLINKED) {
-		n->link = KNOWN_DIALLING;
-		channels_peer(n);
-	}
+	abook_dialled(&peerd.book, &why.addr, wall_now());
+	if (why.has_id && why.kind == DIAL_BOOK)
+		is_dialling(why.key);
 	return true;
 }
 
@@ -157,10 +173,10 @@ start(enum dial_kind kind, const struct naddr *addr, const uint8_t *id)
 static bool
 is_mesh(void)
 {
-	return nodes_live() + 1 < MESH_MAX;
+	return nodes_live() + 1 < OVERLAY_MESH;
 }
 
-/* A node that dial_mesh() sees to. */
+/* A node that pick_known() sees to. */
 static bool
 in_mesh(const uint8_t id[32])
 {
@@ -187,11 +203,11 @@ tried_in_vain(struct try *t)
 	t->due = mono_add_ms(mono_now(), try_pause_ms(t->fails - 1u));
 }
 
+/* Its turn has come, and this is where to dial it. */
 static bool
-try_node(struct known_node *n, struct mono now)
+is_turn(struct known_node *n, struct naddr *a, struct mono now)
 {
 	struct try *t = &tries[nodes_index(n)];
-	struct naddr a;
 
 	if (n->link != KNOWN_UNLINKED || !mono_reached(t->due, now) ||
 	    !known_is_live(&peerd.known, n, wall_now()))
@@ -200,62 +216,58 @@ try_node(struct known_node *n, struct mono now)
 		t->due = mono_add_ms(now, POLITE_MS);
 		return false;
 	}
-	if (!nodes_dial_addr(n, t->nth, &a)) {
+	if (!nodes_dial_addr(n, t->nth, a)) {
 		t->nth = 0;
-		if (!nodes_dial_addr(n, 0, &a)) {
+		if (!nodes_dial_addr(n, 0, a)) {
 			t->due = mono_add_ms(now, try_pause_ms(DOUBLINGS));
 			return false;
 		}
 	}
 	t->due = mono_add_ms(now, try_pause_ms(t->fails));
-	return may_dial(&a, n->id) && start(DIAL_BOOK, &a, n->id);
+	return may_dial(a, n->id);
 }
 
-static void
-dial_mesh(struct mono now)
+static bool
+pick_known(struct overlay_cand *cand)
 {
+	struct mono now = mono_now();
 	struct known_node *n = NULL;
-	unsigned started = 0;
 
-	while (
-	    started < STARTS_MAX && (n = known_next(&peerd.known, n)) != NULL)
-		started += try_node(n, now);
+	while ((n = known_next(&peerd.known, n)) != NULL) {
+		if (!is_turn(n, &cand->at.addr, now))
+			continue;
+		memcpy(cand->at.id, n->id, 32);
+		cand->has_id = true;
+		cand->group = abook_group(&cand->at.addr);
+		return true;
+	}
+	return false;
 }
 
 /* --- a large one: from the book --- */
 
-static size_t
-link_groups(uint64_t *groups, size_t max)
+static bool
+suits(void *ctx, const struct abook_entry *e)
 {
-	const struct conn *c;
-	size_t n = 0;
+	const bool *mesh = ctx;
 
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
-		if (n < max && c->outbound)
-			groups[n++] = abook_group(&c->remote);
-	return n;
+	return may_dial(&e->addr, e->has_id ? e->id : NULL) &&
+	    !(*mesh && e->has_id && in_mesh(e->id));
 }
 
 /* Something of the book that is worth a dial now, or NULL. */
 static const struct abook_entry *
-pick(bool new_only)
+pick_entry(const uint64_t *groups, size_t n, bool new_only)
 {
-	uint64_t groups[64];
-	struct abook_want want = { .groups = groups, .new_only = new_only };
-	const struct abook_entry *e;
-	unsigned i;
+	bool mesh = is_mesh();
+	struct abook_want want = { .groups = groups,
+		.n_groups = n,
+		.new_only = new_only,
+		.suits = suits,
+		.ctx = &mesh };
 
-	want.n_groups = link_groups(groups, 64);
-	for (i = 0; i < PICKS_MAX; i++) {
-		randombytes_buf(&want.rnd, sizeof(want.rnd));
-		e = abook_pick(&peerd.book, &want, wall_now());
-		if (e == NULL)
-			return NULL;
-		if (may_dial(&e->addr, e->has_id ? e->id : NULL) &&
-		    !(e->has_id && in_mesh(e->id)))
-			return e;
-	}
-	return NULL;
+	randombytes_buf(&want.rnd, sizeof(want.rnd));
+	return abook_pick(&peerd.book, &want, wall_now());
 }
 
 static unsigned
@@ -270,43 +282,45 @@ outbound_under_way(void)
 }
 
 static bool
-dial_entry(enum dial_kind kind, const struct abook_entry *e)
+give_entry(const struct abook_entry *e, struct overlay_cand *cand)
 {
-	struct naddr a = e->addr;
-	uint8_t id[32];
-
-	memcpy(id, e->id, 32);
-	return start(kind, &a, e->has_id ? id : NULL);
+	if (e == NULL)
+		return false;
+	cand->at.addr = e->addr;
+	memcpy(cand->at.id, e->id, 32);
+	cand->has_id = e->has_id;
+	cand->group = abook_group(&e->addr);
+	return true;
 }
 
-static void
-dial_book(void)
+/* For a feeler: the holder of a contested cell, else who was never met. */
+static const struct abook_entry *
+pick_new(const uint64_t *groups, size_t n)
 {
-	const struct abook_entry *e;
-	unsigned i;
+	const struct abook_entry *e = abook_test(&peerd.book, wall_now());
 
-	for (i = 0;
-	     i < STARTS_MAX && outbound_under_way() < peerd.conf.max_outbound;
-	     i++) {
-		e = pick(false);
-		if (e == NULL || !dial_entry(DIAL_BOOK, e))
-			return;
-	}
+	if (e != NULL && may_dial(&e->addr, e->has_id ? e->id : NULL))
+		return e;
+	return pick_entry(groups, n, true);
 }
 
-static void
-feel(struct mono now)
+bool
+discover_pick(enum overlay_pick kind, const uint64_t *groups, size_t n,
+    struct overlay_cand *cand)
 {
-	const struct abook_entry *e;
-
-	if (!mono_reached(feeler_due, now))
-		return;
-	feeler_due = mono_add_ms(now, FEELER_MS);
-	e = abook_test(&peerd.book, wall_now());
-	if (e == NULL || !may_dial(&e->addr, e->has_id ? e->id : NULL))
-		e = pick(true);
-	if (e != NULL)
-		(void)dial_entry(DIAL_FEELER, e);
+	/* Pinned and bootstrap nodes are dialled by targets.c. */
+	if (peerd.stopping || !peerd.running ||
+	    (kind != OVERLAY_PICK_BOOK && kind != OVERLAY_PICK_NEW) ||
+	    conn_links(-1) >= peerd.conf.max_peers)
+		return false;
+	if (kind == OVERLAY_PICK_BOOK && is_mesh() && pick_known(cand))
+		return true;
+	if (outbound_under_way() >= peerd.conf.max_outbound)
+		return false;
+	return give_entry(kind == OVERLAY_PICK_NEW
+		? pick_new(groups, n)
+		: pick_entry(groups, n, false),
+	    cand);
 }
 
 /* --- when --- */
@@ -318,24 +332,18 @@ feel(struct mono now)
 bool
 discover_wants_more(void)
 {
-	unsigned links = conn_links(-1);
-
-	return links == 0 ||
-	    (links < peerd.conf.max_outbound && pick(false) == NULL);
+	return conn_links(-1) == 0 ||
+	    (neigh_wants() && pick_entry(NULL, 0, false) == NULL);
 }
 
 static void
 look(struct mono now)
 {
-	if (peerd.stopping || !peerd.running ||
-	    conn_links(-1) >= peerd.conf.max_peers)
+	if (peerd.stopping || !peerd.running)
 		return;
-	targets_tick(now);
-	if (is_mesh())
-		dial_mesh(now);
-	dial_book();
-	if (outbound_under_way() >= peerd.conf.max_outbound)
-		feel(now);
+	if (conn_links(-1) < peerd.conf.max_peers)
+		targets_tick(now);
+	neigh_look();
 }
 
 static void
@@ -360,7 +368,6 @@ discover_start(void)
 	if (tries == NULL)
 		fatalx(EX_OSERR, "no memory for known nodes");
 	timer = child_timer(on_timer, NULL);
-	feeler_due = mono_add_ms(now, FEELER_MS);
 	child_timer_set(timer, now, now);
 }
 
@@ -423,6 +430,8 @@ discover_result(const struct dial_why *why, const uint8_t *id,
 		route_result(why, id, error);
 		return;
 	}
+	if (id == NULL)
+		neigh_dial_failed(why->tag);
 	if (why->has_id)
 		not_dialling(why->key,
 		    id == NULL || memcmp(id, why->key, 32) != 0);
@@ -460,7 +469,7 @@ discover_linked(struct conn *c)
 void
 discover_unlinked(const struct conn *c)
 {
-	if (c->node == NULL)
+	if (c->node == NULL || c->quiet)
 		return;
 	if (wall_now().ms - c->since.ms < LINK_SHORT_MS)
 		tried_in_vain(&tries[nodes_index(c->node)]);

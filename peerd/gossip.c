@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The shell of the broadcast core (bcast.h): gives links to it, keeps the
- * records it names by handles, and gathers what goes out on one link into
- * one GOSSIP message.
+ * The shell of the broadcast core (bcast.h): gives it the links of the view
+ * (neigh.c), keeps the records it names by handles, and gathers what goes out
+ * on one link into one GOSSIP message.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static struct bcast *bcast;
 static struct kept kept[KEPT_MAX];
 static uint32_t free_kept = GOSSIP_NO_HANDLE, used_kept;
 static size_t n_kept, kept_bytes;
-static struct outbox boxes[BCAST_LINKS_MAX];
+static struct outbox boxes[OVERLAY_SLOTS];
 static bool judge_soon;
 static struct event *timer;
 
@@ -291,7 +291,7 @@ judge(void)
 
 	while (judge_soon) {
 		judge_soon = false;
-		for (box = boxes; box < boxes + BCAST_LINKS_MAX; box++) {
+		for (box = boxes; box < boxes + OVERLAY_SLOTS; box++) {
 			for (e = 0; e < SCORE_EVENTS_N; e++)
 				while (box->sins[e] > 0) {
 					box->sins[e]--;
@@ -316,7 +316,7 @@ run(struct mono now)
 	struct mono due = bcast_tick(bcast, now);
 	struct outbox *box;
 
-	for (box = boxes; box < boxes + BCAST_LINKS_MAX; box++) {
+	for (box = boxes; box < boxes + OVERLAY_SLOTS; box++) {
 		if (box->c == NULL || box->n == 0)
 			continue;
 		if (mono_reached(box->due, now))
@@ -367,23 +367,17 @@ link_key(uint8_t key[16], const struct link *l)
 }
 
 void
-gossip_link_up(struct conn *c)
+gossip_link_up(struct conn *c, unsigned slot)
 {
 	struct mono now = mono_now();
 	uint8_t key[16];
-	unsigned i;
 
-	c->slot = GOSSIP_NO_SLOT;
-	for (i = 0; i < BCAST_LINKS_MAX && boxes[i].c != NULL; i++)
-		continue;
-	if (i == BCAST_LINKS_MAX)
-		return; /* such a link has its syncs */
-	memset(&boxes[i], 0, sizeof(boxes[i]));
-	boxes[i].c = c;
-	boxes[i].due = MONO_NEVER;
-	c->slot = (uint8_t)i;
+	memset(&boxes[slot], 0, sizeof(boxes[slot]));
+	boxes[slot].c = c;
+	boxes[slot].due = MONO_NEVER;
+	c->slot = (uint8_t)slot;
 	link_key(key, &c->link);
-	bcast_link_up(bcast, i, key, c->rtt_us,
+	bcast_link_up(bcast, slot, key, c->rtt_us,
 	    c->rtt_us != 0 && c->rtt_us < LAN_RTT_US, now);
 	sodium_memzero(key, sizeof(key));
 	look_again();
@@ -414,7 +408,7 @@ gossip_flush(void)
 	struct mono now = mono_now();
 	struct outbox *box;
 
-	for (box = boxes; box < boxes + BCAST_LINKS_MAX; box++)
+	for (box = boxes; box < boxes + OVERLAY_SLOTS; box++)
 		if (box->c != NULL && box->n > 0)
 			(void)send_box(box, now);
 }
@@ -443,7 +437,7 @@ gossip_settle(uint32_t token, enum bcast_verdict verdict,
 	if (token != GOSSIP_NO_TOKEN)
 		bcast_settle(bcast, token, verdict, m, mono_now());
 	else if (verdict == BCAST_GOOD)
-		(void)bcast_synced(bcast, m, BCAST_LINKS_MAX, mono_now());
+		(void)bcast_synced(bcast, m, OVERLAY_SLOTS, mono_now());
 	look_again();
 }
 
@@ -458,7 +452,7 @@ void
 gossip_synced(const struct bcast_msg *m, const struct conn *from)
 {
 	unsigned slot = from == NULL || from->slot == GOSSIP_NO_SLOT
-	    ? BCAST_LINKS_MAX
+	    ? OVERLAY_SLOTS
 	    : from->slot;
 
 	if (!bcast_synced(bcast, m, slot, mono_now()))
@@ -495,10 +489,11 @@ gossip_message(struct conn *c, const struct wire_msg *m)
 void
 gossip_init(void)
 {
-	const struct bcast_limits lim = BCAST_LIMITS_DEFAULT;
+	struct bcast_limits lim = BCAST_LIMITS_DEFAULT;
 	uint8_t secret[16];
 	void *mem;
 
+	lim.links = OVERLAY_SLOTS;
 	randombytes_buf(secret, sizeof(secret));
 	if ((mem = calloc(1, bcast_size(&lim))) == NULL)
 		fatalx(EX_OSERR, "no memory for gossip");

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What outlives us: the address book, bans, and peers that warrenctl added.
+ * What outlives us: the address book, bans, peers that warrenctl added, and
+ * the anchors among our neighbours.
  * Read once, before the sandbox shuts; written through a descriptor that
  * warrend opens, syncs and renames.  A file is at most FILE_MAX bytes and is
  * believed row by row up to the first malformed one.
  *
  *   peers.added = rows [1, pinned, name:str, host:str, port, key:bin(0|32)]
+ *   peers.anchors = rows [1, id:bin(32), ip:bin(4|16), port]
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,19 +21,21 @@
 #include "common/write_all.h"
 #include "peerd/peerd.h"
 
-#define FILES    3
-#define FILE_MAX (15u << 20) /* the sandbox's FSIZE is 16 MiB */
-#define SOON_MS  2000
-#define PEER_ROW 256
+#define FILES      4
+#define FILE_MAX   (15u << 20) /* the sandbox's FSIZE is 16 MiB */
+#define SOON_MS    2000
+#define PEER_ROW   256
+#define ANCHOR_ROW 64
 
-static const char *const names[FILES] = { "address book", "bans",
-	"added peers" };
+static const char *const names[FILES] = { "address book", "bans", "added peers",
+	"anchors" };
 
 static struct file {
 	int given; /* what warrend gave us at start, -1 for none */
 	bool dirty, saving;
 	struct mono due;
-} files[FILES] = { { .given = -1 }, { .given = -1 }, { .given = -1 } };
+} files[FILES] = { { .given = -1 }, { .given = -1 }, { .given = -1 },
+	{ .given = -1 } };
 
 void
 keep_give(uint8_t which, int fd)
@@ -109,6 +113,39 @@ load_peers(const uint8_t *buf, size_t len)
 	return 0;
 }
 
+static bool
+get_anchor(struct rd *r, struct wire_addr *a)
+{
+	const uint8_t *id, *ip;
+	size_t len;
+
+	memset(a, 0, sizeof(*a));
+	mp_rd_arity(r, 4);
+	(void)mp_rd_uint(r, 1);
+	id = mp_rd_bin(r, 32, 32, &len);
+	ip = mp_rd_bin(r, 4, 16, &len);
+	a->addr.port = (uint16_t)mp_rd_uint(r, UINT16_MAX);
+	if (r->bad || (len != 4 && len != 16) || a->addr.port == 0)
+		return false;
+	memcpy(a->id, id, 32);
+	memcpy(a->addr.ip, ip, len);
+	a->addr.fam = len == 4 ? NADDR_V4 : NADDR_V6;
+	return true;
+}
+
+static int
+load_anchors(const uint8_t *buf, size_t len)
+{
+	struct wire_addr a;
+	struct rd r;
+
+	rd_init(&r, buf, len);
+	while (r.left > 0)
+		if (!get_anchor(&r, &a) || !neigh_add_anchor(&a))
+			return -1;
+	return 0;
+}
+
 static int
 load(uint8_t which, const uint8_t *buf, size_t len)
 {
@@ -117,8 +154,10 @@ load(uint8_t which, const uint8_t *buf, size_t len)
 		return abook_load(&peerd.book, buf, len);
 	case PEERD_FILE_BANS:
 		return bans_load(&peerd.bans, buf, len);
-	default:
+	case PEERD_FILE_PEERS:
 		return load_peers(buf, len);
+	default:
+		return load_anchors(buf, len);
 	}
 }
 
@@ -234,6 +273,21 @@ put_peers(struct wr *w)
 	}
 }
 
+static void
+put_anchors(struct wr *w)
+{
+	const struct wire_addr *a;
+	size_t n = neigh_anchors(&a), i;
+
+	for (i = 0; i < n; i++) {
+		mp_wr_array(w, 4);
+		mp_wr_uint(w, 1);
+		mp_wr_bin(w, a[i].id, 32);
+		mp_wr_bin(w, a[i].addr.ip, naddr_ip_len(&a[i].addr));
+		mp_wr_uint(w, a[i].addr.port);
+	}
+}
+
 static int
 write_rows(int fd, size_t cap, void (*put)(struct wr *w))
 {
@@ -266,8 +320,11 @@ write_file(uint8_t which, int fd)
 	case PEERD_FILE_BANS:
 		return write_rows(fd, (size_t)peerd.bans.cap * BAN_ROW_MAX + 1,
 		    put_bans);
-	default:
+	case PEERD_FILE_PEERS:
 		return write_rows(fd, TARGETS_MAX * PEER_ROW, put_peers);
+	default:
+		return write_rows(fd, OVERLAY_ANCHORS * ANCHOR_ROW,
+		    put_anchors);
 	}
 }
 

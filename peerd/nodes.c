@@ -85,10 +85,13 @@ nodes_unlinked(struct conn *c)
 {
 	if (c->node == NULL)
 		return;
-	c->node->link = KNOWN_UNLINKED;
-	c->node->last_seen = wall_now();
+	if (!c->quiet) {
+		c->node->link = KNOWN_UNLINKED;
+		c->node->last_seen = wall_now();
+	}
 	if (c->node->raw_len > 0) {
-		channels_peer(c->node);
+		if (!c->quiet)
+			channels_peer(c->node);
 	} else {
 		known_remove(&peerd.known, c->node);
 		channels_gone(c->id);
@@ -189,20 +192,29 @@ batch_add(struct conn *c, struct batch *b, const uint8_t *raw, size_t len)
 }
 
 void
-nodes_send_all(struct conn *c)
+nodes_send_own(struct conn *c)
 {
-	struct wall now = wall_now();
 	struct batch b = { .n = 0 };
 	const uint8_t *own;
-	size_t len = own_record(&own), i, said = 0;
-	const struct known_node *n;
+	size_t len = own_record(&own);
 
 	c->behind = false;
 	c->synced = mono_now();
 	if (len > 0)
 		batch_add(c, &b, own, len);
-	/* Each time from where the last one stopped, so all get their turn. */
-	for (i = 0; i < peerd.known.cap && said < SEND_ALL_MAX; i++) {
+	batch_send(c, &b);
+}
+
+/* Each time from where the last one stopped, so all get their turn. */
+void
+nodes_send_some(struct conn *c, size_t max)
+{
+	struct wall now = wall_now();
+	struct batch b = { .n = 0 };
+	const struct known_node *n;
+	size_t i, said = 0;
+
+	for (i = 0; i < peerd.known.cap && said < max; i++) {
 		n = &peerd.known.nodes[send_from++ % peerd.known.cap];
 		if (!n->used || memcmp(n->id, c->id, 32) == 0 ||
 		    !known_is_live(&peerd.known, n, now))
@@ -211,6 +223,20 @@ nodes_send_all(struct conn *c)
 		said++;
 	}
 	batch_send(c, &b);
+}
+
+void
+nodes_send_all(struct conn *c)
+{
+	nodes_send_some(c, SEND_ALL_MAX);
+}
+
+void
+nodes_send_again(struct conn *c)
+{
+	nodes_send_own(c);
+	if (c->slot != GOSSIP_NO_SLOT)
+		nodes_send_all(c);
 }
 
 /* --- taking in --- */
@@ -300,7 +326,7 @@ nodes_take(const struct rec *rec, const uint8_t rid[32], struct conn *from,
 		n->observed = *lan;
 	if (from != NULL)
 		lan_heard_elsewhere(rec->author);
-	if (linked != NULL)
+	if (linked != NULL && !linked->quiet)
 		channels_link_up(linked);
 	if (rc != KNOWN_GONE)
 		feed_book(&n->node, n->id, from, at, lan);

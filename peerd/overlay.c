@@ -101,7 +101,6 @@ overlay_stats(const struct overlay *ov)
 
 /* --- anchors --- */
 
-/* Of our dialled links, is it one of the two that are up for longest? */
 bool
 overlay_is_anchor(const struct overlay *ov, unsigned link)
 {
@@ -171,9 +170,8 @@ overlay_enter(struct overlay *ov, unsigned link, struct mono now)
 	return true;
 }
 
-/* A link left the view: somebody takes its place at once. */
-static void
-leave(struct overlay *ov, unsigned link, struct mono now)
+void
+overlay_leave(struct overlay *ov, unsigned link, struct mono now)
 {
 	struct overlay_link *l = overlay_link(ov, link);
 	int64_t soon =
@@ -182,6 +180,7 @@ leave(struct overlay *ov, unsigned link, struct mono now)
 	ov->stats.downs++;
 	ov->ops->view_down(ov->ctx, link, l->slot);
 	l->state = OVERLAY_CONTACT;
+	l->due = MONO_NEVER;
 	ov->wait_ms = 0;
 	ov->dial_due = mono_min(ov->dial_due, mono_add_ms(now, soon));
 	if (ov->below.us == MONO_NEVER.us &&
@@ -196,12 +195,26 @@ overlay_close(struct overlay *ov, unsigned link, struct mono now)
 	struct overlay_link *l = overlay_link(ov, link);
 
 	if (l->state == OVERLAY_ACTIVE)
-		leave(ov, link, now);
+		overlay_leave(ov, link, now);
 	l->state = OVERLAY_NONE;
 	ov->ops->close(ov->ctx, link);
 }
 
-/* Say why, leave the other side the time to read it, then close. */
+void
+overlay_part(struct overlay *ov, unsigned link, struct mono now)
+{
+	struct overlay_link *l = overlay_link(ov, link);
+
+	if (!l->keep) {
+		overlay_close(ov, link, now);
+		return;
+	}
+	if (l->state == OVERLAY_ACTIVE)
+		overlay_leave(ov, link, now);
+	l->state = OVERLAY_CONTACT;
+	l->due = MONO_NEVER;
+}
+
 void
 overlay_send_away(struct overlay *ov, unsigned link, enum wire_gone why,
     struct mono now)
@@ -210,15 +223,18 @@ overlay_send_away(struct overlay *ov, unsigned link, enum wire_gone why,
 
 	ov->ops->send_disconnect(ov->ctx, link, why);
 	if (l->state == OVERLAY_ACTIVE)
-		leave(ov, link, now);
+		overlay_leave(ov, link, now);
+	l->state = OVERLAY_CONTACT;
+	l->due = MONO_NEVER;
+	if (why != WIRE_GONE_LEAVING && (!l->ours || l->keep))
+		return;
 	l->state = OVERLAY_GOING;
 	l->due = mono_add_ms(now, GOING_MS);
 	overlay_wake(ov, l->due);
 }
 
-/* A link of the view that may go for another, at random; -1: none. */
 int
-overlay_victim(struct overlay *ov, bool accepted_only, unsigned except)
+overlay_victim(struct overlay *ov, int ours, unsigned except)
 {
 	uint64_t rnd = ov->ops->rnd(ov->ctx);
 	const struct overlay_link *l;
@@ -228,7 +244,8 @@ overlay_victim(struct overlay *ov, bool accepted_only, unsigned except)
 	for (i = 0; i < ov->n_links; i++) {
 		l = &ov->links[i];
 		if (l->state != OVERLAY_ACTIVE || i == except || l->pinned ||
-		    (accepted_only && l->ours) || overlay_is_anchor(ov, i))
+		    (ours != -1 && l->ours != (ours == 1)) ||
+		    overlay_is_anchor(ov, i))
 			continue;
 		n++;
 		rnd = rnd * UINT64_C(6364136223846793005) + 1;
@@ -292,8 +309,17 @@ overlay_init(struct overlay *ov, struct overlay_link *links, unsigned n_links,
 	ov->dialable = dialable;
 	ov->hidden_on = hidden;
 	ov->n_nodes = OVERLAY_MESH;
-	ov->due = ov->dial_due = ov->below = MONO_NEVER;
+	ov->silence_ms = OVERLAY_SILENCE_MS;
+	ov->feeler_ms = OVERLAY_FEELER_MS;
+	ov->due = ov->dial_due = ov->below = ov->shed_due = MONO_NEVER;
 	ov->feeler_due = ov->hidden_due = MONO_NEVER;
+}
+
+void
+overlay_set_times(struct overlay *ov, uint32_t silence_ms, uint32_t feeler_ms)
+{
+	ov->silence_ms = silence_ms;
+	ov->feeler_ms = feeler_ms;
 }
 
 void
@@ -307,11 +333,23 @@ overlay_set_self(struct overlay *ov, const struct wire_addr *self,
 void
 overlay_set_nodes(struct overlay *ov, uint32_t n, struct mono now)
 {
+	bool was_mesh = overlay_is_mesh(ov);
+
 	ov->n_nodes = n;
 	if (ov->started && overlay_is_mesh(ov)) {
 		ov->dial_due = mono_min(ov->dial_due, now);
 		overlay_wake(ov, now);
-	}
+	} else if (was_mesh)
+		overlay_wake(ov, now); /* the view may be too large now */
+}
+
+void
+overlay_news(struct overlay *ov, struct mono now)
+{
+	if (!ov->started || overlay_active(ov) >= OVERLAY_DIALLED)
+		return;
+	ov->dial_due = mono_min(ov->dial_due, now);
+	overlay_wake(ov, now);
 }
 
 void
@@ -329,14 +367,22 @@ overlay_link_up(struct overlay *ov, unsigned link, enum overlay_why why,
 	l->has_addr = naddr_ip_len(&node->addr) != 0;
 	l->group = group;
 	l->since = l->heard = l->walked = l->pinged = now;
-	l->milli = OVERLAY_WALKS * 1000;
+	l->milli = OVERLAY_SAYS * 1000;
 	l->due = MONO_NEVER;
 	overlay_wake(ov, now);
-	if (!l->ours || !overlay_take_dial(ov, tag, &d))
+	if (overlay_take_dial(ov, tag, &d)) {
+		l->pinned = d.pinned;
+		l->swapping = d.swapping;
+	} else if (why < OVERLAY_PINNED)
 		return;
-	l->pinned = d.pinned;
-	l->swapping = d.swapping;
-	overlay_begin(ov, link, why, now);
+	if (l->ours)
+		overlay_begin(ov, link, why, now);
+}
+
+void
+overlay_pin(struct overlay *ov, unsigned link, bool pinned)
+{
+	overlay_link(ov, link)->pinned = pinned;
 }
 
 void
@@ -347,7 +393,7 @@ overlay_link_down(struct overlay *ov, unsigned link, struct mono now)
 	if (l->state == OVERLAY_ASKED)
 		overlay_refused(ov, now);
 	if (l->state == OVERLAY_ACTIVE)
-		leave(ov, link, now);
+		overlay_leave(ov, link, now);
 	l->state = OVERLAY_NONE;
 }
 
@@ -387,7 +433,7 @@ heal(struct overlay *ov, unsigned link, struct mono now)
 	struct overlay_link *l = overlay_link(ov, link);
 	int v = overlay_active(ov) < OVERLAY_DIALLED
 	    ? -1
-	    : overlay_victim(ov, false, link);
+	    : overlay_victim(ov, -1, link);
 
 	ov->stats.healed++;
 	if (v != -1)
@@ -397,35 +443,47 @@ heal(struct overlay *ov, unsigned link, struct mono now)
 	ov->ops->send_neighbor(ov->ctx, link, WIRE_WANT_HIGH);
 }
 
-/* Each tick is judged once, when both sides have said what they have. */
+/*
+ * Each tick is judged once, when both sides have said what they have.  What
+ * our neighbours say of it may come later.
+ */
 static void
 judge(struct overlay *ov, unsigned link, struct mono now)
 {
 	struct overlay_link *l = overlay_link(ov, link);
 
-	if (l->state != OVERLAY_FEELING || l->tick != ov->tick ||
-	    l->judged == ov->tick)
+	if (l->state != OVERLAY_FEELING || l->tick != ov->tick)
 		return;
-	l->judged = ov->tick;
-	if (l->root == ov->root) {
-		overlay_close(ov, link, now);
-		return;
+	if (l->judged != ov->tick) {
+		l->judged = ov->tick;
+		if (l->root == ov->root) {
+			l->odd = 0;
+			l->due =
+			    mono_min(l->due, mono_add_ms(now, OVERLAY_TELL_MS));
+			overlay_wake(ov, l->due);
+		} else
+			l->odd++;
 	}
-	l->odd++;
 	if (l->odd >= 2 && is_agreed(ov))
 		heal(ov, link, now);
+}
+
+static void
+judge_all(struct overlay *ov, struct mono now)
+{
+	unsigned i;
+
+	for (i = 0; i < ov->n_links; i++)
+		judge(ov, i, now);
 }
 
 void
 overlay_own_root(struct overlay *ov, uint64_t tick, uint64_t root,
     struct mono now)
 {
-	unsigned i;
-
 	ov->tick = tick;
 	ov->root = root;
-	for (i = 0; i < ov->n_links; i++)
-		judge(ov, i, now);
+	judge_all(ov, now);
 }
 
 void
@@ -436,7 +494,10 @@ overlay_on_root(struct overlay *ov, unsigned link, uint64_t tick, uint64_t root,
 
 	l->tick = tick;
 	l->root = root;
-	judge(ov, link, now);
+	if (l->state == OVERLAY_ACTIVE)
+		judge_all(ov, now);
+	else
+		judge(ov, link, now);
 }
 
 void

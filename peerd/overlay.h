@@ -23,6 +23,10 @@
  *
  * No rumours of death travel: a link is dead when its own bytes stop.
  *
+ * A link belongs to whoever dialled it: that side closes it when it is sent
+ * away, unless it has another use for it.  The accepting side leaves it as a
+ * CONTACT, which costs it a place for links but none in the view.
+ *
  * The caller lends the links' memory and chooses their numbers.  Pure;
  * tested in tests/unit/overlay_test.c, fuzzed in overlay_fuzz.c, simulated
  * in tests/sim.
@@ -52,7 +56,10 @@
 #define OVERLAY_FEELER_MS  30000
 #define OVERLAY_ANSWER_MS  5000 /* to NEIGHBOR, JOIN, SWAP */
 #define OVERLAY_SILENCE_MS 2000 /* at least: then ping; dead after three */
+#define OVERLAY_SHED_MS    5000 /* a view that outgrew its bounds waits */
+#define OVERLAY_TELL_MS    1000 /* a feeler stays for addresses */
 
+#define OVERLAY_SAYS   30 /* requests of one link at once */
 #define OVERLAY_HOLDS  32
 #define OVERLAY_DIALS  8
 #define OVERLAY_OFFERS 4
@@ -62,7 +69,11 @@ enum overlay_why {
 	OVERLAY_FILL,   /* to be asked into the view */
 	OVERLAY_FEELER, /* is it there, and does it know what we know? */
 	OVERLAY_HIDDEN, /* for syncs alone; never shown to anybody */
-	OVERLAY_THEIRS  /* not dialled: accepted */
+	OVERLAY_THEIRS, /* not dialled: accepted */
+	/* Dialled by somebody else's decision, with no tag: */
+	OVERLAY_PINNED, /* to be linked always; one of them is in the view */
+	OVERLAY_BOOT,   /* asked in, or closed when there is no need */
+	OVERLAY_ASIDE   /* for another use; asked in when there is need */
 };
 
 /* Where a candidate shall come from. */
@@ -139,6 +150,9 @@ struct overlay_link {
 	uint8_t asked; /* what we asked for, see overlay.c */
 	bool ours;     /* dialled */
 	bool pinned, has_addr;
+	bool keep;     /* not closed when the view has no use for it */
+	bool spare;    /* kept only until there are links enough */
+	bool greeted;  /* its JOIN was walked on */
 	bool swapping; /* dialled for a walk: make room by a swap */
 	uint8_t odd;   /* ticks in a row on which a feeler's root differed */
 	struct wire_addr node;
@@ -147,7 +161,7 @@ struct overlay_link {
 	uint64_t judged;     /* tick on which it was compared */
 	struct mono since, heard, pinged, due;
 	uint32_t rtt_us;
-	uint32_t milli; /* walks it may send, in thousandths */
+	uint32_t milli; /* requests it may send, in thousandths */
 	struct mono walked;
 };
 
@@ -171,10 +185,11 @@ struct overlay_stats {
 	uint64_t refused; /* NEIGHBORs we had no room for */
 	uint64_t evicted; /* links, for a HIGH */
 	uint64_t swaps;
+	uint64_t shed;  /* links above the view's bounds */
 	uint64_t walks; /* forwarded */
 	uint64_t feelers, healed;
 	uint64_t silent;  /* links that died of silence */
-	uint64_t limited; /* messages above their rate */
+	uint64_t limited; /* requests above their rate */
 };
 
 struct overlay {
@@ -198,6 +213,8 @@ struct overlay {
 	struct mono dial_due; /* next look for a candidate */
 	struct mono below;    /* since when fewer than six links */
 	struct mono feeler_due, hidden_due, churned;
+	struct mono shed_due; /* more links than a view shall have */
+	uint32_t silence_ms, feeler_ms;
 	uint32_t wait_ms; /* between dials that were refused */
 	uint32_t lag_ms;  /* of our own loop, decaying */
 	struct overlay_stats stats;
@@ -212,6 +229,14 @@ void overlay_init(struct overlay *ov, struct overlay_link *links,
     unsigned n_links, const struct wire_addr *self, bool dialable, bool hidden,
     const struct overlay_ops *ops, void *ctx);
 
+/*
+ * Other times than the default ones: silence until a link is asked, which is
+ * dead after three of them, 0 when the caller sees to that; and the pause
+ * between feelers, and between looks for a hidden link.
+ */
+void overlay_set_times(struct overlay *ov, uint32_t silence_ms,
+    uint32_t feeler_ms);
+
 /* Begin to dial. */
 void overlay_start(struct overlay *ov, struct mono now);
 
@@ -222,9 +247,12 @@ void overlay_set_self(struct overlay *ov, const struct wire_addr *self,
 /* How many nodes are known, ourselves included. */
 void overlay_set_nodes(struct overlay *ov, uint32_t n, struct mono now);
 
+/* pick() may have somebody now for whom it had nobody before. */
+void overlay_news(struct overlay *ov, struct mono now);
+
 /*
  * A link's handshake is over.  link: a free number below n_links.  why and
- * tag as given to dial(), or OVERLAY_THEIRS and 0.  node: who it is; its
+ * tag as given to dial(), or one of the others and 0.  node: who it is; its
  * address has fam NADDR_NONE when it cannot be dialled there.  The caller has
  * settled duplicate links to one node before.
  */
@@ -232,6 +260,9 @@ void overlay_link_up(struct overlay *ov, unsigned link, enum overlay_why why,
     uint32_t tag, const struct wire_addr *node, uint64_t group,
     struct mono now);
 void overlay_dial_failed(struct overlay *ov, uint32_t tag, struct mono now);
+
+/* Is that link to a pinned node, whoever dialled?  It is let in and stays. */
+void overlay_pin(struct overlay *ov, unsigned link, bool pinned);
 
 /* The link ended, for any reason but our close(). */
 void overlay_link_down(struct overlay *ov, unsigned link, struct mono now);
@@ -278,6 +309,13 @@ void overlay_stop(struct overlay *ov, struct mono now);
 enum overlay_state overlay_state(const struct overlay *ov, unsigned link);
 unsigned overlay_active(const struct overlay *ov);  /* links in the view */
 unsigned overlay_dialled(const struct overlay *ov); /* of them dialled */
+/* Sent away by it a short while ago: not to be dialled for the view. */
+bool overlay_is_held(const struct overlay *ov, const uint8_t id[32],
+    struct mono now);
+/* Would we dial somebody for the view now, if we knew whom? */
+bool overlay_wants(const struct overlay *ov);
+/* Of our dialled links, is it one of the two that are up for longest? */
+bool overlay_is_anchor(const struct overlay *ov, unsigned link);
 /* Our hidden link must never be shown in the API. */
 bool overlay_is_hidden(const struct overlay *ov, unsigned link);
 

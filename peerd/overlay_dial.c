@@ -8,15 +8,16 @@
 #include "peerd/abook.h"
 #include "peerd/overlay_int.h"
 
-#define PICKS_MAX     8    /* candidates looked at for one dial */
-#define HIGH_AFTER_MS 2000 /* a newcomer says JOIN until then */
-#define WAIT_MIN_MS   1000 /* after a refusal, with links enough */
-#define WAIT_MAX_MS   30000
-#define EMPTY_MS      500 /* when there was nobody to dial */
-#define LAG_MS        500 /* of our loop: each such doubles patience once */
-#define LAG_BAD_MS    1000
-#define HEALTH_MAX    8
-#define HIDDEN_MS     30000
+#define PICKS_MAX      8    /* candidates looked at for one dial */
+#define HIGH_AFTER_MS  2000 /* a newcomer says JOIN until then */
+#define WAIT_MIN_MS    1000 /* after a refusal, with links enough */
+#define WAIT_MAX_MS    30000
+#define EMPTY_MS       500 /* when there was nobody to dial */
+#define LAG_MS         500 /* of our loop: each such doubles patience once */
+#define LAG_BAD_MS     1000
+#define HEALTH_MAX     8
+#define SHED_NEXT_MS   500
+#define FEELER_LIFE_MS 30000
 
 void
 overlay_wake(struct overlay *ov, struct mono at)
@@ -265,22 +266,6 @@ overlay_refused(struct overlay *ov, struct mono now)
 	overlay_wake(ov, ov->dial_due);
 }
 
-static void
-fill(struct overlay *ov, struct mono now)
-{
-	struct overlay_cand c;
-
-	ov->dial_due = MONO_NEVER;
-	while (overlay_wants(ov)) {
-		if (candidate(ov, &c, now) && dial(ov, OVERLAY_FILL, &c, false))
-			continue;
-		ov->dial_due = mono_add_ms(now,
-		    overlay_active(ov) >= OVERLAY_DIALLED ? WAIT_MIN_MS
-							  : EMPTY_MS);
-		break;
-	}
-}
-
 /*
  * What to say first.  A newcomer says JOIN, which evicts nobody.  Whoever has
  * been without links for a while says HIGH, which does; whoever is stuck with
@@ -308,11 +293,63 @@ ask(struct overlay *ov, unsigned link, struct mono now)
 		ov->ops->send_neighbor(ov->ctx, link, WIRE_WANT_LOW);
 }
 
+/* A link beside the view that may be asked in: nearer than any dial. */
+static int
+beside(const struct overlay *ov, struct mono now)
+{
+	const struct overlay_link *l;
+	unsigned i;
+
+	for (i = 0; i < ov->n_links; i++) {
+		l = &ov->links[i];
+		if (l->state == OVERLAY_CONTACT && l->keep &&
+		    !overlay_is_held(ov, l->node.id, now))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void
+fill(struct overlay *ov, struct mono now)
+{
+	struct overlay_cand c;
+	int link;
+
+	ov->dial_due = MONO_NEVER;
+	while (overlay_wants(ov)) {
+		if ((link = beside(ov, now)) != -1) {
+			ask(ov, (unsigned)link, now);
+			continue;
+		}
+		if (candidate(ov, &c, now) && dial(ov, OVERLAY_FILL, &c, false))
+			continue;
+		ov->dial_due = mono_add_ms(now,
+		    overlay_active(ov) >= OVERLAY_DIALLED ? WAIT_MIN_MS
+							  : EMPTY_MS);
+		break;
+	}
+}
+
+static bool
+has_pinned(const struct overlay *ov)
+{
+	unsigned i;
+
+	for (i = 0; i < ov->n_links; i++)
+		if (ov->links[i].pinned &&
+		    (ov->links[i].state == OVERLAY_ACTIVE ||
+			ov->links[i].state == OVERLAY_ASKED))
+			return true;
+	return false;
+}
+
 void
 overlay_begin(struct overlay *ov, unsigned link, enum overlay_why why,
     struct mono now)
 {
 	struct overlay_link *l = overlay_link(ov, link);
+	bool wanted =
+	    overlay_wants(ov) && !overlay_is_held(ov, l->node.id, now);
 
 	switch (why) {
 	case OVERLAY_FILL:
@@ -321,10 +358,26 @@ overlay_begin(struct overlay *ov, unsigned link, enum overlay_why why,
 	case OVERLAY_FEELER:
 		ov->stats.feelers++;
 		l->state = OVERLAY_FEELING;
-		l->due = mono_add_ms(now, OVERLAY_FEELER_MS);
+		l->due = mono_add_ms(now, FEELER_LIFE_MS);
 		break;
 	case OVERLAY_HIDDEN:
 		l->state = OVERLAY_SECRET;
+		break;
+	case OVERLAY_PINNED:
+		l->keep = l->pinned = true;
+		if (wanted || !has_pinned(ov))
+			ask(ov, link, now);
+		break;
+	case OVERLAY_BOOT:
+		if (wanted)
+			ask(ov, link, now);
+		else
+			overlay_close(ov, link, now);
+		break;
+	case OVERLAY_ASIDE:
+		l->keep = true;
+		if (wanted)
+			ask(ov, link, now);
 		break;
 	case OVERLAY_THEIRS:
 		break;
@@ -339,7 +392,7 @@ feel(struct overlay *ov, struct mono now)
 {
 	struct overlay_cand c;
 
-	ov->feeler_due = mono_add_ms(now, OVERLAY_FEELER_MS);
+	ov->feeler_due = mono_add_ms(now, ov->feeler_ms);
 	if (overlay_is_mesh(ov))
 		return;
 	if (pick(ov, OVERLAY_PICK_NEW, &c, now) ||
@@ -353,10 +406,13 @@ hide(struct overlay *ov, struct mono now)
 	struct overlay_cand c;
 	unsigned i;
 
-	ov->hidden_due = mono_add_ms(now, HIDDEN_MS);
+	ov->hidden_due = mono_add_ms(now, ov->feeler_ms);
 	for (i = 0; i < ov->n_links; i++)
-		if (ov->links[i].state == OVERLAY_SECRET)
+		if (ov->links[i].state == OVERLAY_SECRET) {
+			if (overlay_is_mesh(ov)) /* it belongs to the mesh */
+				overlay_close(ov, i, now);
 			return;
+		}
 	if (overlay_active(ov) >= OVERLAY_DIALLED &&
 	    pick(ov, OVERLAY_PICK_BOOK, &c, now))
 		(void)dial(ov, OVERLAY_HIDDEN, &c, false);
@@ -369,10 +425,10 @@ overlay_start(struct overlay *ov, struct mono now)
 {
 	ov->started = true;
 	ov->dial_due = ov->below = now;
-	ov->feeler_due = mono_add_ms(now,
-	    (int64_t)(ov->ops->rnd(ov->ctx) % OVERLAY_FEELER_MS));
+	ov->feeler_due =
+	    mono_add_ms(now, (int64_t)(ov->ops->rnd(ov->ctx) % ov->feeler_ms));
 	if (ov->hidden_on)
-		ov->hidden_due = mono_add_ms(now, HIDDEN_MS);
+		ov->hidden_due = mono_add_ms(now, ov->feeler_ms);
 	overlay_wake(ov, now);
 }
 
@@ -383,8 +439,8 @@ idle_ms(const struct overlay *ov, const struct overlay_link *l)
 	int64_t ms = 4 * (int64_t)l->rtt_us / 1000;
 	int64_t health = 1 + ov->lag_ms / LAG_MS;
 
-	if (ms < OVERLAY_SILENCE_MS)
-		ms = OVERLAY_SILENCE_MS;
+	if (ms < ov->silence_ms)
+		ms = ov->silence_ms;
 	return ms * (health > HEALTH_MAX ? HEALTH_MAX : health);
 }
 
@@ -409,6 +465,8 @@ look_at_silence(struct overlay *ov, unsigned link, struct mono now)
 	struct overlay_link *l = &ov->links[link];
 	int64_t idle = idle_ms(ov, l);
 
+	if (ov->silence_ms == 0)
+		return;
 	if (mono_reached(mono_add_ms(l->heard, 3 * idle), now)) {
 		ov->stats.silent++;
 		overlay_close(ov, link, now);
@@ -441,7 +499,49 @@ look_at_link(struct overlay *ov, unsigned link, struct mono now)
 		return;
 	if (l->state == OVERLAY_ASKED)
 		overlay_refused(ov, now);
-	overlay_close(ov, link, now);
+	if (l->state == OVERLAY_GOING)
+		overlay_close(ov, link, now);
+	else
+		overlay_part(ov, link, now);
+}
+
+/*
+ * More links than a view shall have: the network was a mesh when they came
+ * up, or a pinned one was let in.  They go one by one, none before it is
+ * clear that they are too many.
+ */
+static void
+shed(struct overlay *ov, struct mono now)
+{
+	unsigned dialled = overlay_dialled(ov);
+	bool ours = dialled > OVERLAY_DIALLED;
+	int v;
+
+	if (overlay_is_mesh(ov) ||
+	    (!ours && overlay_active(ov) - dialled <= OVERLAY_ACCEPTED)) {
+		ov->shed_due = MONO_NEVER;
+		return;
+	}
+	if (ov->shed_due.us == MONO_NEVER.us)
+		ov->shed_due = mono_add_ms(now, OVERLAY_SHED_MS);
+	if (!mono_reached(ov->shed_due, now))
+		return;
+	ov->shed_due = mono_add_ms(now, SHED_NEXT_MS);
+	if ((v = overlay_victim(ov, ours, ov->n_links)) == -1)
+		return;
+	ov->stats.shed++;
+	overlay_send_away(ov, (unsigned)v, WIRE_GONE_FULL, now);
+}
+
+/* There are links enough: spares have served. */
+static void
+close_spares(struct overlay *ov, struct mono now)
+{
+	unsigned i;
+
+	for (i = 0; overlay_active(ov) >= 2 && i < ov->n_links; i++)
+		if (ov->links[i].spare && ov->links[i].state == OVERLAY_CONTACT)
+			overlay_close(ov, i, now);
 }
 
 /* When that link needs a look again. */
@@ -451,6 +551,8 @@ link_due(const struct overlay *ov, const struct overlay_link *l)
 	struct mono from;
 
 	if (l->state == OVERLAY_ACTIVE || l->state == OVERLAY_SECRET) {
+		if (ov->silence_ms == 0)
+			return MONO_NEVER;
 		from = mono_before(l->heard, l->pinged) ? l->pinged : l->heard;
 		return mono_add_ms(from, idle_ms(ov, l));
 	}
@@ -460,7 +562,8 @@ link_due(const struct overlay *ov, const struct overlay_link *l)
 static struct mono
 next_due(const struct overlay *ov)
 {
-	struct mono due = mono_min(ov->feeler_due, ov->hidden_due);
+	struct mono due =
+	    mono_min(mono_min(ov->feeler_due, ov->hidden_due), ov->shed_due);
 	unsigned i;
 
 	for (i = 0; i < ov->n_links; i++)
@@ -480,6 +583,8 @@ overlay_tick(struct overlay *ov, struct mono now)
 	}
 	for (i = 0; i < ov->n_links; i++)
 		look_at_link(ov, i, now);
+	shed(ov, now);
+	close_spares(ov, now);
 	if (mono_reached(ov->dial_due, now) || ov->n_offers > 0)
 		fill(ov, now);
 	if (mono_reached(ov->feeler_due, now))

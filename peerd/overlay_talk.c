@@ -7,8 +7,9 @@
 
 #include "peerd/overlay_int.h"
 
-#define WALKS_PER_S 5 /* JOINs of one link */
-#define WALKERS     3 /* links a newcomer's JOIN walks on over */
+#define SAYS_PER_S 5 /* requests of one link */
+#define WALKERS    3 /* links a newcomer's JOIN walks on over */
+#define SPARES     2 /* links beside the view, when nobody lets us in */
 
 static bool
 is_self(const struct overlay *ov, const struct wire_addr *node)
@@ -18,14 +19,15 @@ is_self(const struct overlay *ov, const struct wire_addr *node)
 
 /* --- JOIN --- */
 
+/* Of JOIN, NEIGHBOR and SWAP a link has so many, and the rest is lost. */
 static bool
-may_walk(struct overlay *ov, struct overlay_link *l, struct mono now)
+may_say(struct overlay *ov, struct overlay_link *l, struct mono now)
 {
-	int64_t more = mono_ms_between(l->walked, now) * WALKS_PER_S;
+	int64_t more = mono_ms_between(l->walked, now) * SAYS_PER_S;
 
 	if (more > 0) {
-		l->milli = more > OVERLAY_WALKS * 1000 - (int64_t)l->milli
-		    ? OVERLAY_WALKS * 1000
+		l->milli = more > OVERLAY_SAYS * 1000 - (int64_t)l->milli
+		    ? OVERLAY_SAYS * 1000
 		    : l->milli + (uint32_t)more;
 		l->walked = now;
 	}
@@ -66,6 +68,11 @@ greet(struct overlay *ov, unsigned link, const struct wire_addr *node,
 
 	if (memcmp(l->node.id, node->id, 32) != 0)
 		return false;
+	if (l->greeted) {
+		ov->stats.limited++;
+		return true;
+	}
+	l->greeted = true;
 	(void)walk_on(ov, link, WALKERS, OVERLAY_TTL - 1, node);
 	if (overlay_has_room(ov) && overlay_enter(ov, link, now)) {
 		ov->ops->send_neighbor(ov->ctx, link, WIRE_WANT_YES);
@@ -86,7 +93,7 @@ overlay_on_join(struct overlay *ov, unsigned link, unsigned ttl,
 
 	if (l->state == OVERLAY_CONTACT && !l->ours)
 		return greet(ov, link, node, now);
-	if (l->state != OVERLAY_ACTIVE || !may_walk(ov, l, now) ||
+	if (l->state != OVERLAY_ACTIVE || !may_say(ov, l, now) ||
 	    is_self(ov, node))
 		return true;
 	ov->ops->heard_of(ov->ctx, link, node);
@@ -175,7 +182,7 @@ evict_for(struct overlay *ov, unsigned link, struct mono now)
 	if (!use_high(ov, ov->links[link].node.id, now) ||
 	    !overlay_may_churn(ov, now))
 		return false;
-	v = overlay_victim(ov, true, link);
+	v = overlay_victim(ov, 0, link);
 	if (v == -1)
 		return false;
 	ov->stats.evicted++;
@@ -193,6 +200,8 @@ overlay_on_neighbor(struct overlay *ov, unsigned link, unsigned want,
 		on_yes(ov, link, now);
 		return true;
 	}
+	if (!may_say(ov, l, now))
+		return true;
 	if (l->state == OVERLAY_ACTIVE) { /* we both asked: both have it */
 		ov->ops->send_neighbor(ov->ctx, link, WIRE_WANT_YES);
 		return true;
@@ -201,7 +210,8 @@ overlay_on_neighbor(struct overlay *ov, unsigned link, unsigned want,
 	    l->state != OVERLAY_FEELING)
 		return true;
 	if ((overlay_has_room(ov) ||
-		(want == WIRE_WANT_HIGH && evict_for(ov, link, now))) &&
+		((want == WIRE_WANT_HIGH || l->pinned) &&
+		    evict_for(ov, link, now))) &&
 	    overlay_enter(ov, link, now)) {
 		ov->ops->send_neighbor(ov->ctx, link, WIRE_WANT_YES);
 		return true;
@@ -214,21 +224,48 @@ overlay_on_neighbor(struct overlay *ov, unsigned link, unsigned want,
 
 /* --- DISCONNECT and SWAP --- */
 
+/*
+ * Whoever is let in nowhere keeps a link or two beside the view, so that
+ * syncs at least go on.
+ */
+static void
+keep_spare(struct overlay *ov, struct overlay_link *l, struct mono now)
+{
+	unsigned i, n = 0;
+
+	if (overlay_active(ov) >= 2 || ov->below.us == MONO_NEVER.us ||
+	    mono_ms_between(ov->below, now) < OVERLAY_STUCK_MS)
+		return;
+	for (i = 0; i < ov->n_links; i++)
+		n += ov->links[i].state == OVERLAY_CONTACT && ov->links[i].keep;
+	if (n < SPARES)
+		l->keep = l->spare = true;
+}
+
 bool
 overlay_on_disconnect(struct overlay *ov, unsigned link, unsigned why,
     struct mono now)
 {
 	struct overlay_link *l = overlay_link(ov, link);
 
-	if (l->state == OVERLAY_ASKED)
+	if (!l->ours) { /* theirs to close */
+		if (l->state == OVERLAY_ACTIVE) {
+			overlay_hold(ov, l->node.id, OVERLAY_HOLD_MS, now);
+			overlay_leave(ov, link, now);
+		}
+		return true;
+	}
+	if (l->state == OVERLAY_ASKED) {
 		overlay_refused(ov, now);
+		keep_spare(ov, l, now);
+	}
 	if (l->state == OVERLAY_ACTIVE)
 		overlay_hold(ov, l->node.id, OVERLAY_HOLD_MS, now);
 	else if (why == WIRE_GONE_FULL)
 		overlay_hold(ov, l->node.id, OVERLAY_ANSWER_MS, now);
 	if (l->state == OVERLAY_SECRET)
 		return true; /* never was in a view */
-	overlay_close(ov, link, now);
+	overlay_part(ov, link, now);
 	return true;
 }
 
@@ -237,7 +274,7 @@ static void
 swap_in(struct overlay *ov, unsigned link, const struct wire_addr *node,
     struct mono now)
 {
-	int v = overlay_has_room(ov) ? -1 : overlay_victim(ov, true, link);
+	int v = overlay_has_room(ov) ? -1 : overlay_victim(ov, 0, link);
 
 	if (!overlay_has_room(ov) && (v == -1 || !overlay_may_churn(ov, now))) {
 		ov->stats.refused++;
@@ -260,8 +297,10 @@ overlay_on_swap(struct overlay *ov, unsigned link, const struct wire_addr *node,
 {
 	struct overlay_link *l = overlay_link(ov, link);
 
+	if (!may_say(ov, l, now))
+		return true;
 	if (l->state == OVERLAY_ACTIVE) {
-		if (may_walk(ov, l, now) && !is_self(ov, node))
+		if (!is_self(ov, node))
 			overlay_offer(ov, node, now);
 		return true;
 	}

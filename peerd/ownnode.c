@@ -410,6 +410,21 @@ own_not_signed(const char *error)
  * Then a new one must be newer still, or nobody would take it.
  */
 bool
+own_link_addr(struct naddr *addr)
+{
+	size_t i;
+
+	for (i = 0; own.raw_len > 0 && i < own.said.n_addrs; i++) {
+		*addr = own.said.addrs[i].addr;
+		if (own.said.addrs[i].proto == NODE_LINK &&
+		    naddr_ip_len(addr) != 0)
+			return true;
+	}
+	memset(addr, 0, sizeof(*addr));
+	return false;
+}
+
+bool
 own_is_news(uint64_t hlc)
 {
 	return hlc > own.hlc && hlc > own.foreign &&

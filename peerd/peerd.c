@@ -39,6 +39,7 @@ on_config(struct ipc *ch, const struct ipc_msg *m)
 	peerd.conf = *(const struct msg_peerd_config *)m->body;
 	inbound_limits();
 	relaying_config();
+	neigh_config();
 	if (peerd.running)
 		discover_soon();
 }
@@ -154,6 +155,7 @@ go(void)
 	relaying_init();
 	loops_init();
 	gossip_init();
+	neigh_init();
 	records_init();
 	keep_load();
 	randombytes_buf(peerd.noise_sk, 32);
@@ -200,6 +202,7 @@ peerd_noise_signed(const uint8_t sig[64])
 	inbound_start();
 	own_changed();
 	lan_start();
+	neigh_start();
 	discover_start();
 }
 
@@ -327,6 +330,7 @@ stats(stat_emit emit, void *arg)
 	emit(arg, "bans", peerd.bans.n);
 	flow_stats(emit, arg);
 	gossip_stats(emit, arg);
+	neigh_stats(emit, arg);
 }
 
 static void
@@ -349,6 +353,7 @@ limits(limit_emit emit, void *arg)
 	emit(arg, "link queue bytes", peerd.queued, QUEUED_MAX,
 	    peerd.n.records_not_sent);
 	flow_limits(emit, arg);
+	neigh_limits(emit, arg);
 	gossip_limits(emit, arg);
 	records_limits(emit, arg);
 	emit(arg, "pings pending", pings_pending(), PINGS_MAX, 0);

@@ -27,12 +27,13 @@
  *   addrs.c     addresses swapped      lan.c       multicast
  *   asks.c      questions to warrend   keep.c      files
  *   channels.c  stund and apid         views.c     a node as it is shown
+ *   neigh.c     our neighbours         neigh_wish.c  what the overlay wishes
  *   misdeed.c   scores and bans        lookup.c    whom a word means
  *   show.c      control: show          edit.c      control: change
- *   pings.c     control: ping          clocks.c    is our clock wrong?
- *   loops.c     loops of appd's        flow.c      streams of links
- *   circuit.c   links over relays      route.c     a link to any node
- *   relaying.c  what we relay
+ *   pings.c     control: ping          flow.c      streams of links
+ *   loops.c     loops of appd's        route.c     a link to any node
+ *   circuit.c   links over relays      relaying.c  what we relay
+ *   clocks.c    is our clock wrong?
  *
  * The pure cores beside them have headers of their own.
  */
@@ -56,9 +57,10 @@
 #include "peerd/hello.h"
 #include "peerd/known.h"
 #include "peerd/link.h"
+#include "peerd/overlay.h"
 #include "peerd/score.h"
-#include "peerd/wire.h"
 #include "peerd/stream.h"
+#include "peerd/wire.h"
 
 #define HANDSHAKES_MAX 128         /* inbound ones under way at a time */
 #define QUEUED_MAX     (64u << 20) /* bytes waiting on all links together */
@@ -66,13 +68,19 @@
 #define LOOP_LINKS_MAX 128         /* links that carry loops and nothing else */
 #define ASKS_MAX       96          /* questions warrend has not answered */
 #define TARGETS_MAX    256         /* configured and added peers */
-#define MESH_MAX       9           /* a network smaller than this is a mesh */
 #define HOLD_S         60          /* a peer that sent us away is left alone */
 #define LINK_SHORT_MS  10000       /* a link that ends sooner is a failure */
 #define PINGS_MAX      16          /* control requests that ping */
 
 /* Why a connection is made; travels from the decision to the result. */
-enum dial_kind { DIAL_TARGET, DIAL_BOOK, DIAL_FEELER, DIAL_CTL, DIAL_LOOP };
+enum dial_kind {
+	DIAL_TARGET, /* somebody wrote it down */
+	DIAL_BOOK,   /* for the view */
+	DIAL_FEELER,
+	DIAL_HIDDEN,
+	DIAL_CTL, /* asked for by an operator, or by the store */
+	DIAL_LOOP /* for loops of apps, and for nothing else */
+};
 
 struct dial_why {
 	uint8_t kind; /* enum dial_kind */
@@ -83,6 +91,7 @@ struct dial_why {
 	struct naddr addr;
 	uint32_t target; /* serial, 0 for none */
 	uint32_t ctl_id; /* who wants to hear of the outcome, 0 for nobody */
+	uint32_t tag;    /* of the overlay's dial, 0 for none */
 };
 
 enum conn_state { CONN_SHAKE, CONN_UP, CONN_DEAD };
@@ -141,7 +150,9 @@ struct conn {
 	struct naddr stun_udp, stun_tcp;
 	bool bye;       /* nothing more to say */
 	bool announced; /* others were told that it is up */
+	bool quiet;     /* feeler or hidden: others are not told of it */
 	uint8_t slot;   /* of the broadcast, or GOSSIP_NO_SLOT */
+	uint16_t place; /* among the neighbours, or NEIGH_NO_PLACE */
 	uint32_t from_store; /* bytes of its messages that have not left */
 	size_t held[LANE_N]; /* consumed, but not granted while the store is
 	    behind */
@@ -251,8 +262,13 @@ struct conn *conn_find(const uint8_t id[32]); /* linked, or NULL */
 struct conn *conn_find_any(const uint8_t id[32]);
 struct conn *conn_find_direct(const uint8_t id[32]); /* no circuit */
 unsigned conn_loop_links(void);
+/* Likewise, as others are told: quiet links are not there. */
+struct conn *conn_find_shown(const uint8_t id[32]);
+/* A quiet link is one like others now. */
+void conn_show(struct conn *c);
 struct conn *conn_by_serial(uint32_t serial);
 unsigned conn_links(int outbound); /* up: 1 dialled, 0 accepted, -1 both */
+unsigned conn_quiet(void);         /* of them, those others are not told of */
 unsigned conn_shaking(void);       /* inbound */
 bool conn_is_dialling(const struct naddr *addr);
 void conn_tick(struct mono now); /* deadlines and keepalive */
@@ -295,7 +311,7 @@ void traffic_release(struct conn *c);
 
 void gossip_init(void);
 void gossip_start(void);
-void gossip_link_up(struct conn *c);
+void gossip_link_up(struct conn *c, unsigned slot);
 void gossip_link_down(struct conn *c);
 void gossip_link_rtt(const struct conn *c);
 void gossip_flush(void); /* send what waits, now */
@@ -352,7 +368,11 @@ bool nodes_is_news(const struct rec *rec, const uint8_t rid[32]);
 void nodes_take(const struct rec *rec, const uint8_t rid[32],
     struct conn *from, const uint8_t *raw, size_t len,
     const struct naddr *lan);
+/* Our own record; all that are alive; at most max of them, taken in turn. */
+void nodes_send_own(struct conn *c);
 void nodes_send_all(struct conn *c);
+void nodes_send_some(struct conn *c, size_t max);
+void nodes_send_again(struct conn *c); /* it missed some */
 struct known_node *nodes_get(const uint8_t id[32]);
 void nodes_unlinked(struct conn *c);
 void nodes_tick(struct mono now);
@@ -381,6 +401,8 @@ void own_changed(void); /* look whether there is something to publish */
 void own_signed(const uint8_t sig[64]);
 void own_not_signed(const char *error);
 bool own_is_news(uint64_t hlc);
+/* Where our record says that others can link to us; false: nowhere. */
+bool own_link_addr(struct naddr *addr);
 void own_seen(uint64_t hlc); /* a record of ours came back, verified */
 void own_leave(void);
 void own_admitted(void); /* say it again: more will listen now */
@@ -435,6 +457,8 @@ void targets_on_end(struct ipc *ch, const struct ipc_msg *m);
 struct target *targets_add(const struct msg_peerd_peer *p); /* by warrenctl */
 void targets_delete(struct target *t);
 struct target *targets_get(uint32_t serial);
+/* Kept connected come what may, not only while others are wanted. */
+bool targets_is_kept(const struct target *t);
 struct target *targets_next(const struct target *after);
 /* Who it is, as far as is known, or NULL. */
 const uint8_t *targets_id(const struct target *t);
@@ -452,6 +476,12 @@ void targets_wake(struct target *t);
 
 void discover_start(void);
 void discover_soon(void); /* something changed: look again */
+/* For the overlay: somebody to dial, and the dial itself; see overlay.h. */
+bool discover_pick(enum overlay_pick kind, const uint64_t *groups, size_t n,
+    struct overlay_cand *cand);
+bool discover_may_dial(const struct overlay_cand *cand);
+bool discover_dial(uint32_t tag, enum overlay_why what,
+    const struct overlay_cand *cand);
 bool discover_wants_more(void);
 void discover_result(const struct dial_why *why, const uint8_t *id,
     const char *error);
@@ -470,6 +500,32 @@ bool discover_is_self(const struct naddr *a);
 
 void addrs_asked(struct conn *c, unsigned n);        /* GETADDR */
 void addrs_told(struct conn *c, struct wire_msg *m); /* ADDR */
+/* One address from a link, for the book; false when it told enough. */
+bool addrs_learn(struct conn *c, const struct wire_addr *a);
+
+/* --- neigh.c: the shell of overlay.h --- */
+
+#define NEIGH_NO_PLACE UINT16_MAX
+
+void neigh_init(void);
+void neigh_config(void); /* it changed */
+void neigh_start(void);
+void neigh_look(void); /* there may be more to dial, or more nodes */
+bool neigh_wants(void);
+bool neigh_is_held(const uint8_t id[32]); /* its view sent us away */
+void neigh_link_up(struct conn *c); /* may end it */
+void neigh_link_down(struct conn *c);
+void neigh_dial_failed(uint32_t tag); /* 0: it was none of the overlay's */
+void neigh_message(struct conn *c, const struct wire_msg *m);
+void neigh_rtt(const struct conn *c);
+void neigh_root(const struct conn *c, const struct wire_root *root);
+void neigh_own_root(const struct wire_root *root);
+/* Anchors: one of the file, false when there is no room; and those to save. */
+bool neigh_add_anchor(const struct wire_addr *node);
+size_t neigh_anchors(const struct wire_addr **list);
+enum peer_role neigh_role(const struct conn *c);
+void neigh_stats(stat_emit emit, void *arg);
+void neigh_limits(limit_emit emit, void *arg);
 
 /* --- lan.c --- */
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/assert.h"
+#include "common/buggify.h"
 #include "common/mp.h"
 #include "common/rec.h"
 #include "peerd/recon_priv.h"
@@ -105,7 +106,7 @@ recon_want(struct recon_step *st, const struct recon_range *r, uint64_t ms)
 			break;
 		}
 	}
-	if (place == NULL) {
+	if (place == NULL || BUGGIFY(recon_wants)) {
 		rc->dropped++;
 		rc->own.partial |= st->initiator;
 		return false;
@@ -154,6 +155,7 @@ recon_defer(struct recon_step *st, const struct recon_range *r, uint64_t cnt)
 	bool first = s->unanswered == 0 && st->cost == 0;
 
 	if (st->rc->own_flow.left > 0 && s->unanswered < RECON_WINDOW &&
+	    (s->unanswered == 0 || !BUGGIFY(recon_window)) &&
 	    (first ||
 		s->cost + st->cost + cost + s->n_stack <=
 		    st->rc->conf.n_stack)) {
@@ -336,9 +338,22 @@ starts_too_often(const struct recon *rc, uint64_t peer, struct mono now)
 	return n >= RECON_PER_MIN;
 }
 
+/*
+ * Did both of us begin at once?  One session is enough, as it compares both
+ * ways; two would fetch and push all that differs twice.  Both sides know
+ * both salts, and the larger wins.
+ */
+static bool
+is_ours(const struct recon *rc, uint64_t peer, const uint8_t salt[8])
+{
+	return rc->own.on && rc->own.peer == peer &&
+	    memcmp(rc->own.salt, salt, sizeof(rc->own.salt)) > 0;
+}
+
 /* A place for the session of peer: its own, or a free one; else false. */
 static bool
-admit(struct recon *rc, uint64_t peer, uint16_t sid, struct mono now)
+admit(struct recon *rc, uint64_t peer, uint16_t sid, const uint8_t salt[8],
+    struct mono now)
 {
 	struct recon_slot *free = NULL, *s;
 	size_t i;
@@ -356,7 +371,8 @@ admit(struct recon *rc, uint64_t peer, uint16_t sid, struct mono now)
 		if (free == NULL || (s->on && s->peer == peer))
 			free = s;
 	}
-	if (free == NULL || starts_too_often(rc, peer, now))
+	if (free == NULL || starts_too_often(rc, peer, now) ||
+	    is_ours(rc, peer, salt) || BUGGIFY(recon_refuse))
 		return false;
 	*free = (struct recon_slot){ true, sid, peer, now };
 	rc->starts[rc->next_start] = (struct recon_start){ true, peer, now };
@@ -399,7 +415,7 @@ on_request(struct recon *rc, uint64_t peer, enum recon_type type, uint16_t sid,
 	st.now = now;
 	flow_refill(rc, &rc->reply_flow, now);
 	if (rc->reply_flow.left < -FLOW_DEBT_S * (int64_t)rc->conf.rate ||
-	    !admit(rc, peer, sid, now) ||
+	    !admit(rc, peer, sid, st.salt, now) ||
 	    !mtree_find_tick(rc->conf.tree, st.tick, &st.ver)) {
 		rc->refused++;
 		recon_send_end(rc, peer, sid, RECON_BUSY_S);

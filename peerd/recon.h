@@ -44,7 +44,10 @@
  *           older is pushed; where nothing differs after all we send whole
  *   ids     pushed
  *
- * and an END closes every answer, so that the initiator can count.  It keeps
+ * Where both sides begin at once, the session with the larger salt goes on
+ * and the other is told to come back: it compares both ways.
+ *
+ * An END closes every answer, so that the initiator can count.  It keeps
  * at most 128 requests unanswered, and no more than what their answers may
  * bring has room on a stack of fixed size, where ranges wait; should somebody
  * fill it all the same, some are dropped, and the next session finds them.

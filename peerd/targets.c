@@ -203,9 +203,8 @@ round_ms(void)
 						: ROUND_MS;
 }
 
-/* Kept connected come what may, not only while others are wanted. */
-static bool
-is_kept(const struct target *t)
+bool
+targets_is_kept(const struct target *t)
 {
 	return t->p.origin == PEERD_PINNED || t->p.origin == PEERD_STATIC;
 }
@@ -214,7 +213,7 @@ is_kept(const struct target *t)
 static void
 say_failed(struct target *t, const char *error)
 {
-	bool grave = is_kept(t) || t->p.has_key;
+	bool grave = targets_is_kept(t) || t->p.has_key;
 	char at[200];
 
 	(void)snprintf(at, sizeof(at), "%s%s%s:%u", t->p.name,
@@ -243,7 +242,7 @@ fail(struct target *t, const char *error)
 	t->fails++;
 	say_failed(t, error);
 	if (strcmp(error, SHAKE_SELF) == 0 ||
-	    (!is_kept(t) && t->p.max_retries != 0 &&
+	    (!targets_is_kept(t) && t->p.max_retries != 0 &&
 		t->fails >= t->p.max_retries)) {
 		t->fails = 0;
 		t->due = mono_add_ms(now, round_ms());
@@ -292,12 +291,15 @@ is_linked(const struct target *t)
 	return t->has_id && conn_find(t->id) != NULL;
 }
 
+/* Kept peers are linked even where their view has no place for us. */
 static bool
 is_held(const struct target *t)
 {
-	if (t->p.has_key)
-		return discover_is_held(t->p.key);
-	return t->has_id && discover_is_held(t->id);
+	const uint8_t *id = targets_id(t);
+
+	return id != NULL &&
+	    (discover_is_held(id) ||
+		(!targets_is_kept(t) && neigh_is_held(id)));
 }
 
 void
@@ -308,7 +310,8 @@ targets_tick(struct mono now)
 
 	while ((t = targets_next(t)) != NULL) {
 		if (t->state != TARGET_IDLE || !mono_reached(t->due, now) ||
-		    is_linked(t) || is_held(t) || (!is_kept(t) && !more))
+		    is_linked(t) || is_held(t) ||
+		    (!targets_is_kept(t) && !more))
 			continue;
 		if (t->next_addr < t->n_addrs)
 			dial(t);

@@ -361,6 +361,7 @@ on_pong(struct conn *c, const struct wire_msg *m)
 	    : (uint32_t)(((int64_t)c->rtt_us * 7 + us) / 8);
 	note_clock(c, m->wall_ms);
 	gossip_link_rtt(c);
+	neigh_rtt(c);
 	if (c->node != NULL)
 		c->node->rtt_us = c->rtt_us;
 }
@@ -447,6 +448,7 @@ on_message(struct conn *c, const struct link_msg *lm)
 	case WIRE_ROOT:
 		note_clock(c, m.root.wall_ms);
 		dbchan_root(c, lm->p, lm->len);
+		neigh_root(c, &m.root);
 		break;
 	case WIRE_RANGE:
 	case WIRE_ITEMS:
@@ -466,6 +468,7 @@ on_message(struct conn *c, const struct link_msg *lm)
 	case WIRE_NEIGHBOR:
 	case WIRE_DISCONNECT:
 	case WIRE_SWAP:
+		neigh_message(c, &m);
 		break;
 	case WIRE_OPEN:
 	case WIRE_RELAY:

@@ -82,6 +82,7 @@ fill_link(const struct conn *c, struct msg_peer *v)
 
 	v->status = PEER_ACTIVE;
 	v->dir = c->outbound ? PEER_DIR_OUT : PEER_DIR_IN;
+	v->role = (uint8_t)neigh_role(c);
 	v->addr = c->remote;
 	v->rtt_us = c->rtt_us == 0 ? MSG_NULL64 : c->rtt_us;
 	v->since = (uint64_t)c->since.ms;

@@ -24,7 +24,9 @@ run "2,000 crashes of a simulated disk, and as many faults" \
 run "200 seeds of the record store against its model" \
     env SEEDS=200 "$B/tests/unit/recstore_test"
 run "200 seeds of databases on failing disks, both ways" \
-    env SEEDS=200 sh tests/sim/store.sh "$B"
+    env SEEDS=200 sh tests/sim/seeds.sh "$B" store
+run "200 seeds of networks in which everything goes wrong, both ways" \
+    env SEEDS=200 sh tests/sim/seeds.sh "$B" trees
 run "1,000 SIGKILLs of the store under writes" \
     env KILLS=1000 $PY tests/regress/storekill_test.py
 run "seven nodes for five minutes, cut and killed" \

@@ -212,6 +212,12 @@ dir_str(uint8_t dir)
 	return dir == PEER_DIR_IN ? "in" : dir == PEER_DIR_OUT ? "out" : "-";
 }
 
+static const char *
+role_str(uint8_t role)
+{
+	return role == PEER_ROLE_NONE ? "-" : peer_role_name(role);
+}
+
 void
 text_peers(void)
 {
@@ -220,15 +226,16 @@ text_peers(void)
 	char hex[NODE_ID_HEX], addr[NADDR_STR], rtt[24], age[24], in[24],
 	    out[24];
 
-	(void)printf("%-16s %-8s %-8s %-4s %-24s %-8s %-9s %-7s %-7s %s\n",
-	    "NAME", "KEY", "STATUS", "DIR", "ADDRESS", "RTT", "AGE", "IN",
+	(void)printf(
+	    "%-16s %-8s %-8s %-4s %-7s %-24s %-8s %-9s %-7s %-7s %s\n",
+	    "NAME", "KEY", "STATUS", "DIR", "ROLE", "ADDRESS", "RTT", "AGE", "IN",
 	    "OUT", "NAT");
 	while ((p = client_next(CTL_PEER, &at)) != NULL)
-		(void)printf("%-16.16s %-8.*s %-8s %-4s %-24s %-8s %-9s %-7s "
-		    "%-7s %s\n", p->name[0] == '\0' ? "-" : p->name,
+		(void)printf("%-16.16s %-8.*s %-8s %-4s %-7s %-24s %-8s %-9s "
+		    "%-7s %-7s %s\n", p->name[0] == '\0' ? "-" : p->name,
 		    cx.wide ? 64 : 8, node_id_hex(p->id, hex),
 		    peer_status_name(p->status), dir_str(p->dir),
-		    naddr_str(&p->addr, addr), rtt_str(p->rtt_us, rtt),
+		    role_str(p->role), naddr_str(&p->addr, addr), rtt_str(p->rtt_us, rtt),
 		    since_str(p->since, age), size_str(p->bytes_in, in),
 		    size_str(p->bytes_out, out),
 		    nat_mapping_name(p->nat_mapping));
@@ -270,10 +277,10 @@ text_peer(void)
 
 	if (p == NULL)
 		return;
-	(void)printf("name      %s%s\nkey       %s\nstatus    %s %s %s\n"
+	(void)printf("name      %s%s\nkey       %s\nstatus    %s %s %s %s\n"
 	    "software  %s   region %s\n", p->name[0] ? p->name : "-",
 	    p->pinned ? " (static)" : "", node_id_hex(p->id, hex),
-	    peer_status_name(p->status), dir_str(p->dir),
+	    peer_status_name(p->status), dir_str(p->dir), role_str(p->role),
 	    naddr_str(&p->addr, addr), p->agent[0] ? p->agent : "-",
 	    p->region[0] ? p->region : "-");
 	(void)printf("rtt       %s   link up %s", rtt_str(p->rtt_us, buf),

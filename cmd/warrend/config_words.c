@@ -126,6 +126,8 @@ const struct conf_row conf_rows[CONF_WORDS] = {
     F(peer.republish_ms), MS_MIN, HOUR },
 [W_T_RETRY] = { "timeout", "retry", K_TIME, LIVE,
     F(peer.retry_ms), MS_MIN, HOUR },
+[W_T_FEELER] = { "timeout", "feeler", K_TIME, LIVE,
+    F(peer.feeler_ms), MS_MIN, HOUR },
 
 [W_API_HTTP] = { "api", "http", K_LIST, RESTART,
     .parse = conf_parse_listen, .print = conf_print_listen_http },

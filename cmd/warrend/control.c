@@ -177,9 +177,7 @@ pass_on(struct proc *p, const struct ipc_msg *m, uint32_t id)
 	if (m->fd[0] == -1)
 		return ipc_forward(p->ch, m, id);
 	fd = fcntl(m->fd[0], F_DUPFD_CLOEXEC, 0);
-	return fd == -1
-	    ? -1
-	    : ipc_send_fd(p->ch, m->type, id, m->body, fd, -1);
+	return fd == -1 ? -1 : ipc_send_fd(p->ch, m->type, id, m->body, fd, -1);
 }
 
 /* Room for a request of c, or NULL: one client may not use up all. */
@@ -229,6 +227,25 @@ ask_children(struct client *c, const struct ipc_msg *m, unsigned to)
 	pending_end_if_all(q);
 }
 
+/*
+ * A hidden link is for operators alone: whoever may only look is shown the
+ * node without it.
+ */
+static void
+answer(const struct pending *q, const struct ipc_msg *m)
+{
+	static struct msg_peer v;
+
+	if (m->type != CTL_PEER || !q->client->restricted) {
+		(void)ipc_forward(q->client->ch, m, q->their);
+		return;
+	}
+	v = *(const struct msg_peer *)m->body;
+	if (v.role == PEER_ROLE_HIDDEN)
+		view_hide_link(&v);
+	(void)ipc_send(q->client->ch, CTL_PEER, q->their, &v);
+}
+
 void
 control_from_child(struct proc *p, const struct ipc_msg *m)
 {
@@ -239,7 +256,7 @@ control_from_child(struct proc *p, const struct ipc_msg *m)
 		return; /* its client is gone, or it answered twice */
 	if (m->type != CTL_END) {
 		if (q->client != NULL && q->client->ch != NULL)
-			(void)ipc_forward(q->client->ch, m, q->their);
+			answer(q, m);
 		return;
 	}
 	q->waiting[p - warrend.procs] = false;

@@ -15,12 +15,13 @@
 #include "cmd/warrend/warrend.h"
 #include "common/log.h"
 
-static const char *const names[] = { "peers.book", "bans", "peers.added" };
+static const char *const names[] = { "peers.book", "bans", "peers.added",
+	"peers.anchors" };
 
-#define FILES 3
+#define FILES 4
 
 static bool open_now[FILES]; /* a temporary file is with peerd */
-static int kept_fd[FILES] = { -1, -1, -1 }; /* our copy, for fsync */
+static int kept_fd[FILES] = { -1, -1, -1, -1 }; /* our copy, for fsync */
 
 static const char *
 path_of(const char *name, const char *suffix)

@@ -14,7 +14,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static uint8_t out[20 * ABOOK_ROW_MAX + 64];
 	static const uint8_t key[16] = { 1 };
 	const struct abook_entry *e = NULL;
-	struct abook_want want = { NULL, 0, 12345, false };
+	struct abook_want want = { .rnd = 12345 };
 	struct wall now = { 1766000000000 };
 	uint32_t heads[8], from = 0, n = 0;
 	struct abook ab;

@@ -207,6 +207,10 @@ step(uint8_t op, uint8_t arg, struct mono now)
 			overlay_stop(&ov, now);
 		else if (arg == 1)
 			overlay_start(&ov, now);
+		else if (arg == 2)
+			overlay_news(&ov, now);
+		else if (arg == 3)
+			overlay_set_times(&ov, 0, 1000);
 		else
 			overlay_set_nodes(&ov, arg, now);
 		return;
@@ -214,8 +218,14 @@ step(uint8_t op, uint8_t arg, struct mono now)
 	if (!linked[link]) {
 		if (op % 8 < 4)
 			end_dial(link, arg, now);
+		else if (arg % 8 < 3)
+			go_up(link,
+			    (enum overlay_why)(OVERLAY_PINNED + arg % 8), 0,
+			    arg, now);
 		else
 			go_up(link, OVERLAY_THEIRS, 0, arg, now);
+		if (linked[link])
+			overlay_pin(&ov, link, arg % 16 == 7);
 		return;
 	}
 	overlay_heard(&ov, link, now);

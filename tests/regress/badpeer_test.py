@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -21,6 +22,7 @@ from warren import Node, check, finish, wait_for, tmpdir, Timeout  # noqa: E402
 
 GOSSIP, ROOT, RANGE, RECS, SINCE, FETCH, GETMAN, GET = 1, 16, 17, 20, 22, 24, \
     32, 34
+JOIN, NEIGHBOR, DISCONNECT, SWAP = 6, 7, 8, 9
 LANE_SYNC, LANE_BULK = 2, 3
 CONF = """
 listen peer on 127.0.4.%d port 38080
@@ -66,7 +68,8 @@ class Hostile(link_client.Peer):
 class Stage:
     def __init__(self):
         self.net = Network(os.path.join(tmpdir(), "lab.charter"))
-        self.v = Node("victim", self.net.conf + CONF % (2, 2, 2))
+        self.v = Node("victim", self.net.conf + CONF % (2, 2, 2) +
+                      "metrics on 127.0.4.2 port 38085\n")
         self.h = Node("honest", self.net.conf + CONF % (3, 3, 3) +
                       "bootstrap 127.0.4.2 port 38080 static retry 1s\n")
         self.v.start()
@@ -99,6 +102,31 @@ class Stage:
         honest = self.h.node_id()
         check("%s: the node stands, agrees and bans no honest peer" % name,
               good and not died and honest not in str(bans), (died, bans))
+
+
+def node_at(node_id, host):
+    return [node_id, 4, bytes([127, 0, 9, host]), 1]
+
+
+def count(p, seconds, *types):
+    """Messages of these types that come within the time."""
+    end, n = time.monotonic() + seconds, 0
+    try:
+        while time.monotonic() < end:
+            p.sock.settimeout(max(0.05, end - time.monotonic()))
+            n += sum(m[0] in types for _, m in p.receive())
+    except (OSError, EOFError):
+        pass
+    return n
+
+
+def dialled():
+    """Connections that the victim asked for, ever."""
+    with urllib.request.urlopen("http://127.0.4.2:38085/metrics") as r:
+        for line in r.read().decode().splitlines():
+            if line.startswith("warren_dials_total"):
+                return int(line.split()[-1])
+    raise KeyError("dials")
 
 
 def refused(stage, keys):
@@ -271,6 +299,72 @@ def case_unasked(s):
     p.send(LANE_SYNC, [RECS, 7, [raw]])
     wait_for("taken", lambda: s.cv.get(key) is not None, 5)
     check("unasked RECS of valid records are taken", True)
+    p.sock.close()
+
+
+def limit(s, name):
+    rows = s.v.ctl("show", "limits")["data"]
+    return [r for r in rows if r["name"] == name][0]
+
+
+def limited(s):
+    return limit(s, "requests of a link at once")["refused"]
+
+
+def case_overlay_lie(s):
+    """A newcomer that gives another id than its own."""
+    p = Hostile(s.net)
+    p.send(0, [JOIN, 6, node_at(os.urandom(32), 9)])
+    check("JOIN for somebody else: the link ends", p.is_cut())
+    p = Hostile(s.net)
+    p.send(0, [SWAP, node_at(os.urandom(32), 9)])
+    check("SWAP for somebody else: the link ends", p.is_cut())
+
+
+def case_overlay_flood(s):
+    """Requests above a link's budget are lost, counted, and not answered."""
+    before, dials = limited(s), dialled()
+    p = Hostile(s.net)
+    own = bytes(p.key.verify_key)
+    try:
+        for i in range(500):
+            p.send(0, [NEIGHBOR, i % 2], [JOIN, 6, node_at(own, 9)],
+                   [JOIN, 6, node_at(os.urandom(32), 10 + i % 200)],
+                   [SWAP, node_at(os.urandom(32), 10 + i % 200)])
+    except OSError:
+        pass
+    answers = count(p, 1.5, NEIGHBOR, DISCONNECT, JOIN, SWAP)
+    check("2000 requests on a link: at most 40 answers", answers <= 40,
+          answers)
+    check("and the rest is counted", limited(s) >= before + 1900,
+          limited(s) - before)
+    n = dialled() - dials
+    check("and of 1000 addresses few are dialled", 0 < n <= 60, n)
+    p.sock.close()
+
+
+def case_overlay_crowd(s):
+    """Forty that all have too few links, they say."""
+    ps = [Hostile(s.net) for _ in range(40)]
+    for _ in range(10):
+        for p in ps:
+            p.send(0, [NEIGHBOR, 1])
+    time.sleep(0.5)
+    used = limit(s, "gossip links, accepted")["used"] + \
+        limit(s, "gossip links, dialled")["used"]
+    check("forty that ask for a place: a view of 16 at most", used <= 16,
+          used)
+    for p in ps:
+        p.sock.close()
+
+
+def case_overlay_disconnect(s):
+    """DISCONNECT of every kind, over and over, from inside and outside."""
+    p = Hostile(s.net)
+    for i in range(300):
+        p.send(0, [NEIGHBOR, 0], [DISCONNECT, i % 8], [NEIGHBOR, 2])
+    check("DISCONNECT 300 times: the link is theirs to close",
+          not p.is_cut(0.5))
     p.sock.close()
 
 

@@ -477,8 +477,8 @@ def test_chat():
 
         say(b, b"hello\n")
         assert heard(a) == who + b": hello\n"
-        say(a, b"how \x1b[31mare\x07 you?\n")
-        assert heard(b) == who + b": how ?[31mare? you?\n"
+        say(a, b"how \x1b[31mare\x07 y\xc3\xb6u\xc2\x9b?\n")
+        assert heard(b) == who + b": how ?[31mare? y\xc3\xb6u???\n"
         say(b, b"x" * 3000 + b"\n")
         assert heard(a) == who + b": " + b"x" * 1024 + b"\n"
         assert heard(a) == who + b": " + b"x" * 1024 + b"\n"

@@ -81,7 +81,7 @@ struct rig_node {
 	unsigned n_stats;
 	bool stats_done;
 	struct rig_answer answer;
-	unsigned saved[3];
+	unsigned saved[4];
 };
 
 struct rig {
@@ -657,7 +657,7 @@ rig_send_files(struct rig_node *n)
 	unsigned i;
 	int fd;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		fd = open(rig_path(n, i, ""), O_RDONLY | O_CLOEXEC);
 		f.which = (uint8_t)i;
 		if (fd != -1)
@@ -783,7 +783,7 @@ rig_stop_all(void)
 			continue;
 		if (!n->exited && !rig_until(rig_has_exited, n, 3000))
 			rig_kill(n);
-		for (unsigned k = 0; k < 3; k++) {
+		for (unsigned k = 0; k < 4; k++) {
 			(void)unlink(rig_path(n, k, ""));
 			(void)unlink(rig_path(n, k, ".new"));
 		}

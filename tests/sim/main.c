@@ -2,14 +2,14 @@
 /*
  * sim: the cores of many nodes in one process, on virtual time.
  *
- *   usage: sim [--seed S] --scen X [--nodes N] [--rate R] [--seconds T]
- *              [--mode safety|liveness] [--goals] [--twice]
- *
  * One seed, one course: the last line has the hash of all events.  --twice
  * runs it twice and compares.  --goals holds the figures against the rows of
- * the table of targets.  --mode is of scenario store: faults all the time, or
- * until half time, and then all must come to agree.  Exit status 0: all held; 1: an invariant broke, a
- * goal was missed, or the runs differed; 64: usage.
+ * the table of targets.  --mode liveness: faults end, and then something must
+ * happen; otherwise they go on and nothing bad may.  --shrink looks for a
+ * smaller run that fails.  All options are in args.c.
+ *
+ * Exit status 0: all held; 1: an invariant broke, a goal was missed, or the
+ * runs differed; 64: usage.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -19,20 +19,11 @@
 #include <sysexits.h>
 #include <time.h>
 
-#include "tests/sim/scen/scen.h"
+#include "tests/sim/args.h"
 #include "tests/sim/store/snode.h"
 
-static const struct scen scens[] = {
-#define X(name, help, nodes, rate, seconds)                                    \
-	{ #name, help, nodes, rate, seconds, scen_setup_##name,                \
-		scen_run_##name },
-	SCENS(X)
-#undef X
-};
-
-#define N_SCENS (sizeof(scens) / sizeof(scens[0]))
-
 bool scen_goals, scen_liveness;
+enum scen_links scen_links;
 
 int64_t
 scen_in(double seconds)
@@ -51,92 +42,6 @@ scen_end(void)
 	world_print();
 }
 
-static void
-usage(void)
-{
-	size_t i;
-
-	(void)fprintf(stderr,
-	    "usage: sim [--seed S] --scen X [--nodes N] "
-	    "[--rate R] [--seconds T] [--mode safety|liveness] "
-	    "[--goals] [--twice]\n");
-	for (i = 0; i < N_SCENS; i++)
-		(void)fprintf(stderr, "  %-10s %s\n", scens[i].name,
-		    scens[i].help);
-	exit(EX_USAGE);
-}
-
-struct args {
-	const struct scen *scen;
-	uint64_t seed;
-	double nodes, rate, seconds;
-	bool twice;
-};
-
-static const struct scen *
-scen_of(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < N_SCENS; i++)
-		if (strcmp(scens[i].name, name) == 0)
-			return &scens[i];
-	usage();
-	return NULL;
-}
-
-static double
-number(const char *text)
-{
-	char *end;
-	double v = strtod(text, &end);
-
-	if (end == text || *end != '\0' || !(v >= 0 && v < 1e15))
-		usage();
-	return v;
-}
-
-static bool
-is_liveness(const char *mode)
-{
-	if (strcmp(mode, "safety") != 0 && strcmp(mode, "liveness") != 0)
-		usage();
-	return strcmp(mode, "liveness") == 0;
-}
-
-static void
-parse(struct args *a, int argc, char **argv)
-{
-	int i;
-
-	memset(a, 0, sizeof(*a));
-	a->seed = 1;
-	for (i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--goals") == 0)
-			scen_goals = true;
-		else if (strcmp(argv[i], "--twice") == 0)
-			a->twice = true;
-		else if (i + 1 == argc)
-			usage();
-		else if (strcmp(argv[i], "--scen") == 0)
-			a->scen = scen_of(argv[++i]);
-		else if (strcmp(argv[i], "--mode") == 0)
-			scen_liveness = is_liveness(argv[++i]);
-		else if (strcmp(argv[i], "--seed") == 0)
-			a->seed = (uint64_t)number(argv[++i]);
-		else if (strcmp(argv[i], "--nodes") == 0)
-			a->nodes = number(argv[++i]);
-		else if (strcmp(argv[i], "--rate") == 0)
-			a->rate = number(argv[++i]);
-		else if (strcmp(argv[i], "--seconds") == 0)
-			a->seconds = number(argv[++i]);
-		else
-			usage();
-	}
-	if (a->scen == NULL)
-		usage();
-}
-
 /* Memory of a simulated node: so many seconds of records, and no more. */
 static void
 size_tables(struct world_conf *c)
@@ -152,24 +57,35 @@ size_tables(struct world_conf *c)
 		.delayed = 16 };
 }
 
-static uint64_t
-run(const struct args *a)
+static void
+setup(const struct args *a, struct world_conf *conf)
 {
-	struct world_conf conf = { 0 };
+	*conf = (struct world_conf){ .nodes = (uint32_t)args_nodes(a),
+		.rate = args_rate(a),
+		.seconds = args_seconds(a),
+		.net.hop_us = 300,
+		.skew = true };
+	scen_goals = a->goals;
+	scen_liveness = a->liveness;
+	scen_links = a->links;
+	fault_conf = a->faults;
+	size_tables(conf);
+	a->scen->setup(conf);
+	if (conf->nodes < args_least_nodes(a) ||
+	    (conf->own_nodes && conf->nodes > SNODES))
+		args_usage();
+}
+
+uint64_t
+run_once(const struct args *a)
+{
+	struct world_conf conf;
 	uint64_t hash;
 
-	conf.nodes = (uint32_t)(a->nodes != 0 ? a->nodes : a->scen->nodes);
-	conf.rate = a->rate != 0 ? a->rate : a->scen->rate;
-	conf.seconds = a->seconds != 0 ? a->seconds : a->scen->seconds;
-	conf.net.hop_us = 300;
-	conf.skew = true;
-	size_tables(&conf);
-	a->scen->setup(&conf);
-	if (conf.nodes < (conf.own_nodes ? 3 : 8) ||
-	    (conf.own_nodes && conf.nodes > SNODES))
-		usage();
+	setup(a, &conf);
 	sim_init(a->seed);
 	tally_init();
+	fault_init();
 	if (conf.own_nodes)
 		sworld_init(&conf);
 	else
@@ -177,6 +93,7 @@ run(const struct args *a)
 	a->scen->run();
 	hash = sim_trace_hash();
 	(void)printf("events %llu\n", (unsigned long long)sim_events());
+	fault_print();
 	if (conf.own_nodes)
 		sworld_fini();
 	else
@@ -205,16 +122,18 @@ main(int argc, char **argv)
 
 	if (sodium_init() == -1)
 		return EX_UNAVAILABLE;
-	parse(&a, argc, argv);
+	args_parse(&a, argc, argv);
+	if (a.shrink)
+		return shrink(&a);
 	(void)printf("scen=%s seed=%llu\n", a.scen->name,
 	    (unsigned long long)a.seed);
-	hash = run(&a);
+	hash = run_once(&a);
 	tally_print();
 	(void)getrusage(RUSAGE_SELF, &ru);
 	(void)printf("wall %.1f s, memory %.0f MB\n", wall_s() - began,
 	    (double)ru.ru_maxrss / 1024);
 	ok = check_passed() && goals_met();
-	if (a.twice && run(&a) != hash) {
+	if (a.twice && run_once(&a) != hash) {
 		(void)printf("BROKEN: two runs of one seed differ\n");
 		ok = false;
 	}

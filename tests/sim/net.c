@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/fault.h"
+
 #define KM_PER_MS    200.0 /* light in fibre */
 #define DETOUR       1.3   /* cables are not great circles */
 #define LAST_MIN_US  1000
@@ -16,6 +18,7 @@
 #define LAN_US       150
 #define RTO_MIN_US   200000
 #define DIAL_FAIL_US 3000000 /* nobody answers */
+#define SLOW_US      2000000
 
 static const struct {
 	const char *name;
@@ -46,7 +49,8 @@ static const struct {
 struct host {
 	uint8_t city, part;
 	bool up;
-	uint16_t last_us; /* last mile */
+	uint16_t last_us;      /* last mile */
+	int64_t out_us, in_us; /* when its lines are free */
 };
 
 static struct {
@@ -151,6 +155,7 @@ void
 net_host_up(uint32_t node)
 {
 	net.hosts[node].up = true;
+	net.hosts[node].out_us = net.hosts[node].in_us = 0;
 }
 
 void
@@ -216,8 +221,8 @@ conn_make(uint32_t a, uint32_t b)
 	c->gen = gen;
 	c->used = true;
 	c->lat_us = net_latency(a, b);
-	c->end[0] = (struct net_end){ a, 0, true, 0 };
-	c->end[1] = (struct net_end){ b, 0, true, 0 };
+	c->end[0] = (struct net_end){ .node = a, .open = true };
+	c->end[1] = (struct net_end){ .node = b, .open = true };
 	return i;
 }
 
@@ -235,7 +240,7 @@ void
 net_dial(uint32_t node, uint32_t to, uint64_t tag)
 {
 	int64_t rtt = 2 * net_latency(node, to);
-	bool ok = net.hosts[to].up && hears(node, to);
+	bool ok = net.hosts[to].up && hears(node, to) && !BUGGIFY(dial_lost);
 	struct ev *ev;
 
 	/* TCP, then three messages of Noise XX: the dialler's last word. */
@@ -280,12 +285,33 @@ jitter(const struct net_conn *c)
 	return (int64_t)rng_below(&net.rng, (uint32_t)(c->lat_us / 10 + 500));
 }
 
-/* When what is sent now arrives: after all that was sent before. */
+/* The end of so many bytes on a line that is free at *free_us. */
 static int64_t
-arrival(struct net_conn *c, struct net_end *to)
+through(int64_t *free_us, size_t bytes, uint32_t rate)
 {
-	int64_t at = sim_now().us + c->lat_us + jitter(c) + net.conf.hop_us;
+	if (*free_us < sim_now().us)
+		*free_us = sim_now().us;
+	*free_us += (int64_t)(bytes * 1000000 / rate);
+	return *free_us;
+}
 
+int64_t
+net_room_us(uint32_t conn, unsigned side)
+{
+	if (net.conf.up == 0)
+		return 0;
+	return net.conns[conn].end[side].out_us -
+	    (int64_t)NET_ROOM * 1000000 / net.conf.up;
+}
+
+/* When what leaves then arrives: after all that was sent before. */
+static int64_t
+arrival(struct net_conn *c, struct net_end *to, int64_t leaves_us)
+{
+	int64_t at = leaves_us + c->lat_us + jitter(c) + net.conf.hop_us;
+
+	if (BUGGIFY(slow_link))
+		at += rng_below(&net.rng, SLOW_US);
 	if (net.conf.stall > 0 && rng_real(&net.rng) < net.conf.stall)
 		at +=
 		    (2 * c->lat_us > RTO_MIN_US ? 2 * c->lat_us : RTO_MIN_US) +
@@ -306,19 +332,45 @@ is_lost(struct net_conn *c)
 }
 
 struct ev *
-net_send(uint32_t conn, unsigned side)
+net_send(uint32_t conn, unsigned side, size_t bytes)
 {
 	struct net_conn *c = &net.conns[conn];
-	struct net_end *to = &c->end[1 - side];
+	struct net_end *to = &c->end[1 - side], *from = &c->end[side];
+	int64_t leaves_us = sim_now().us;
 	struct ev *ev;
 
+	bytes += NET_FRAME;
+	if (net.conf.up > 0)
+		from->out_us = leaves_us =
+		    through(&net.hosts[from->node].out_us, bytes, net.conf.up);
 	if (is_lost(c) || !to->open)
 		return NULL;
-	ev = sim_add(arrival(c, to), EV_MSG);
+	ev = sim_add(arrival(c, to, leaves_us), EV_MSG);
 	ev->a = conn;
 	ev->gen = c->gen;
 	ev->side = (uint8_t)(1 - side);
+	ev->size = (uint32_t)bytes;
 	return ev;
+}
+
+/* It reached the receiver's line down, and waits when that is busy. */
+static bool
+waits(struct ev *ev, uint32_t node)
+{
+	struct host *h = &net.hosts[node];
+	uint32_t size = ev->size;
+	struct ev *later;
+
+	/* What ends a connection comes after what was said on it. */
+	if (net.conf.down == 0 || (size == 0 && ev->kind == EV_MSG) ||
+	    (ev->kind == EV_DOWN && (ev->n > 0 || h->in_us <= sim_now().us)))
+		return false;
+	ev->size = 0;
+	ev->n = ev->kind == EV_DOWN ? 1 : ev->n; /* once is enough */
+	later = sim_add(through(&h->in_us, size, net.conf.down),
+	    (enum ev_kind)ev->kind);
+	*later = *ev;
+	return true;
 }
 
 static void
@@ -327,10 +379,13 @@ on_msg(struct ev *ev)
 	struct net_conn *c = &net.conns[ev->a];
 	struct net_end *to = &c->end[ev->side];
 
-	if (c->gen == ev->gen && to->open && !is_lost(c))
+	if (c->gen == ev->gen && to->open && !is_lost(c)) {
+		if (waits(ev, to->node))
+			return;
 		net.ops.message(to->node, to->link, ev);
-	if (ev->n > 2)
-		sim_blob_free(ev->u.p, (size_t)ev->n * 8);
+	}
+	if (ev->blob > 0)
+		sim_blob_free(ev->u.p, ev->blob);
 }
 
 static void
@@ -339,6 +394,15 @@ end_closed(uint32_t conn, unsigned side)
 	net.conns[conn].end[side].open = false;
 	if (!net.conns[conn].end[1 - side].open)
 		conn_free(conn);
+}
+
+/* The end comes after what is still in the queue. */
+static int64_t
+last_word(const struct net_conn *c, unsigned side)
+{
+	int64_t now = sim_now().us;
+
+	return c->end[side].out_us > now ? c->end[side].out_us : now;
 }
 
 void
@@ -350,7 +414,8 @@ net_close(uint32_t conn, unsigned side)
 	if (!c->end[side].open)
 		return;
 	if (c->end[1 - side].open && !is_lost(c)) {
-		ev = sim_add(arrival(c, &c->end[1 - side]), EV_DOWN);
+		ev = sim_add(arrival(c, &c->end[1 - side], last_word(c, side)),
+		    EV_DOWN);
 		ev->a = conn;
 		ev->gen = c->gen;
 		ev->side = (uint8_t)(1 - side);
@@ -364,7 +429,8 @@ on_down(struct ev *ev)
 	struct net_conn *c = &net.conns[ev->a];
 	struct net_end to;
 
-	if (c->gen != ev->gen || !c->end[ev->side].open)
+	if (c->gen != ev->gen || !c->end[ev->side].open ||
+	    waits(ev, c->end[ev->side].node))
 		return;
 	to = c->end[ev->side];
 	end_closed(ev->a, ev->side);
@@ -387,7 +453,8 @@ net_host_down(uint32_t node, bool rst)
 			if (c->end[s].node != node || !c->end[s].open)
 				continue;
 			if (rst && c->end[1 - s].open && !is_lost(c)) {
-				ev = sim_add(arrival(c, &c->end[1 - s]),
+				ev = sim_add(
+				    arrival(c, &c->end[1 - s], sim_now().us),
 				    EV_DOWN);
 				ev->a = i;
 				ev->gen = c->gen;

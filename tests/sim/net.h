@@ -7,18 +7,26 @@
  * arrives in order, or never.  Lost packets show as stalls: all that follows
  * waits for the retransmission.  A partition or a dead host swallows what is
  * sent; nobody is told.
+ *
+ * A host has one line up and one down, each with a queue that all its
+ * connections share, first come first served:
+ *
+ *   message -> line up of the sender -> distance -> line down of the receiver
  */
 #ifndef WARREN_SIM_NET_H
 #define WARREN_SIM_NET_H
 
 #include "tests/sim/sim.h"
 
-#define NET_NIL UINT32_MAX
+#define NET_NIL   UINT32_MAX
+#define NET_FRAME 80          /* of TCP, IP and Noise, for each message */
+#define NET_ROOM  (64u << 10) /* the kernel keeps so much of a connection */
 
 struct net_conf {
-	bool lan;       /* 0.15 ms and 0.1 ms of jitter, else 18 cities */
-	double stall;   /* of messages, part that meets a lost packet */
-	int64_t hop_us; /* to read, verify and write a message */
+	bool lan;          /* 0.15 ms and 0.1 ms of jitter, else 18 cities */
+	double stall;      /* of messages, part that meets a lost packet */
+	int64_t hop_us;    /* to read, verify and write a message */
+	uint32_t up, down; /* of a host, bytes a second; 0: no limit */
 };
 
 /* One end of a connection. */
@@ -27,6 +35,7 @@ struct net_end {
 	uint16_t link; /* its number there */
 	bool open;
 	int64_t last_us; /* arrival of the last message to this end */
+	int64_t out_us;  /* when all this end wrote is on the line */
 };
 
 struct net_conn {
@@ -40,7 +49,7 @@ struct net_conn {
 
 /* What the nodes' shell does with events of the network. */
 struct net_ops {
-	/* A message came; blob of n * 8 bytes when ev->n > 2, else in u.q. */
+	/* A message came, its blob lent. */
 	void (*message)(uint32_t node, unsigned link, struct ev *ev);
 	/* The other side ended it, or its host did. */
 	void (*down)(uint32_t node, unsigned link);
@@ -81,11 +90,14 @@ struct net_conn *net_conn(uint32_t conn);
 unsigned net_side(uint32_t conn, uint32_t node);
 
 /*
- * Send a message of that type from a side.  The event is the caller's to
- * fill (type, n, u, arg) and arrives at the other side.  NULL when it is lost;
- * then nothing needs to be filled.
+ * Send a message of so many bytes from a side.  The event is the caller's to
+ * fill (type, n, b, blob, u, arg) and arrives at the other side.  NULL when
+ * it is lost; then nothing needs to be filled.
  */
-struct ev *net_send(uint32_t conn, unsigned side);
+struct ev *net_send(uint32_t conn, unsigned side, size_t bytes);
+
+/* When the kernel takes more from that end; now or before: at once. */
+int64_t net_room_us(uint32_t conn, unsigned side);
 void net_close(uint32_t conn, unsigned side);
 
 #endif

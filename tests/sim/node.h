@@ -4,6 +4,14 @@
  * around them.  Where peerd has sockets and a store, there is net.h and a row
  * of bits; the cores are the very ones.
  *
+ *   node.c    clocks, links, life
+ *   records.c what they have
+ *   gossip.c  the shell of the broadcast
+ *   view.c    the shell of the overlay
+ *   sync.c    the shell of the sessions that bring trees together
+ *   tree.c    trees, and how they settle
+ *   world.c   all of them together
+ *
  * To add a core: a field in struct node, its messages in NODE_MSGS with a
  * handler each in a file of its own, its due time in node_due().
  */
@@ -39,7 +47,9 @@
 	X(PING)                                                                \
 	X(PONG)                                                                \
 	X(ADDR)                                                                \
-	X(ROOT)
+	X(ROOT)                                                                \
+	X(SYNC)                                                                \
+	X(RECS)
 
 enum node_msg {
 #define X(name) M_##name,
@@ -64,10 +74,13 @@ struct node {
 	uint32_t id;
 	uint32_t life; /* how often it was born; 0: never yet */
 	bool up;
+	bool hung;   /* up, and does nothing any more */
+	bool lost;   /* of its next life: the disk is empty */
 	bool judge;  /* a score changed: see who is poor or banned */
 	uint8_t byz; /* enum byz */
 	int64_t skew_us;
 	int32_t drift_ppm;
+	int32_t wall_skew_ms;
 	int64_t armed_us; /* its timer event, or INT64_MAX */
 	int64_t born_us;
 	int64_t joined_us; /* its first link; INT64_MAX while there was none */
@@ -75,12 +88,15 @@ struct node {
 	struct rng rng;
 	struct bcast *bcast;
 	struct overlay *overlay; /* NULL: links are fixed */
+	struct sync *sync;       /* NULL: it has no tree */
 	uint16_t n_links;
 	struct node_link *links;
 	uint16_t slot[NODE_SLOTS]; /* link of a slot */
 	struct book *book;
-	uint64_t *has; /* records, one bit each */
-	uint64_t sum;  /* of the records it has: stands for its root */
+	uint64_t *has;  /* records, one bit each */
+	uint32_t wrote; /* its own latest record, plus one */
+	uint64_t hlc;   /* and the stamp of that */
+	uint64_t sum;   /* of the records it has: stands for its root */
 };
 
 struct world_conf {
@@ -88,11 +104,14 @@ struct world_conf {
 	uint32_t spare; /* updates beside those of the load */
 	double rate;    /* updates a second, from random sources */
 	double seconds;
-	bool overlay; /* joins and views, else fixed random links */
-	bool recon;   /* neighbours repair each other, see recon.c */
-	bool hidden;  /* links for syncs alone */
-	bool skew;    /* clocks are wrong by up to 90 s and 200 ppm */
-	bool own_nodes; /* the scenario has nodes of its own, see store/ */
+	bool overlay;      /* joins and views, else fixed random links */
+	bool recon;        /* neighbours repair each other in one stroke */
+	bool trees;        /* or by comparing trees, see sync.c */
+	uint32_t base;     /* records that all have from the start */
+	uint32_t versions; /* one write in so many replaces the last; 0: none */
+	bool hidden;       /* links for syncs alone */
+	bool skew;         /* clocks are wrong by up to 90 s and 200 ppm */
+	bool own_nodes;    /* the scenario has nodes of its own, see store/ */
 	struct net_conf net;
 	struct bcast_limits lim;
 };
@@ -104,6 +123,10 @@ struct update {
 	int64_t born_us;
 	uint32_t got; /* nodes that have it */
 	bool spam;    /* of an author above its rate: may wait for a sync */
+	/* With trees: */
+	uint8_t key[32];
+	uint64_t hlc;
+	uint32_t newer; /* the version that replaced it, plus one */
 };
 
 struct world {
@@ -112,8 +135,9 @@ struct world {
 	struct update *updates;
 	uint32_t n_updates, cap_updates;
 	struct rng rng;
-	bool quiet;      /* no further updates */
-	uint32_t banned; /* honest links banned by honest nodes */
+	bool quiet;          /* no further updates */
+	uint32_t banned;     /* honest links banned by honest nodes */
+	uint64_t bytes[M_N]; /* sent, by type of message */
 };
 
 extern struct world world;
@@ -123,6 +147,9 @@ void world_fini(void);
 
 /* Every node up, linked to six others at random, each accepting six. */
 void world_wire(void);
+
+/* Fixed links that died in a cut are made anew. */
+void world_mend(void);
 
 /* Every node starts within that time, knowing the bootstrap nodes alone. */
 void world_join(double seconds);
@@ -144,6 +171,8 @@ void node_spam(struct node *n); /* likewise, and nobody counts it */
  */
 void node_synced(struct node *n, unsigned link, uint32_t update, bool news);
 bool node_has(const struct node *n, uint32_t update);
+/* Or one that replaced it. */
+bool node_knows(const struct node *n, uint32_t update);
 
 /* Its own idea of time. */
 struct mono node_now(const struct node *n);
@@ -151,8 +180,9 @@ struct mono node_now(const struct node *n);
 /* After any call into its cores: have its timer ring in time. */
 void node_arm(struct node *n);
 
-/* An event to send on a link, to be filled; NULL when it is lost. */
-struct ev *node_send(struct node *n, unsigned link, enum node_msg type);
+/* A message of so many bytes, to be filled; NULL when it is lost. */
+struct ev *node_send(struct node *n, unsigned link, enum node_msg type,
+    size_t bytes);
 void node_score(struct node *n, unsigned link, enum score_event event);
 
 /* A gossip link begins or ends. */
@@ -177,5 +207,40 @@ void view_ban(struct node *n, unsigned link);
 int view_accept(uint32_t node, uint32_t from, uint32_t conn);
 void view_dialled(uint32_t node, uint32_t to, uint64_t tag, uint32_t conn);
 void view_roots(uint64_t tick);
+/* Our own tree settled. */
+void view_own_root(struct node *n, uint64_t tick, uint64_t root);
+
+/* --- sync.c: trees, and the shell of anti-entropy --- */
+
+#define WALL_START_MS INT64_C(1700000000000)
+
+struct wall node_wall(const struct node *n);
+
+size_t sync_size(void); /* bytes sync_init() wants */
+void sync_init(struct node *n, void *mem);
+void sync_fini(struct node *n);
+void sync_start(struct node *n);
+void sync_stage(struct node *n, uint32_t update); /* it is on its disk */
+/* It came, by a session or by gossip. */
+void sync_body(struct node *n, uint32_t update, bool session);
+void sync_link_up(struct node *n, unsigned link);
+void sync_link_down(struct node *n, unsigned link);
+void sync_message(struct node *n, unsigned link, struct ev *ev);
+void sync_run(struct node *n);
+struct mono sync_due(const struct node *n);
+
+/* Have these nodes settled a tick of late with one root?  NULL: all live. */
+bool sync_converged(bool (*counts)(const struct node *n));
+
+/* What sessions cost so far, of all nodes; since the last call of it. */
+struct sync_cost {
+	uint64_t sessions, done, partial, refused, lost;
+	uint64_t meta_bytes;
+	uint64_t bodies, useless;  /* records that came; it had them */
+	uint64_t gossiped, echoes; /* of them by gossip */
+	uint64_t pushes_lost;
+	uint64_t records; /* in the tree of the last that settled */
+};
+const struct sync_cost *sync_cost(void);
 
 #endif

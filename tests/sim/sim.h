@@ -32,13 +32,23 @@ double rng_real(struct rng *r);                /* 0 <= x < 1 */
 uint64_t mix64(uint64_t x);
 
 /* What may happen.  Each kind has one handler. */
-enum ev_kind { EV_CALL, EV_TIMER, EV_MSG, EV_DIAL, EV_DOWN, EV_KINDS };
+enum ev_kind {
+	EV_CALL,
+	EV_TIMER,
+	EV_MSG,
+	EV_DIAL,
+	EV_DOWN,
+	EV_STORED,
+	EV_KINDS
+};
 
 struct ev {
 	uint8_t kind; /* enum ev_kind */
-	uint8_t side, type, n;
-	uint16_t gen;
+	uint8_t side, type;
+	uint16_t gen, n;
 	uint32_t a, b;
+	uint32_t size; /* bytes on the wire, until they came through */
+	uint32_t blob; /* bytes of sim_blob() at u.p; 0: none */
 	union {
 		uint64_t q[2];
 		void *p;

@@ -6,16 +6,23 @@
 #include <string.h>
 
 #include "peerd/abook.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/node.h"
 
 #define BOOK       64 /* addresses a simulated node remembers */
 #define BANS       16
 #define TRIES      12 /* places looked at for one candidate */
 #define RETRY_US   (10 * SIM_S)
+#define FAILS_MAX  6 /* ten minutes, and no longer */
 #define BOOT_US    (1 * SIM_S)
 #define TICK_S     10
 #define SETTLE_US  (10 * SIM_S)
 #define NEWCOMER_S 30 /* what it learns from syncs then is news to nobody */
+
+/* Bytes of messages, as wire.h has them. */
+#define WORD_BYTES 4
+#define ADDR_BYTES 60
+#define ROOT_BYTES 110
 
 struct place {
 	uint32_t node;
@@ -103,17 +110,29 @@ place_of(struct node *n, uint32_t node)
 	return NULL;
 }
 
+/* As peerd/abook.c waits: from the last dial, doubling with each failure. */
+static void
+dialled(struct node *n, uint32_t node)
+{
+	struct place *p = place_of(n, node);
+
+	if (p != NULL)
+		p->due_us = sim_now().us + (RETRY_US << p->fails);
+}
+
 static void
 tried(struct node *n, uint32_t node, bool good)
 {
 	struct place *p = place_of(n, node);
-	int64_t wait = RETRY_US;
 
 	if (p == NULL)
 		return;
-	p->fails = good ? 0 : (uint8_t)(p->fails < 6 ? p->fails + 1 : 6);
-	wait <<= p->fails;
-	p->due_us = sim_now().us + wait;
+	if (!good && p->fails < FAILS_MAX) {
+		p->due_us += RETRY_US << p->fails;
+		p->fails++;
+	} else if (good) {
+		p->fails = 0;
+	}
 }
 
 static bool
@@ -164,6 +183,8 @@ pick(void *ctx, enum overlay_pick kind, const uint64_t *groups, size_t n_groups,
 	(void)n_groups;
 	if (kind == OVERLAY_PICK_BOOT)
 		return pick_boot(n, c);
+	if (BUGGIFY(book_dry))
+		return false;
 	if (kind == OVERLAY_PICK_PINNED || kind == OVERLAY_PICK_ANCHOR)
 		return false;
 	for (i = 0; i < TRIES; i++) {
@@ -186,7 +207,7 @@ dial(void *ctx, uint32_t tag, enum overlay_why why,
 	struct node *n = ctx;
 	uint32_t to = node_of(&cand->at);
 
-	tried(n, to, true);
+	dialled(n, to);
 	net_dial(n->id, to,
 	    (uint64_t)(n->life & 0xffff) << 40 | (uint64_t)why << 32 | tag);
 }
@@ -202,10 +223,10 @@ close_link(void *ctx, unsigned link)
 }
 
 static void
-send_number(void *ctx, unsigned link, enum node_msg type, uint32_t b,
-    uint64_t arg)
+send_number(void *ctx, unsigned link, enum node_msg type, size_t bytes,
+    uint32_t b, uint64_t arg)
 {
-	struct ev *ev = node_send(ctx, link, type);
+	struct ev *ev = node_send(ctx, link, type, bytes);
 
 	if (ev == NULL)
 		return;
@@ -216,31 +237,31 @@ send_number(void *ctx, unsigned link, enum node_msg type, uint32_t b,
 static void
 send_join(void *ctx, unsigned link, unsigned ttl, const struct wire_addr *node)
 {
-	send_number(ctx, link, M_JOIN, node_of(node), ttl);
+	send_number(ctx, link, M_JOIN, ADDR_BYTES, node_of(node), ttl);
 }
 
 static void
 send_neighbor(void *ctx, unsigned link, enum wire_want want)
 {
-	send_number(ctx, link, M_NEIGHBOR, (uint32_t)want, 0);
+	send_number(ctx, link, M_NEIGHBOR, WORD_BYTES, (uint32_t)want, 0);
 }
 
 static void
 send_disconnect(void *ctx, unsigned link, enum wire_gone why)
 {
-	send_number(ctx, link, M_DISCONNECT, (uint32_t)why, 0);
+	send_number(ctx, link, M_DISCONNECT, WORD_BYTES, (uint32_t)why, 0);
 }
 
 static void
 send_swap(void *ctx, unsigned link, const struct wire_addr *node)
 {
-	send_number(ctx, link, M_SWAP, node_of(node), 0);
+	send_number(ctx, link, M_SWAP, ADDR_BYTES, node_of(node), 0);
 }
 
 static void
 ping(void *ctx, unsigned link)
 {
-	send_number(ctx, link, M_PING, 0, 0);
+	send_number(ctx, link, M_PING, WORD_BYTES, 0, 0);
 }
 
 /* Its neighbours, then what the book has. */
@@ -266,10 +287,10 @@ give(void *ctx, unsigned link)
 	}
 	while (k < OVERLAY_GIVE)
 		nodes[k++] = n->id;
-	ev = node_send(n, link, M_ADDR);
+	ev = node_send(n, link, M_ADDR, OVERLAY_GIVE * TALLY_RECORD);
 	if (ev == NULL)
 		return;
-	ev->n = OVERLAY_GIVE / 2;
+	ev->blob = sizeof(nodes);
 	ev->u.p = sim_blob(sizeof(nodes));
 	memcpy(ev->u.p, nodes, sizeof(nodes));
 }
@@ -320,13 +341,30 @@ view_init(struct node *n, void *mem)
 	n->book = &v->book;
 }
 
+/* A node with a disk has its address book on it. */
+static void
+reopen(struct book *bk)
+{
+	struct book old = *bk;
+	unsigned i;
+
+	memset(bk, 0, sizeof(*bk));
+	for (i = 0; i < BOOK; i++) {
+		bk->places[i].node = old.places[i].node;
+		bk->places[i].used = old.places[i].used;
+	}
+}
+
 void
 view_start(struct node *n)
 {
 	struct view *v = (struct view *)(void *)n->overlay;
 	struct wire_addr self = addr_of(n->id);
 
-	memset(&v->book, 0, sizeof(v->book));
+	if (n->sync != NULL && !n->lost)
+		reopen(&v->book);
+	else
+		memset(&v->book, 0, sizeof(v->book));
 	overlay_init(&v->overlay, v->links, n->n_links, &self, true,
 	    world.conf.hidden, &ops, n);
 	overlay_set_nodes(&v->overlay, world.conf.nodes, node_now(n));
@@ -341,11 +379,15 @@ link_is_up(struct node *n, unsigned link, enum overlay_why why, uint32_t tag)
 
 	n->book->odd[link] = 0;
 	learn(n, peer);
+	if (why != OVERLAY_THEIRS)
+		tried(n, peer, true);
 	overlay_link_up(n->overlay, link, why, tag, &a, abook_group(&a.addr),
 	    node_now(n));
 	if (overlay_state(n->overlay, link) != OVERLAY_NONE)
 		overlay_link_rtt(n->overlay, link,
 		    (uint32_t)(2 * net_conn(n->links[link].conn)->lat_us));
+	if (n->sync != NULL && n->links[link].conn != NET_NIL)
+		sync_link_up(n, link);
 	node_arm(n);
 }
 
@@ -394,6 +436,8 @@ view_accept(uint32_t node, uint32_t from, uint32_t conn)
 	struct node *n = &world.nodes[node];
 	int link;
 
+	if (n->hung || BUGGIFY(accept_full))
+		return -1;
 	if (is_banned(n, from) || is_duplicate(n, from))
 		return -1;
 	link = node_link_new(n, conn, from);
@@ -415,7 +459,7 @@ view_dialled(uint32_t node, uint32_t to, uint64_t tag, uint32_t conn)
 			net_close(conn, 0);
 		return;
 	}
-	if (conn != NET_NIL && !is_duplicate(n, to))
+	if (conn != NET_NIL && !n->hung && !is_duplicate(n, to))
 		link = node_link_new(n, conn, to);
 	if (link == -1) {
 		tried(n, to, conn != NET_NIL);
@@ -456,13 +500,19 @@ root_of(const struct node *n)
 static void
 say_root(struct node *n, unsigned link)
 {
-	struct ev *ev = node_send(n, link, M_ROOT);
+	struct ev *ev = node_send(n, link, M_ROOT, ROOT_BYTES);
 
 	if (ev == NULL)
 		return;
 	ev->n = 2;
 	ev->u.q[0] = n->book->tick;
 	ev->u.q[1] = n->book->root;
+}
+
+void
+view_own_root(struct node *n, uint64_t tick, uint64_t root)
+{
+	overlay_own_root(n->overlay, tick, root, node_now(n));
 }
 
 void
@@ -556,7 +606,7 @@ view_message(struct node *n, unsigned link, struct ev *ev)
 		(void)overlay_on_swap(n->overlay, link, &a, now);
 		break;
 	case M_PING:
-		(void)node_send(n, link, M_PONG);
+		(void)node_send(n, link, M_PONG, WORD_BYTES);
 		break;
 	case M_ADDR:
 		on_addr(n, ev);

@@ -213,7 +213,7 @@ static void
 test_pick(void **state)
 {
 	uint64_t groups[1];
-	struct abook_want want = { groups, 1, 0, false };
+	struct abook_want want = { .groups = groups, .n_groups = 1 };
 	const struct abook_entry *e;
 	struct naddr a;
 	unsigned i, tried = 0, seen[20] = { 0 };
@@ -249,6 +249,40 @@ test_pick(void **state)
 	assert_non_null(abook_pick(&ab, &want, at(0)));
 	want.rnd = 0;
 	assert_non_null(abook_pick(&ab, &want, at(0)));
+}
+
+static bool
+is_this(void *ctx, const struct abook_entry *e)
+{
+	return naddr_equal(&e->addr, ctx);
+}
+
+/* The one entry that suits is found among many that do not. */
+static void
+test_pick_suits(void **state)
+{
+	struct naddr a, one = v4(77, 1, 1, 1);
+	uint64_t groups[1] = { abook_group(&one) };
+	struct abook_want want = { .groups = groups,
+		.n_groups = 1,
+		.suits = is_this,
+		.ctx = &one };
+	const struct abook_entry *e;
+	unsigned i;
+
+	(void)state;
+	for (i = 20; i < 120; i++) {
+		a = v4(i, 1, 1, 1);
+		(void)abook_add(&ab, &a, NULL, i, at(0));
+	}
+	for (i = 0; i < 20; i++) {
+		want.rnd = i * UINT64_C(0x9e3779b97f4a7c15);
+		e = abook_pick(&ab, &want, at(100));
+		assert_non_null(e);
+		assert_true(naddr_equal(&e->addr, &one));
+	}
+	one.port++;
+	assert_null(abook_pick(&ab, &want, at(100)));
 }
 
 static void
@@ -337,6 +371,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_worthless_makes_room,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pick, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pick_suits, setup,
+		    teardown),
 		cmocka_unit_test(test_source),
 		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
 	};

@@ -132,7 +132,8 @@ static const char *const good[] = {
 	"network \"lab\" charter \"/etc/warren/lab.charter\"",
 	"node name \"burrow \\\"one\\\" \\\\\"\nnode key /k\nnode region eu-1",
 	"state /s\nchroot /c\nlibexec \"/l x\"\npid-file /p\n",
-	"user stund a\nuser peerd b\nuser apid c\nuser resolver d\nuser store e",
+	"user stund a\nuser peerd b\nuser apid c\nuser resolver d\nuser store "
+	"e",
 	"store { bodies 1G, commit 0ms\n cache 1M\n fetch no }",
 	"relay { enable no, circuits 0\n circuits-per-peer 1024, reservations 0\n"
 	" reservation 1K for 1s\n unreserved 0 for 30d\n reserve yes }",
@@ -168,7 +169,7 @@ static const char *const good[] = {
 	"max-per-prefix 9\nhandshakes 9/s,known-nodes 16\napi-clients 10, "
 	"api-clients-per-prefix 10, open-files 500\n}",
 	"timeout { handshake 1s, dial 60s, ping 1m, stop 100ms, save 1d, "
-	"refresh 1h, republish 1s, retry 1m }",
+	"refresh 1h, republish 1s, retry 1m, feeler 2s }",
 	"timeout { dead 3s }\ntimeout { save 2m }",
 	"api http on 127.0.0.1 port 0 { allow-origin none, workers 1 }",
 	"api http on ::1 port 80\napi http on * {\nallow-origin "

@@ -394,9 +394,10 @@ test_accept(void **state)
 	(void)overlay_on_neighbor(&ov, 12, WIRE_WANT_LOW, now);
 	assert_int_equal(count(GIVE, 12), 1);
 	assert_int_equal(was[last(DISCONNECT)].v, WIRE_GONE_FULL);
-	assert_int_equal(overlay_state(&ov, 12), OVERLAY_GOING);
+	/* Its dialler closes it, or has another use for it. */
+	assert_int_equal(overlay_state(&ov, 12), OVERLAY_CONTACT);
 	pass(3000);
-	assert_int_equal(count(CLOSE, 12), 1);
+	assert_int_equal(count(CLOSE, 12), 0);
 }
 
 static void
@@ -420,14 +421,14 @@ test_high(void **state)
 	now = mono_add_ms(now, 2000);
 	accept_from(12, 300);
 	(void)overlay_on_neighbor(&ov, 12, WIRE_WANT_HIGH, now);
-	assert_int_equal(overlay_state(&ov, 12), OVERLAY_GOING);
+	assert_int_equal(overlay_state(&ov, 12), OVERLAY_CONTACT);
 	/* Another key in the same breath: changes come slowly. */
 	accept_from(14, 302);
 	(void)overlay_on_neighbor(&ov, 14, WIRE_WANT_HIGH, now);
 	assert_int_equal(overlay_state(&ov, 14), OVERLAY_ACTIVE);
 	accept_from(15, 303);
 	(void)overlay_on_neighbor(&ov, 15, WIRE_WANT_HIGH, now);
-	assert_int_equal(overlay_state(&ov, 15), OVERLAY_GOING);
+	assert_int_equal(overlay_state(&ov, 15), OVERLAY_CONTACT);
 }
 
 /* Never dial who evicted us, for a minute. */
@@ -518,10 +519,41 @@ test_contact(void **state)
 	fill();
 	accept_from(12, 300);
 	assert_true(overlay_on_join(&ov, 12, 6, &a, now));
-	assert_int_equal(overlay_state(&ov, 12), OVERLAY_GOING);
+	assert_int_equal(overlay_state(&ov, 12), OVERLAY_CONTACT);
 	assert_int_equal(overlay_active(&ov), 12);
 	assert_int_equal(count(GIVE, 12), 1);
 	assert_int_equal(count(JOIN, -1), 3);
+	/* Said again, it walks no further. */
+	assert_true(overlay_on_join(&ov, 12, 6, &a, now));
+	assert_int_equal(count(JOIN, -1), 3);
+	assert_int_equal(overlay_stats(&ov)->limited, 1);
+}
+
+/* A flood of requests on a link that is not let in. */
+static void
+test_flood(void **state)
+{
+	struct wire_addr a = addr_of(300);
+	unsigned i;
+
+	(void)state;
+	fill();
+	accept_from(12, 300);
+	for (i = 0; i < 300; i++) {
+		(void)overlay_on_neighbor(&ov, 12, WIRE_WANT_LOW, now);
+		(void)overlay_on_join(&ov, 12, 6, &a, now);
+	}
+	assert_int_equal(overlay_active(&ov), 12);
+	assert_int_equal(count(DISCONNECT, 12), 31); /* 30 and the JOIN */
+	assert_int_equal(count(GIVE, 12), 31);
+	assert_int_equal(count(JOIN, -1), 3);
+	assert_int_equal(overlay_stats(&ov)->limited, 270 + 299);
+	/* A swap as well, and none of it lasts. */
+	assert_true(overlay_on_swap(&ov, 12, &a, now));
+	assert_int_equal(count(SWAP, -1), 0);
+	now = mono_add_ms(now, 1000);
+	assert_true(overlay_on_swap(&ov, 12, &a, now));
+	assert_int_equal(overlay_state(&ov, 12), OVERLAY_ACTIVE);
 }
 
 static void
@@ -536,11 +568,12 @@ test_walk_rate(void **state)
 		a = addr_of(5000 + i);
 		assert_true(overlay_on_join(&ov, 7, 4, &a, now));
 	}
-	assert_int_equal(count(JOIN, -1), 30);
-	assert_int_equal(overlay_stats(&ov)->limited, 170);
+	/* Thirty requests at once, and its NEIGHBOR was one of them. */
+	assert_int_equal(count(JOIN, -1), 29);
+	assert_int_equal(overlay_stats(&ov)->limited, 171);
 	now = mono_add_ms(now, 1000);
 	assert_true(overlay_on_join(&ov, 7, 4, &a, now));
-	assert_int_equal(count(JOIN, -1), 31);
+	assert_int_equal(count(JOIN, -1), 30);
 }
 
 static void
@@ -697,10 +730,12 @@ test_island(void **state)
 	overlay_on_root(&ov, 12, 7, 222, now);
 	overlay_on_root(&ov, 12, 7, 222, now); /* the same tick again */
 	assert_int_equal(count(NEIGHBOR, 12), 0);
-	/* This time it speaks before our own tick is over. */
+	/* This time it speaks before our own tick is over, and our neighbours
+	 * after it. */
 	overlay_on_root(&ov, 12, 8, 333, now);
-	neighbours_say(8, 112);
 	overlay_own_root(&ov, 8, 112, now);
+	assert_int_equal(count(NEIGHBOR, 12), 0);
+	neighbours_say(8, 112);
 	assert_int_equal(was[last(NEIGHBOR)].link, 12);
 	assert_int_equal(was[last(NEIGHBOR)].v, WIRE_WANT_HIGH);
 	assert_int_equal(was[last(DISCONNECT)].v, WIRE_GONE_ISLAND);
@@ -741,6 +776,7 @@ test_no_island(void **state)
 	connect_at(i = feeler(), 12);
 	overlay_own_root(&ov, 7, 111, now);
 	overlay_on_root(&ov, 12, 7, 111, now);
+	pass(OVERLAY_TELL_MS);
 	assert_int_equal(count(CLOSE, 12), 1); /* knows what we know */
 	connect_at(feeler(), 13);
 	/* It differs, but so do our neighbours: we are the odd one. */
@@ -772,6 +808,180 @@ test_mesh(void **state)
 		(void)overlay_on_neighbor(&ov, i, WIRE_WANT_LOW, now);
 	}
 	assert_int_equal(overlay_active(&ov), 8);
+}
+
+/* A mesh that grew: what is above the bounds goes, one link at a time. */
+static void
+test_shed(void **state)
+{
+	unsigned i;
+	size_t k;
+
+	(void)state;
+	overlay_set_nodes(&ov, 8, now);
+	book_end = 108;
+	overlay_start(&ov, now);
+	(void)overlay_tick(&ov, now);
+	for (i = 0, k = 0; k < n_was; k++)
+		if (was[k].op == DIAL) {
+			connect_at(k, i);
+			(void)overlay_on_neighbor(&ov, i++, WIRE_WANT_YES, now);
+		}
+	assert_int_equal(overlay_dialled(&ov), 8);
+	for (i = 8; i < 16; i++) {
+		accept_from(i, 200 + i);
+		(void)overlay_on_neighbor(&ov, i, WIRE_WANT_LOW, now);
+	}
+	assert_int_equal(overlay_active(&ov), 16);
+	book_next = book_end;
+	overlay_set_nodes(&ov, 20, now);
+	n_was = 0;
+	pass(OVERLAY_SHED_MS - 100);
+	assert_int_equal(overlay_active(&ov), 16);
+	pass(400);
+	assert_int_equal(overlay_active(&ov), 15);
+	pass(5000);
+	assert_int_equal(overlay_active(&ov), 12);
+	assert_int_equal(overlay_dialled(&ov), 6);
+	assert_int_equal(overlay_stats(&ov)->shed, 4);
+	assert_int_equal(count(CLOSE, -1), 2); /* those we dialled */
+	assert_true(overlay_is_anchor(&ov, 0));
+	assert_true(overlay_is_anchor(&ov, 1));
+}
+
+static void
+by_others(unsigned link, enum overlay_why why, uint32_t node)
+{
+	struct wire_addr a = addr_of(node);
+
+	overlay_link_up(&ov, link, why, 0, &a, abook_group(&a.addr), now);
+}
+
+/* Pinned peers: one is in the view, the others wait beside it. */
+static void
+test_pinned(void **state)
+{
+	(void)state;
+	settle();
+	n_was = 0;
+	by_others(12, OVERLAY_PINNED, 300);
+	assert_int_equal(count(NEIGHBOR, 12), 1);
+	/* No room there now: the link stays for all that. */
+	(void)overlay_on_disconnect(&ov, 12, WIRE_GONE_FULL, now);
+	assert_int_equal(overlay_state(&ov, 12), OVERLAY_CONTACT);
+	assert_int_equal(count(CLOSE, 12), 0);
+	by_others(13, OVERLAY_PINNED, 301);
+	(void)overlay_on_neighbor(&ov, 13, WIRE_WANT_YES, now);
+	assert_int_equal(overlay_state(&ov, 13), OVERLAY_ACTIVE);
+	by_others(14, OVERLAY_PINNED, 302);
+	assert_int_equal(overlay_state(&ov, 14), OVERLAY_CONTACT);
+	assert_int_equal(count(NEIGHBOR, 14), 0);
+	/* Seven are dialled: one goes, and it is not the pinned one. */
+	pass(OVERLAY_SHED_MS + 2500);
+	assert_int_equal(overlay_dialled(&ov), 6);
+	assert_int_equal(overlay_state(&ov, 13), OVERLAY_ACTIVE);
+	/* Another link is lost: who waits beside the view is asked first. */
+	n_was = 0;
+	overlay_link_down(&ov, 0, now);
+	pass(OVERLAY_REPLACE_MS);
+	assert_int_equal(count(DIAL, -1), 0);
+	assert_int_equal(count(NEIGHBOR, 12) + count(NEIGHBOR, 14), 1);
+	/* Nobody who lets it in: it hangs on. */
+	pass(OVERLAY_ANSWER_MS + 100);
+	assert_int_equal(count(CLOSE, 12) + count(CLOSE, 14), 0);
+}
+
+/* A pinned peer that dialled is let in, and not sent away for others. */
+static void
+test_pin_accepted(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	fill();
+	accept_from(12, 300);
+	overlay_pin(&ov, 12, true);
+	(void)overlay_on_neighbor(&ov, 12, WIRE_WANT_LOW, now);
+	assert_int_equal(overlay_state(&ov, 12), OVERLAY_ACTIVE);
+	for (i = 0; i < 20; i++) {
+		now = mono_add_ms(now, 2000);
+		accept_from(13, 400 + i);
+		(void)overlay_on_neighbor(&ov, 13, WIRE_WANT_HIGH, now);
+		assert_int_equal(overlay_state(&ov, 13), OVERLAY_ACTIVE);
+		overlay_link_down(&ov, 13, now);
+		accept_from(14, 500 + i);
+		(void)overlay_on_neighbor(&ov, 14, WIRE_WANT_LOW, now);
+		overlay_link_down(&ov, 14, now);
+	}
+	assert_int_equal(overlay_state(&ov, 12), OVERLAY_ACTIVE);
+}
+
+/* Bootstrap nodes serve while there is need; other uses are left alone. */
+static void
+test_others(void **state)
+{
+	(void)state;
+	settle();
+	n_was = 0;
+	by_others(12, OVERLAY_BOOT, 300);
+	assert_int_equal(count(CLOSE, 12), 1);
+	by_others(13, OVERLAY_ASIDE, 301);
+	assert_int_equal(overlay_state(&ov, 13), OVERLAY_CONTACT);
+	assert_int_equal(count(NEIGHBOR, -1), 0);
+	begin(false);
+	overlay_start(&ov, now);
+	by_others(12, OVERLAY_BOOT, 300);
+	assert_int_equal(count(JOIN, 12), 1);
+	(void)overlay_on_disconnect(&ov, 12, WIRE_GONE_FULL, now);
+	assert_int_equal(count(CLOSE, 12), 1);
+	by_others(13, OVERLAY_ASIDE, 301);
+	assert_int_equal(count(JOIN, 13), 1);
+	(void)overlay_on_disconnect(&ov, 13, WIRE_GONE_FULL, now);
+	assert_int_equal(overlay_state(&ov, 13), OVERLAY_CONTACT);
+}
+
+/* Let in nowhere: a link beside the view is kept until there are two. */
+static void
+test_spare(void **state)
+{
+	(void)state;
+	overlay_start(&ov, now);
+	pass(OVERLAY_STUCK_MS + 100);
+	by_others(3, OVERLAY_BOOT, 300);
+	(void)overlay_on_disconnect(&ov, 3, WIRE_GONE_FULL, now);
+	assert_int_equal(overlay_state(&ov, 3), OVERLAY_CONTACT);
+	accept_from(4, 301);
+	(void)overlay_on_neighbor(&ov, 4, WIRE_WANT_LOW, now);
+	pass(10);
+	assert_int_equal(count(CLOSE, 3), 0);
+	accept_from(5, 302);
+	(void)overlay_on_neighbor(&ov, 5, WIRE_WANT_LOW, now);
+	pass(10);
+	assert_int_equal(count(CLOSE, 3), 1);
+}
+
+/* The shell sees to silence itself; news of the book shorten a wait. */
+static void
+test_times(void **state)
+{
+	(void)state;
+	settle();
+	overlay_set_times(&ov, 0, 1000);
+	overlay_link_down(&ov, 0, now);
+	(void)overlay_tick(&ov, now);
+	while (now.us < 1000000000 + INT64_C(60000000)) {
+		now = mono_add_ms(now, 500);
+		(void)overlay_tick(&ov, now);
+	}
+	assert_int_equal(overlay_active(&ov), 5);
+	assert_int_equal(count(PING, -1), 0);
+	(void)overlay_tick(&ov, now);
+	assert_true(mono_before(now, overlay_due(&ov)));
+	n_was = 0;
+	book_end++;
+	overlay_news(&ov, now);
+	(void)overlay_tick(&ov, now);
+	assert_int_equal(count(DIAL, -1), 1);
 }
 
 static void
@@ -830,6 +1040,10 @@ test_hidden(void **state)
 	assert_int_equal(overlay_active(&ov), 6);
 	assert_int_equal(count(NEIGHBOR, 14), 0);
 	assert_int_equal(count(JOIN, 14), 0);
+	/* The network shrank: all links belong to the mesh. */
+	overlay_set_nodes(&ov, 8, now);
+	pass(31000);
+	assert_int_equal(count(CLOSE, 14), 1);
 }
 
 static void
@@ -871,6 +1085,13 @@ main(void)
 		T(test_island_anchors),
 		T(test_no_island),
 		T(test_mesh),
+		T(test_flood),
+		T(test_shed),
+		T(test_pinned),
+		T(test_pin_accepted),
+		T(test_others),
+		T(test_spare),
+		T(test_times),
 		T(test_groups),
 		T(test_anchors),
 		T(test_hidden),

@@ -246,6 +246,38 @@ test_bodies_once(void **state)
 	close_pair();
 }
 
+/* Both begin at once: one session goes on, and no body travels twice. */
+static void
+test_both_begin(void **state)
+{
+	static const uint8_t low[8] = { 1 }, high[8] = { 2 };
+	struct mono now = { 0 };
+	struct model ma = { 0 }, mb = { 0 };
+	struct mtree_entry e;
+	uint32_t i;
+
+	(void)state;
+	open_pair(RECON_STACK, RECON_WANTS);
+	for (i = 0; i < 3000; i++) {
+		vec_record(&e, i);
+		model_put(i % 2 == 0 ? &ma : &mb, &e);
+	}
+	assert_int_equal(model_build(&a.tree, 10, &ma), MTREE_OK);
+	assert_int_equal(model_build(&b.tree, 10, &mb), MTREE_OK);
+	assert_int_equal(recon_start(&a.rc, 2, 1, 10, low, now), RECON_OK);
+	assert_int_equal(recon_start(&b.rc, 1, 1, 10, high, now), RECON_OK);
+	assert_true(pair_run(&a, &b, &now, 100) >= 0);
+	assert_true(a.ended && a.how == RECON_REFUSED && a.retry_s > 0);
+	assert_true(b.ended && b.how == RECON_DONE);
+	assert_int_equal(a.n_recs + b.n_recs, 3000);
+	(void)pair_merge(&a, 11);
+	(void)pair_merge(&b, 11);
+	assert_true(trees_equal());
+	model_free(&ma);
+	model_free(&mb);
+	close_pair();
+}
+
 /* A stack of four ranges and a small want set: slower, but it gets there. */
 static void
 test_small_bounds(void **state)
@@ -682,6 +714,7 @@ main(void)
 		cmocka_unit_test(test_converges),
 		cmocka_unit_test(test_quiet_when_equal),
 		cmocka_unit_test(test_bodies_once),
+		cmocka_unit_test(test_both_begin),
 		cmocka_unit_test(test_small_bounds),
 		cmocka_unit_test(test_tick_turns),
 		cmocka_unit_test(test_silence),

@@ -103,6 +103,7 @@ test_peer(void **state)
 		{ "httpPort", "38081" },
 		{ "wsPort", "null" },
 		{ "inbound", "true" },
+		{ "role", "\"anchor\"" },
 		{ "pingtime", "12500" },
 		{ "lastSeen", "\"2026-11-21T12:23:27.250Z\"" },
 		{ "conntime", "1795263800" },
@@ -121,6 +122,7 @@ test_peer(void **state)
 	};
 	struct msg_peer p = { .status = PEER_ACTIVE,
 		.dir = PEER_DIR_IN,
+		.role = PEER_ROLE_ANCHOR,
 		.rtt_us = 12500,
 		.last_seen = NOW,
 		.since = 1795263800123,
@@ -139,6 +141,39 @@ test_peer(void **state)
 		.since = 5,
 		.seen = NOW / 1000 - 181 };
 	memset(p.mappings[0].via, 9, 8);
+	check_all(view_json_peer(&p, NOW), rows);
+}
+
+/* A hidden link leaves no trace when it is hidden. */
+static void
+test_hidden(void **state)
+{
+	static const struct row rows[] = {
+		{ "status", "\"PENDING\"" },
+		{ "inbound", "null" },
+		{ "role", "null" },
+		{ "pingtime", "null" },
+		{ "conntime", "null" },
+		{ "bytesrecv", "null" },
+		{ "bytessent", "null" },
+		{ "banscore", "0" },
+		{ "seq", "7" },
+		{ NULL, NULL },
+	};
+	struct msg_peer p = { .status = PEER_ACTIVE,
+		.dir = PEER_DIR_OUT,
+		.role = PEER_ROLE_HIDDEN,
+		.known = true,
+		.rtt_us = 12500,
+		.last_seen = NOW,
+		.since = 1795263800123,
+		.bytes_in = 5,
+		.bytes_out = 6,
+		.seq = 7,
+		.score = -3 };
+
+	(void)state;
+	view_hide_link(&p);
 	check_all(view_json_peer(&p, NOW), rows);
 }
 
@@ -306,6 +341,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_peer_unknown),
 		cmocka_unit_test(test_peer),
+		cmocka_unit_test(test_hidden),
 		cmocka_unit_test(test_node),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_db),

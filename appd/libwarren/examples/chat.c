@@ -32,16 +32,30 @@ struct line {
 
 static char who[WARREN_ADDR_TEXT];
 
-/* Nobody's line may move the cursor or colour the terminal. */
+/*
+ * Nobody's line may move the cursor or colour the terminal: neither by a
+ * control character nor by U+0080 to U+009F, two bytes in UTF-8.
+ */
+static void
+disarm(char *text, size_t len)
+{
+	unsigned char c, before = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		c = (unsigned char)text[i];
+		if (before == 0xc2 && c < 0xa0)
+			text[i - 1] = text[i] = '?';
+		else if (c < ' ' || c == 0x7f)
+			text[i] = '?';
+		before = c;
+	}
+}
+
 static void
 print_line(struct line *l)
 {
-	size_t i;
-
-	for (i = 0; i < l->len; i++) {
-		if ((unsigned char)l->text[i] < ' ' || l->text[i] == 0x7f)
-			l->text[i] = '?';
-	}
+	disarm(l->text, l->len);
 	printf("%.*s: %.*s\n", NAME_LEN, who, (int)l->len, l->text);
 	(void)fflush(stdout);
 	l->len = 0;

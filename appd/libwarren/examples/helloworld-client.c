@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * helloworld-client: say "ping" to the helloworld-server beside another node
- * and print what it answers.
+ * and print that it answers.
  *	usage: helloworld-client PK[:PORT]
  */
 #include <err.h>
@@ -35,6 +35,7 @@ main(int argc, char **argv)
 	struct warren_addr to;
 	struct warren_conn *c;
 	char buf[4];
+	size_t len;
 	ssize_t n;
 
 	if (argc != 2 || get_addr(&to, argv[1]) == -1) {
@@ -50,12 +51,16 @@ main(int argc, char **argv)
 		errx(EX_UNAVAILABLE, "dial: %s", warren_app_error(app));
 	if (warren_write(c, "ping", 4, ANSWER_MS) != 4)
 		err(EX_IOERR, "write");
-	n = warren_read(c, buf, sizeof(buf), ANSWER_MS);
-	if (n == -1)
-		err(EX_IOERR, "read");
-	if (n == 0)
-		errx(EX_IOERR, "the server closed without an answer");
-	printf("%.*s\n", (int)n, buf);
+	for (len = 0; len < sizeof(buf); len += (size_t)n) {
+		n = warren_read(c, buf + len, sizeof(buf) - len, ANSWER_MS);
+		if (n == -1)
+			err(EX_IOERR, "read");
+		if (n == 0)
+			errx(EX_IOERR, "the server closed without an answer");
+	}
+	if (memcmp(buf, "pong", sizeof(buf)) != 0)
+		errx(EX_PROTOCOL, "the answer is not pong");
+	puts("pong");
 	warren_close(c);
 	warren_app_free(app);
 	return EX_OK;

@@ -30,7 +30,9 @@ client(struct warren_app *app, const struct warren_addr *to)
 	n = warren_read(c, buf, sizeof(buf), WARREN_WAIT);
 	if (n <= 0)
 		errx(EX_IOERR, "no answer: %s", warren_app_error(app));
-	printf("%.*s\n", (int)n, buf);
+	if (n != 4 || memcmp(buf, "pong", 4) != 0)
+		errx(EX_PROTOCOL, "the answer is not pong");
+	puts("pong");
 	warren_close(c);
 	return EX_OK;
 }

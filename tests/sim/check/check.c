@@ -14,7 +14,9 @@
 #define YOUNG_US  (3 * SIM_S)  /* a link about which words may travel */
 
 static struct {
-	bool failed, connected;
+	const char *failed; /* what broke first, or NULL */
+	double failed_s;
+	bool connected;
 	int64_t split_us; /* since when there are islands, or INT64_MAX */
 	int64_t alone_us; /* longest without a link */
 	uint32_t *root;
@@ -26,17 +28,30 @@ check_that(bool ok, const char *name, const char *what, uint64_t number)
 {
 	if (ok)
 		return;
-	if (!check.failed)
+	if (check.failed == NULL) {
+		check.failed_s = (double)(sim_now().us - SIM_START_US) / 1e6;
 		(void)printf("BROKEN %s at %.3f s: %s (%llu)\n", name,
-		    (double)(sim_now().us - SIM_START_US) / 1e6, what,
-		    (unsigned long long)number);
-	check.failed = true;
+		    check.failed_s, what, (unsigned long long)number);
+		check.failed = what;
+	}
+}
+
+const char *
+check_broken(void)
+{
+	return check.failed;
+}
+
+double
+check_broken_s(void)
+{
+	return check.failed_s;
 }
 
 bool
 check_passed(void)
 {
-	return !check.failed;
+	return check.failed == NULL;
 }
 
 /* --- components --- */
@@ -198,7 +213,7 @@ survived(uint32_t update)
 
 	for (k = 0; k < world.conf.nodes; k++)
 		if (counts(&world.nodes[k]) &&
-		    node_has(&world.nodes[k], update))
+		    node_knows(&world.nodes[k], update))
 			return true;
 	return false;
 }
@@ -220,7 +235,7 @@ check_delivered(int64_t grace_us)
 		for (k = 0; k < world.conf.nodes; k++) {
 			n = &world.nodes[k];
 			if (!counts(n) || n->born_us >= u->born_us ||
-			    node_has(n, i))
+			    node_knows(n, i))
 				continue;
 			misses++;
 			if (getenv("SIM_MISSES") != NULL)

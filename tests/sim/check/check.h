@@ -42,4 +42,8 @@ int64_t check_alone_ms(void);
 
 bool check_passed(void);
 
+/* What broke first, or NULL, and when. */
+const char *check_broken(void);
+double check_broken_s(void);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Broadcast over links that stay as they are.
+ * Broadcast over links that stay as they are, or, with --links overlay, over
+ * those that the overlay makes, swaps and replaces meanwhile.
  */
 #include "tests/sim/scen/scen.h"
 
@@ -9,7 +10,18 @@
 void
 scen_setup_bcast(struct world_conf *conf)
 {
-	(void)conf;
+	conf->overlay = scen_links == LINKS_OVERLAY;
+}
+
+void
+scen_wire(void)
+{
+	if (world.conf.overlay) {
+		scen_join();
+		return;
+	}
+	world_wire();
+	check_begin();
 }
 
 /* Rows 1, 2 and 4. */
@@ -44,8 +56,7 @@ scen_run_bcast(void)
 {
 	struct tally *cold, *warm;
 
-	world_wire();
-	check_begin();
+	scen_wire();
 	cold = tally_window("cold", scen_in(0), scen_in(COLD_S));
 	warm =
 	    tally_window("warm", scen_in(COLD_S), scen_in(world.conf.seconds));
@@ -59,6 +70,7 @@ scen_run_bcast(void)
 void
 scen_setup_lan(struct world_conf *conf)
 {
+	scen_setup_bcast(conf);
 	conf->net.lan = true;
 	conf->net.hop_us = 100;
 }
@@ -80,6 +92,7 @@ scen_run_lan(void)
 void
 scen_setup_stall(struct world_conf *conf)
 {
+	scen_setup_bcast(conf);
 	conf->net.stall = 0.01;
 }
 

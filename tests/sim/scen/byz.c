@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/sim/fault.h"
 #include "tests/sim/scen/scen.h"
 
 #define ACT_MS  100
@@ -33,7 +34,7 @@ scen_setup_byz(struct world_conf *conf)
 static void
 lie(struct node *n, unsigned link)
 {
-	struct ev *ev = node_send(n, link, M_IHAVE);
+	struct ev *ev = node_send(n, link, M_IHAVE, LIES * BCAST_ID);
 	uint64_t *ids;
 	unsigned i;
 
@@ -43,6 +44,7 @@ lie(struct node *n, unsigned link)
 	for (i = 0; i < LIES; i++)
 		ids[i] = rng_next(&n->rng);
 	ev->n = LIES;
+	ev->blob = LIES * BCAST_ID;
 	ev->u.p = ids;
 }
 
@@ -50,7 +52,7 @@ static void
 flap(struct node *n, unsigned link)
 {
 	enum node_msg type = rng_below(&n->rng, 2) == 0 ? M_GRAFT : M_PRUNE;
-	struct ev *ev = node_send(n, link, type);
+	struct ev *ev = node_send(n, link, type, 6);
 
 	if (ev != NULL)
 		ev->b = 60000; /* of a PRUNE */
@@ -63,13 +65,13 @@ hog(struct node *n, unsigned link)
 	unsigned i;
 
 	for (i = 0; i < JOINS; i++) {
-		ev = node_send(n, link, M_JOIN);
+		ev = node_send(n, link, M_JOIN, 60);
 		if (ev == NULL)
 			return;
 		ev->b = rng_below(&n->rng, world.conf.nodes);
 		ev->arg = OVERLAY_TTL;
 	}
-	ev = node_send(n, link, M_NEIGHBOR);
+	ev = node_send(n, link, M_NEIGHBOR, 4);
 	if (ev != NULL)
 		ev->b = WIRE_WANT_HIGH;
 }
@@ -109,6 +111,8 @@ turn(uint64_t arg)
 	(void)arg;
 	for (i = 0; i < KINDS * each; i++) {
 		k = NODE_BOOTS + i;
+		if (!fault_on(FAULT_lie))
+			continue;
 		world.nodes[k].byz = (uint8_t)(1 + i % KINDS);
 		act(k);
 	}

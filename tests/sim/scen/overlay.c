@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "tests/sim/fault.h"
+
 #define SETTLE_S 30.0
 
 /* Nodes a second that still are gentle on three bootstrap nodes. */
@@ -80,8 +82,8 @@ print_overlay(void)
 }
 
 /* All join, then time to settle. */
-static void
-join_all(void)
+void
+scen_join(void)
 {
 	world_join(join_s());
 	check_begin();
@@ -113,7 +115,7 @@ scen_setup_join(struct world_conf *conf)
 void
 scen_run_join(void)
 {
-	join_all();
+	scen_join();
 	(void)tally_window("all", scen_in(0), scen_in(world.conf.seconds));
 	world_load(scen_in(world.conf.seconds));
 	sim_run(scen_in(world.conf.seconds));
@@ -140,7 +142,8 @@ crash_some(uint64_t percent)
 	uint32_t i;
 
 	for (i = 0; i < world.conf.nodes; i++)
-		if (rng_below(&world.rng, 100) < percent)
+		if (rng_below(&world.rng, 100) < percent &&
+		    fault_on(FAULT_crash))
 			node_crash(&world.nodes[i],
 			    rng_below(&world.rng, 2) == 0);
 }
@@ -151,7 +154,7 @@ scen_run_crash(void)
 	struct tally *at, *after;
 	double t = world.conf.seconds / 2;
 
-	join_all();
+	scen_join();
 	(void)tally_window("before", scen_in(t / 2), scen_in(t));
 	at = tally_window("at", scen_in(t), scen_in(t + 10));
 	(void)tally_window("+10", scen_in(t + 10), scen_in(t + 30));
@@ -194,7 +197,7 @@ churn_one(uint64_t until_us)
 
 	if (sim_now().us >= (int64_t)until_us)
 		return;
-	if (world.nodes[i].up) {
+	if (world.nodes[i].up && fault_on(FAULT_crash)) {
 		node_crash(&world.nodes[i], rng_below(&world.rng, 2) == 0);
 		sim_call(scen_in(5 + 20 * rng_real(&world.rng)), revive, i);
 	}
@@ -207,7 +210,7 @@ scen_run_churn(void)
 	double t = world.conf.seconds;
 	struct tally *w;
 
-	join_all();
+	scen_join();
 	w = tally_window("churn", scen_in(15), scen_in(t));
 	churn_one((uint64_t)scen_in(t));
 	world_load(scen_in(t));
@@ -231,11 +234,13 @@ scen_setup_part(struct world_conf *conf)
 	conf->hidden = true;
 }
 
-static void
-cut(uint64_t on)
+void
+scen_cut(bool on)
 {
 	uint32_t i;
 
+	if (on)
+		on = fault_on(FAULT_part);
 	for (i = 0; i < world.conf.nodes; i++)
 		net_part(i, on && i % 2 == 1 ? 1 : 0);
 	check_connected(!on);
@@ -255,12 +260,12 @@ scen_run_part(void)
 	struct tally *w;
 	int64_t healed;
 
-	join_all();
+	scen_join();
 	w = tally_window("cut", scen_in(0), scen_in(t));
 	world_load(scen_in(t));
-	cut(1);
+	scen_cut(true);
 	sim_run(scen_in(t));
-	cut(0);
+	scen_cut(false);
 	no_check(0);
 	healed = sim_now().us;
 	while (check_components() > 1 && sim_now().us < healed + 180 * SIM_S)

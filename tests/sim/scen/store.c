@@ -3,32 +3,30 @@
  * A few nodes with their databases on disks that fail: random writes by
  * authors who come and go, cuts and partitions, crashes with torn and lost
  * writes, full disks and errors, clocks that are wrong and are set, and a
- * node that lies.  In mode liveness all of it ends at half time, and then
- * every honest root must be the same, and the network quiet.
+ * node that lies.  In mode liveness all of it ends at half time, see
+ * store_live.c.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "common/hlc.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/scen/scen.h"
+#include "tests/sim/scen/store.h"
 #include "tests/sim/store/snode.h"
 
-#define CHAOS_MS   500
-#define LOOK_MS    5000
-#define FAULT_MS   3000
-#define SKEW_MS    2000
-#define STEP_MS    8000
-#define SKEW_CALM  200 /* what is left of it when faults end */
-#define METAS      12
-#define RATINGS    14
-#define BACK_MS    90000 /* back-dated by up to that: some are over */
-#define LIE_MS     700
-#define AHEAD_MS   20000
-#define JOIN_MS    3000
-#define TORN_OPS   40
-#define REFUSALS_S 60 /* a peer refuses more than three sessions a minute */
-#define QUIET_S    20
-#define L1_MS      (3 * KIT_TICK_MS + 2 * KIT_SETTLE_MS + REFUSALS_S * 1000 + 25000)
+#define CHAOS_MS 500
+#define LOOK_MS  5000
+#define FAULT_MS 3000
+#define SKEW_MS  2000
+#define STEP_MS  8000
+#define METAS    12
+#define RATINGS  14
+#define BACK_MS  90000 /* back-dated by up to that: some are over */
+#define LIE_MS   700
+#define AHEAD_MS 20000
+#define JOIN_MS  3000
+#define TORN_OPS 40
 
 static struct {
 	struct rng rng, lies;
@@ -158,15 +156,20 @@ hurt(struct snode *n)
 {
 	uint32_t link = rng_below(&st.rng, sw.n);
 
-	if (chance(40))
-		disk_cut(n->id, 1 + rng_below(&st.rng, TORN_OPS));
-	else if (chance(80))
-		snode_crash(n, chance(2));
-	else if (chance(40))
-		hurt_disk(n, chance(2) ? KIT_FULL : KIT_IO);
-	else if (chance(40))
-		set_clock(n);
-	else if (chance(40) && n->links[link].conn != NET_NIL) {
+	if (chance(40)) {
+		if (fault_on(FAULT_torn))
+			disk_cut(n->id, 1 + rng_below(&st.rng, TORN_OPS));
+	} else if (chance(80)) {
+		if (fault_on(FAULT_crash))
+			snode_crash(n, chance(2));
+	} else if (chance(40)) {
+		if (fault_on(FAULT_disk))
+			hurt_disk(n, chance(2) ? KIT_FULL : KIT_IO);
+	} else if (chance(40)) {
+		if (fault_on(FAULT_clock))
+			set_clock(n);
+	} else if (chance(40) && n->links[link].conn != NET_NIL &&
+	    fault_on(FAULT_link)) {
 		net_conn(n->links[link].conn)->broken = true;
 		sw.c.cuts++;
 	}
@@ -177,6 +180,8 @@ part(bool on)
 {
 	uint32_t i;
 
+	if (on && !fault_on(FAULT_part))
+		return;
 	st.parted = on;
 	st.epoch++;
 	sw.c.partitions += on;
@@ -200,23 +205,6 @@ on_chaos(uint64_t arg)
 	if (chance(30))
 		part(!st.parted);
 	sim_call(sim_now().us + CHAOS_MS * SIM_MS, on_chaos, 0);
-}
-
-static void
-calm_down(void)
-{
-	uint32_t i;
-
-	sw.calm = true;
-	part(false);
-	for (i = 0; i < sw.n; i++) {
-		disk_fault(i, KIT_HEALTHY);
-		disk_uncut(i);
-		sw.nodes[i].skew_ms =
-		    (int64_t)rng_below(&st.rng, 2 * SKEW_CALM) - SKEW_CALM;
-		sw.nodes[i].tick_us = sim_now().us;
-		snode_arm(&sw.nodes[i]);
-	}
 }
 
 /* --- the one that lies --- */
@@ -315,41 +303,6 @@ on_look(uint64_t arg)
 }
 
 static void
-converge(void)
-{
-	int64_t from = sim_now().us, since = INT64_MAX, now = from;
-	struct snode *liar = &sw.nodes[sw.n - 1];
-	uint64_t busy;
-
-	/* All agree, and go on to agree for three ticks. */
-	while (now - from < 2 * L1_MS * SIM_MS &&
-	    (since == INT64_MAX || now - since < 3 * KIT_TICK_MS * SIM_MS)) {
-		sim_run(now + 200 * SIM_MS);
-		now = sim_now().us;
-		if (!scheck_converged())
-			since = INT64_MAX;
-		else if (since == INT64_MAX)
-			since = now;
-	}
-	check_that(since != INT64_MAX && since - from <= L1_MS * SIM_MS, "L1",
-	    "honest roots differ after the faults",
-	    (uint64_t)(now - from) / 1000);
-	(void)printf("store: roots equal %.1f s after the faults\n",
-	    since == INT64_MAX ? -1.0 : (double)(since - from) / 1e6);
-	liar->lying = false;
-	/* Its last lies are told, its last sessions over. */
-	sim_run(scen_in(JOIN_MS / 1000 + 4 * KIT_TICK_MS / 1000 + 25));
-	busy = sw.busy;
-	sim_run(scen_in(QUIET_S));
-	check_that(sw.busy == busy, "L6", "messages in an idle network",
-	    sw.busy - busy);
-	/* What is left ends everywhere at the same tick. */
-	sim_run(scen_in(KIT_TTL_S));
-	check_that(scheck_converged(), "L1", "roots differ when all is over",
-	    sw.n);
-}
-
-static void
 print_counts(void)
 {
 	uint32_t i;
@@ -383,17 +336,18 @@ scen_run_store(void)
 	admit_all();
 	sim_run(scen_in(JOIN_MS / 1000));
 	sw.calm = false;
-	if (sw.n > 3) {
+	if (sw.n > 3 && fault_on(FAULT_lie)) {
 		sw.nodes[sw.n - 1].byz = sw.nodes[sw.n - 1].lying = true;
 		on_lie(sw.n - 1);
 	}
+	fault_buggify(true);
 	on_write(0);
 	on_chaos(0);
 	on_look(0);
 	sim_run(scen_in(scen_liveness ? t / 2 : t));
 	if (scen_liveness) {
-		calm_down();
-		converge();
+		part(false);
+		store_liveness();
 	}
 	print_counts();
 }

@@ -290,6 +290,8 @@ scheck_converged(void)
 	uint32_t i;
 
 	for (i = 0; i < sw.n; i++) {
+		if (sw.nodes[i].frozen)
+			continue;
 		if (!sw.nodes[i].up)
 			return false;
 		tick = recstore_tick(sw.nodes[i].rs);
@@ -299,6 +301,8 @@ scheck_converged(void)
 	if (most > least + BEHIND)
 		return false;
 	for (i = 0; i < sw.n; i++) {
+		if (sw.nodes[i].frozen)
+			continue;
 		r = &sw.nodes[i].roots[least % SN_ROOTS];
 		if (r->tick != least)
 			return false;

@@ -4,7 +4,10 @@
  * fails, the sync sessions and the broadcast, and around them what peerd and
  * the store process are in life: links, signatures, batches, roots.
  *
- *   snode.c    life, links, gossip, records on their way to the disk
+ *   snode.c    clock, ticks, life
+ *   slink.c    links and messages
+ *   sgossip.c  the broadcast
+ *   sin.c      records on their way to the disk
  *   ssync.c    sync sessions, as peerd/store/sync.c drives them
  *   scheck.c   what must hold
  */
@@ -26,6 +29,7 @@
 #define SN_ROOTS    64
 #define SN_STAMP    "hlc%u" /* where an author's last stamp is kept */
 #define SN_NO_TOKEN UINT32_MAX
+#define SN_NEVER_US INT64_MAX
 
 /* What is counted, of all nodes. */
 #define SN_COUNTERS(X)                                                         \
@@ -126,8 +130,9 @@ struct sn_root {
 struct snode {
 	uint32_t id, life;
 	bool up;
-	bool byz;   /* not to be relied on, and */
-	bool lying; /* at it just now */
+	bool byz;    /* not to be relied on, and */
+	bool lying;  /* at it just now */
+	bool frozen; /* it stays as it is, up or down */
 	int64_t skew_ms, wall_max_ms;
 	int64_t armed_us, commit_us, tick_us, look_us;
 	struct rng rng;
@@ -193,6 +198,37 @@ void snode_offer(struct snode *n, const uint8_t *raw, size_t len);
 void snode_send(struct snode *n, unsigned link, const uint8_t *msg, size_t len);
 unsigned snode_link_of(const struct snode *n, uint32_t serial); /* or SNODES */
 
+/* --- slink.c --- */
+
+extern const struct net_ops slink_ops;
+
+/* Say the last tick's root. */
+void slink_root(struct snode *n, unsigned link);
+/* Close what fell silent, dial who is missing. */
+void slink_look(struct snode *n);
+void slink_drop(struct sn_msg *m);
+
+/* --- sgossip.c --- */
+
+extern const struct bcast_ops sgossip_ops;
+extern const struct bcast_limits sgossip_limits;
+
+/* A place for a record the broadcast may send; SN_HELD: there is none. */
+uint32_t sgossip_hold(struct snode *n, const uint8_t *raw, size_t len);
+void sgossip_unhold(struct snode *n, uint32_t handle);
+
+/* --- sin.c --- */
+
+void sin_gossip(struct snode *n, unsigned link, uint8_t hops,
+    const uint8_t *raw, size_t len);
+void sin_sync(struct snode *n, unsigned link, const uint8_t *raw, size_t len);
+/* Everything in the inbox goes to the disk, and its senders hear of it. */
+void sin_commit(struct snode *n);
+/* Records of the future whose time has come. */
+void sin_undefer(struct snode *n);
+/* The last stamps of a former life. */
+void sin_load_stamps(struct snode *n);
+
 /* --- ssync.c --- */
 
 void ssync_start(struct snode *n);
@@ -210,7 +246,7 @@ void scheck_settled(struct snode *n);
 void scheck_opened(struct snode *n, bool differs);
 void scheck_acked(struct snode *n, const struct kit_rec *rec, bool own);
 void scheck_stored(struct snode *n); /* S5, S6 */
-/* Have all honest nodes settled a tick of late with one root? */
+/* Have all that are not frozen settled a tick of late with one root? */
 bool scheck_converged(void);
 void scheck_session(struct snode *n);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/sim/check/check.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/store/snode.h"
 
 #define JITTER_MS    5000
@@ -35,8 +36,8 @@ flush(struct snode *n)
 
 	while (n->n_pushes > 0) {
 		first = &n->pushes[0];
-		for (i = k = bytes = 0;
-		     i < n->n_pushes && k < RECS_RECORDS && bytes < RECS_BYTES;
+		for (i = k = bytes = 0; i < n->n_pushes && k < RECS_RECORDS &&
+		     bytes < RECS_BYTES && (k == 0 || !BUGGIFY(small_recs));
 		     i++) {
 			q = &n->pushes[i];
 			if (q->serial != first->serial || q->sid != first->sid)
@@ -67,7 +68,7 @@ op_push(void *arg, uint64_t peer, uint16_t sid, const uint8_t key[32])
 	struct snode *n = arg;
 	struct sn_push *q;
 
-	if (n->n_pushes == SN_PUSHES)
+	if (n->n_pushes == SN_PUSHES || BUGGIFY(push_lost))
 		return;
 	q = &n->pushes[n->n_pushes++];
 	q->serial = (uint32_t)peer;
