@@ -48,7 +48,7 @@
  * and the other is told to come back: it compares both ways.
  *
  * An END closes every answer, so that the initiator can count.  It keeps
- * at most 64 requests unanswered, and no more than what their answers may
+ * at most 128 requests unanswered, and no more than what their answers may
  * bring has room on a stack of fixed size, where ranges wait; should somebody
  * fill it all the same, some are dropped, and the next session finds them.
  *
@@ -76,9 +76,9 @@
 #define RECON_KID_LEN    3
 #define RECON_ITEM_LEN   9
 #define RECON_FULL_LEN   64
-#define RECON_WINDOW     64 /* requests without END */
-#define RECON_WINDOW_MAX 96 /* one answer may make us send some more */
-#define RECON_REPLY_MAX  (4 * RECON_MSG_MAX) /* then ranges go back uncut */
+#define RECON_WINDOW     128 /* requests without END */
+#define RECON_WINDOW_MAX 192 /* one answer may make us send some more */
+#define RECON_REPLY_MAX  (8 * RECON_MSG_MAX) /* then ranges go back uncut */
 #define RECON_PUSH_MAX   (2 << 20) /* bytes of records, at a guess, likewise */
 
 #define RECON_RATE       (4 << 20) /* bytes a second of sessions, both ways */

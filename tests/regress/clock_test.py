@@ -74,7 +74,7 @@ def shifted(d, lib, shift):
     """A folder of programs that begin with that library: the launcher starts
     its children with an empty environment."""
     os.mkdir(d)
-    for name in ("stund", "peerd", "store", "apid"):
+    for name in ("stund", "peerd", "store", "apid", "appd"):
         with open(os.path.join(d, name), "w") as f:
             f.write("#!/bin/sh\nexport LD_PRELOAD=%s CLOCK_SHIFT=%s\n"
                     "exec %s/%s-bin \"$@\"\n" % (lib, shift, B, name))
