@@ -202,6 +202,7 @@ bad_late(struct bad *b)
 	struct app *a = b->victim->app;
 	struct app_loop *far;
 	struct wire_msg m;
+	uint32_t left;
 
 	if (!bad_link(b))
 		return false;
@@ -213,8 +214,19 @@ bad_late(struct bad *b)
 	bad_settle(b);
 	if (bad_next(b, &m) != WIRE_CLOSE)
 		return false;
-	bad_data(b, 1, 1000);
+	for (left = APP_WINDOW; left > 0; left -= 32768)
+		bad_data(b, 1, 32768);
+	memset(b->link.credit, 0, sizeof(b->link.credit));
 	return bad_still_linked(b);
+}
+
+static bool
+bad_too_late(struct bad *b)
+{
+	if (!bad_late(b))
+		return false;
+	bad_data(b, 1, 1);
+	return bad_closed(b);
 }
 
 static bool
@@ -409,6 +421,7 @@ static const struct {
 	{ "an answer nobody asked for", bad_answer_unasked, "bans" },
 	{ "a stream message on another lane", bad_wrong_lane, "bans" },
 	{ "late data", bad_late, "stream_strays" },
+	{ "late data past what was granted", bad_too_late, "bans" },
 	{ "a flood of loops", bad_open_flood, "streams_refused" },
 	{ "a flood of circuits", bad_circuit_flood, "streams_refused" },
 	{ "a circuit in a circuit", bad_circuit_in_circuit, "handshakes_ok" },
