@@ -6,6 +6,8 @@
 #ifndef WARREN_LOOPS_BAD_H
 #define WARREN_LOOPS_BAD_H
 
+#include <poll.h>
+
 #include "peerd/stream.h"
 #include "tests/regress/loops_app.h"
 #include "tests/regress/peerd_bad.h"
@@ -200,6 +202,7 @@ bad_late(struct bad *b)
 	struct app *a = b->victim->app;
 	struct app_loop *far;
 	struct wire_msg m;
+	uint32_t left;
 
 	if (!bad_link(b))
 		return false;
@@ -211,8 +214,19 @@ bad_late(struct bad *b)
 	bad_settle(b);
 	if (bad_next(b, &m) != WIRE_CLOSE)
 		return false;
-	bad_data(b, 1, 1000);
+	for (left = APP_WINDOW; left > 0; left -= 32768)
+		bad_data(b, 1, 32768);
+	memset(b->link.credit, 0, sizeof(b->link.credit));
 	return bad_still_linked(b);
+}
+
+static bool
+bad_too_late(struct bad *b)
+{
+	if (!bad_late(b))
+		return false;
+	bad_data(b, 1, 1);
+	return bad_closed(b);
 }
 
 static bool
@@ -301,6 +315,89 @@ bad_reserve_flood(struct bad *b)
 	return rig_stat(b->victim, "relay_reservations") == had + 1;
 }
 
+/* One frame of b's, its DATA to fd. */
+static bool
+bad_pump_in(struct bad *b, int fd)
+{
+	static uint8_t buf[LINK_FRAME_MAX];
+	struct link_msg lm;
+	struct wire_msg m;
+	size_t used;
+
+	if (!bad_recv(b, buf, 2) || !bad_recv(b, buf + 2, get_u16(buf)) ||
+	    link_feed(&b->link, buf, 2 + (size_t)get_u16(buf), &used) !=
+		LINK_GOT)
+		return false;
+	while (link_next_msg(&b->link, &lm) == LINK_GOT)
+		if (wire_decode(&m, lm.lane, lm.p, lm.len) == WIRE_OK &&
+		    m.type == WIRE_DATA &&
+		    send(fd, m.data.p, m.data.len, MSG_NOSIGNAL) == -1)
+			return false;
+	return true;
+}
+
+/* What fd says, as DATA of stream 1. */
+static bool
+bad_pump_out(struct bad *b, int fd)
+{
+	uint8_t buf[4096 + WIRE_DATA_HEAD], data[4096];
+	ssize_t n = recv(fd, data, sizeof(data), 0);
+	struct wr w;
+
+	if (n <= 0)
+		return false;
+	wr_init(&w, buf, sizeof(buf));
+	wire_put_data_head(&w, 1, (size_t)n);
+	wr_bytes(&w, data, (size_t)n);
+	bad_bulk(b, &w);
+	return true;
+}
+
+/* A child carries bytes between fd and stream 1 of b. */
+static pid_t
+bad_pump(struct bad *b, int fd)
+{
+	struct pollfd p[2] = { { b->fd, POLLIN, 0 }, { fd, POLLIN, 0 } };
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	while (poll(p, 2, 5000) > 0)
+		if ((p[0].revents != 0 && !bad_pump_in(b, fd)) ||
+		    (p[1].revents != 0 && !bad_pump_out(b, fd)))
+			break;
+	_exit(0);
+}
+
+/* A link over a circuit is a link, but opens no circuit of its own. */
+static bool
+bad_circuit_in_circuit(struct bad *b)
+{
+	struct bad inner = *b;
+	struct wire_msg m;
+	bool good;
+	pid_t pid;
+	int fd[2];
+
+	if (!bad_link(b))
+		return false;
+	bad_relay(b, 1, NULL, 0);
+	bad_settle(b);
+	if (bad_next(b, &m) != WIRE_OPENED ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) == -1)
+		return false;
+	pid = bad_pump(b, fd[1]);
+	(void)close(fd[1]);
+	inner.fd = fd[0];
+	good = bad_link(&inner) && bad_still_linked(&inner);
+	bad_relay(&inner, 1, b->other->id, 1);
+	good = good && bad_next(&inner, &m) == WIRE_REFUSED &&
+	    m.reason == WIRE_NO_SERVICE;
+	(void)close(fd[0]);
+	(void)waitpid(pid, NULL, 0);
+	return good;
+}
+
 static bool
 bad_wrong_lane(struct bad *b)
 {
@@ -324,8 +421,10 @@ static const struct {
 	{ "an answer nobody asked for", bad_answer_unasked, "bans" },
 	{ "a stream message on another lane", bad_wrong_lane, "bans" },
 	{ "late data", bad_late, "stream_strays" },
+	{ "late data past what was granted", bad_too_late, "bans" },
 	{ "a flood of loops", bad_open_flood, "streams_refused" },
 	{ "a flood of circuits", bad_circuit_flood, "streams_refused" },
+	{ "a circuit in a circuit", bad_circuit_in_circuit, "handshakes_ok" },
 	{ "a flood to relay", bad_relay_flood, "relay_refused" },
 	{ "a circuit there and back", bad_relay_back, "relay_opened" },
 	{ "a flood of reservations", bad_reserve_flood, "relay_reservations" },
