@@ -502,6 +502,7 @@ on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 	if (appd == ch) {
 		appd = NULL;
 		appd_gone();
+		child_channel_lost(PROC_APPD, 0);
 	}
 	ipc_free(ch);
 }

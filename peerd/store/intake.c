@@ -459,6 +459,8 @@ recstore_put(struct recstore *rs, enum recstore_from from, const void *raw,
 		out->verdict = DB_NOT_ADMITTED;
 		rs->n.held++;
 	}
+	if (out->verdict == DB_NEW && is_late(rs, in.rec.hlc))
+		rs->n_late++;
 	if (out->verdict == DB_NEW)
 		rs->n.put_new++;
 	else if (out->verdict == DB_OLD)

@@ -36,6 +36,12 @@ tick_of(const struct recstore *rs, uint64_t hlc)
 	return tick <= rs->tick ? rs->tick + 1 : tick;
 }
 
+bool
+is_late(const struct recstore *rs, uint64_t hlc)
+{
+	return tick_not_before(rs, hlc_wall(hlc).ms) <= rs->tick;
+}
+
 uint64_t
 tick_of_end(const struct recstore *rs, uint8_t kind, uint64_t hlc)
 {
@@ -578,6 +584,12 @@ size_t
 recstore_pending(const struct recstore *rs)
 {
 	return rs->pends.n;
+}
+
+size_t
+recstore_late(const struct recstore *rs)
+{
+	return rs->n_late;
 }
 
 size_t

@@ -170,6 +170,8 @@ const uint8_t *recstore_dbid(const struct recstore *rs); /* 16 bytes */
 uint64_t recstore_seq(const struct recstore *rs);
 size_t recstore_pending(const struct recstore *rs);
 size_t recstore_pending_max(const struct recstore *rs);
+/* Records of settled ticks that came since: the next tick has them. */
+size_t recstore_late(const struct recstore *rs);
 size_t recstore_deferred(const struct recstore *rs);
 size_t recstore_memory(const struct recstore *rs); /* of tree and tables */
 const struct recstore_counts *recstore_counts(const struct recstore *rs);

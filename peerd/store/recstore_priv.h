@@ -57,6 +57,7 @@ struct recstore {
 	struct author_count counts[COUNT_CACHE];
 	uint32_t log_since_prune;
 	uint32_t hurry_at, n_new; /* new records since the last tick */
+	uint32_t n_late; /* of them, those of ticks that were settled */
 	struct recstore_counts n;
 };
 
@@ -64,6 +65,7 @@ struct recstore {
  * end of life belongs to. */
 int64_t tick_time(const struct recstore *rs, uint64_t tick);
 uint64_t tick_of(const struct recstore *rs, uint64_t hlc);
+bool is_late(const struct recstore *rs, uint64_t hlc); /* its tick is settled */
 /* The first tick that does not count a record of this stamp any more. */
 uint64_t tick_of_end(const struct recstore *rs, uint8_t kind, uint64_t hlc);
 

@@ -690,6 +690,7 @@ follow(struct settle *s, const struct mtree_change *ch, size_t n)
 
 	turn_tree(s, ch, n);
 	rs->tick = s->tick;
+	rs->n_late = 0;
 	forget_settled(s);
 	pends_trim(&rs->pends);
 	note_root(rs, &c);

@@ -15,6 +15,7 @@
 #include "peerd/store/links.h"
 
 #define JITTER_MS    5000
+#define LATE_MAX     16    /* more of them: a session waits for the next tick */
 #define PUSHES_MAX   65536 /* keys waiting to be sent, of all sessions */
 #define RECS_BYTES   (48u << 10)
 #define RECS_RECORDS 200
@@ -176,6 +177,16 @@ common_tick(const struct link_peer *p, uint64_t *tick)
 	return mtree_find_tick(recstore_tree(store.rs), *tick, &ver);
 }
 
+/* From now until a little after the next tick is settled. */
+static int64_t
+until_next_tick(void)
+{
+	struct wall now = wall_now();
+	int64_t ms = recstore_due(store.rs, now).ms - now.ms;
+
+	return (ms < 0 ? 0 : ms) + (int64_t)randombytes_uniform(JITTER_MS);
+}
+
 static void
 begin(struct link_peer *p, struct mono now)
 {
@@ -186,6 +197,12 @@ begin(struct link_peer *p, struct mono now)
 	/* The roots may have come to agree while it waited. */
 	if (p->odd == 0 || !common_tick(p, &tick))
 		return;
+	/* Sessions compare settled trees: what came late since would come
+	 * once more.  The next tick has it. */
+	if (recstore_late(store.rs) > LATE_MAX) {
+		want(p->link, mono_add_ms(now, until_next_tick()));
+		return;
+	}
 	randombytes_buf(salt, sizeof(salt));
 	rc = recon_start(&recon, p->link, ++next_sid, tick, salt, now);
 	if (rc == RECON_OK) {

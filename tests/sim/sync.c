@@ -12,6 +12,7 @@
 #include "tests/sim/sync_int.h"
 
 #define JITTER_MS 5000
+#define LATE_MAX  16
 #define AGAIN_MS  1000
 #define RECS_MAX  160 /* records to a RECS: 48 KiB */
 #define RECS_HEAD 16
@@ -180,6 +181,13 @@ begin(struct node *n, unsigned link)
 	/* The roots may have come to agree while it waited. */
 	if (p->odd == 0 || !mtree_find_tick(&s->tree, tick, &ver))
 		return;
+	/* As peerd/store/sync.c: what came late would come once more. */
+	if (tree_late(s) > LATE_MAX) {
+		want(n, link,
+		    mono_ms_between(node_now(n), s->settle_due) +
+			(int64_t)rng_below(&n->rng, JITTER_MS));
+		return;
+	}
 	s->meta_bytes = s->recon.own.on ? s->meta_bytes : 0;
 	rc = recon_start(&s->recon, p->id, ++s->sid, tick,
 	    (const uint8_t *)&salt, node_now(n));

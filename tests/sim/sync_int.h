@@ -69,5 +69,6 @@ void tree_run(struct node *n);
 
 /* The root of that tick, or NULL. */
 const struct root *tree_root_of(const struct sync *s, uint64_t tick);
+size_t tree_late(const struct sync *s);
 
 #endif

@@ -184,6 +184,18 @@ tick_of(const struct node *n)
 	return (uint64_t)((node_wall(n).ms - SETTLE_MS) / TICK_MS);
 }
 
+/* Records of settled ticks that came since. */
+size_t
+tree_late(const struct sync *s)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s->n_staged; i++)
+		n += hlc_wall(world.updates[s->staged[i]].hlc).ms <=
+		    (int64_t)s->tick * TICK_MS;
+	return n;
+}
+
 static void
 plan_settle(struct node *n)
 {
