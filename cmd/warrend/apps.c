@@ -24,6 +24,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd/warrend/ctl_local.h"
@@ -718,19 +719,35 @@ apps_reconfigure(void)
 
 /* --- the whole --- */
 
-/* What lies at the path is ours to remove unless somebody listens there. */
+static bool
+somebody_listens(const struct sockaddr_un *un)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool yes = fd != -1 &&
+	    connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
+
+	if (fd != -1)
+		(void)close(fd);
+	return yes;
+}
+
+/*
+ * What lies at the path is ours to remove unless somebody listens there: it
+ * may be the appd of a parent that was killed, which is dying just now.
+ */
 static void
 make_room(const struct sockaddr_un *un)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct timespec nap = { 0, 20 * 1000 * 1000 };
+	int turn;
 
-	if (fd != -1 &&
-	    connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0)
-		fatalx(EX_UNAVAILABLE,
-		    "apps socket %s: another warrend listens there",
-		    un->sun_path);
-	if (fd != -1)
-		(void)close(fd);
+	for (turn = 0; somebody_listens(un); turn++) {
+		if (turn == 100)
+			fatalx(EX_UNAVAILABLE,
+			    "apps socket %s: another warrend listens there",
+			    un->sun_path);
+		(void)nanosleep(&nap, NULL);
+	}
 	(void)unlink(un->sun_path);
 }
 
