@@ -41,7 +41,7 @@ api http on 127.0.0.%d port 0 { rate 0 per 30s }
 supervise restarts 100000 per 1m
 %s
 """
-CHILDREN = ("stund", "peerd", "store", "apid 0", "apid 1", "resolver")
+CHILDREN = ("stund", "peerd", "store", "appd", "apid 0", "apid 1", "resolver")
 
 
 def fds(pid):
