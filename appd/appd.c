@@ -125,7 +125,11 @@ ready(void)
 
 /* --- settings --- */
 
-static bool running(void) { return timer != NULL; }
+static bool
+running(void)
+{
+	return timer != NULL;
+}
 
 static void
 on_config(struct ipc *ch, const struct ipc_msg *m)
@@ -141,12 +145,16 @@ static void
 on_app(struct ipc *ch, const struct ipc_msg *m)
 {
 	const struct msg_appd_app *a = m->body;
-	struct mux_entry e = { .used = true, .port = a->port,
-		.by_hand = a->by_hand, .uid = a->uid };
+	struct mux_entry e = { .used = true,
+		.port = a->port,
+		.by_hand = a->by_hand,
+		.uid = a->uid };
 
 	(void)ch;
-	if (a->slot >= MUX_SLOTS)
+	if (a->slot >= MUX_SLOTS) {
 		fatalx(EX_SOFTWARE, "parent: APPD_APP: no such slot");
+		return;
+	}
 	memcpy(e.name, a->name, sizeof(e.name));
 	memcpy(e.version, a->version, sizeof(e.version));
 	seen[a->slot] = true;

@@ -25,8 +25,8 @@
 #include "common/ipc.h"
 #include "common/msg_ctl.h"
 
-#define APPD_CONNS 256  /* most apps there can be memory for */
-#define APPD_ENDS  16384
+#define APPD_CONNS   256 /* most apps there can be memory for */
+#define APPD_ENDS    16384
 #define APPD_BUCKETS 8192
 
 #define APPD_COUNTERS(X)                                                       \

@@ -16,7 +16,6 @@
 
 #define TURN_MAX 8 /* accepted in one wakeup */
 
-
 /* Who is at the other end of fd.  False when the system does not say. */
 static bool
 who_is(int fd, uint32_t *uid, uint32_t *pid)
@@ -127,8 +126,8 @@ on_knock(evutil_socket_t lfd, short what, void *arg)
 void
 door_open(int fd)
 {
-	struct event *ev = event_new(child_base(), fd, EV_READ | EV_PERSIST,
-	    on_knock, NULL);
+	struct event *ev =
+	    event_new(child_base(), fd, EV_READ | EV_PERSIST, on_knock, NULL);
 
 	if (ev == NULL || event_add(ev, NULL) == -1)
 		log_warn("apps.sock: no memory to listen");

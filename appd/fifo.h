@@ -2,7 +2,7 @@
 /*
  * Bytes of a loop that wait: a queue of chunks.  The chunks come from and go
  * back to whoever lends them, so that a loop at rest holds none.  Pure;
- * tested in tests/unit/app_fifo_test.c.
+ * tested in tests/unit/app_ports_test.c.
  */
 #ifndef WARREN_FIFO_H
 #define WARREN_FIFO_H

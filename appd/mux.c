@@ -11,8 +11,8 @@
 #include "common/bytes.h"
 
 void
-mux_init(struct mux *m, const struct mux_memory *mem,
-    const struct mux_ops *ops, const uint8_t hash_key[16])
+mux_init(struct mux *m, const struct mux_memory *mem, const struct mux_ops *ops,
+    const uint8_t hash_key[16])
 {
 	unsigned i;
 
@@ -131,8 +131,8 @@ mux_attach(struct mux *m, int slot, uint32_t instance, uint32_t pid,
 	/* A launched app holds its port from the start, so that none started
 	 * by hand takes it away. */
 	if (slot >= 0 && m->entries[slot].port != 0)
-		a->bound = ports_bind(m->ports, m->entries[slot].port,
-		    (uint16_t)i);
+		a->bound =
+		    ports_bind(m->ports, m->entries[slot].port, (uint16_t)i);
 	return (int)i;
 }
 

@@ -36,13 +36,13 @@
 #include "common/mono.h"
 #include "common/msg_appd.h"
 
-#define MUX_SLOTS    64           /* apps of the configuration */
-#define MUX_TX_MAX   (1u << 20)   /* bytes an app may have on their way */
-#define MUX_BACKLOG  64           /* loops an app has not confirmed yet */
-#define MUX_DRAIN_MS 30000        /* bytes of a closed loop live so long */
-#define MUX_ANSWER   512          /* bytes of an answer at most */
+#define MUX_SLOTS    64         /* apps of the configuration */
+#define MUX_TX_MAX   (1u << 20) /* bytes an app may have on their way */
+#define MUX_BACKLOG  64         /* loops an app has not confirmed yet */
+#define MUX_DRAIN_MS 30000      /* bytes of a closed loop live so long */
+#define MUX_ANSWER   512        /* bytes of an answer at most */
 #define MUX_OWED     (256 * MUX_ANSWER) /* of all answers owed to an app */
-#define MUX_NONE     256          /* no id */
+#define MUX_NONE     256                /* no id */
 
 /* An app as warren.conf(5) has it. */
 struct mux_entry {
@@ -77,18 +77,18 @@ struct mux_end {
 	struct app_addr remote;
 	uint16_t port;
 	uint8_t state;
-	uint8_t id;       /* dialing: of the CreateLoop */
-	uint16_t asked;   /* id of what its app was asked, MUX_NONE */
+	uint8_t id;               /* dialing: of the CreateLoop */
+	uint16_t asked;           /* id of what its app was asked, MUX_NONE */
 	uint16_t owed, owed_last; /* Sends not answered yet, MUX_NONE */
-	bool far;         /* to another node */
+	bool far;                 /* to another node */
 	bool relayed;
-	bool far_closed;  /* nothing comes any more */
+	bool far_closed;              /* nothing comes any more */
 	bool asking, netting, timing; /* on these lists */
-	bool sending;     /* its app has a Send to answer, */
-	uint32_t sent;    /* of so many bytes */
-	uint32_t tx_all, tx_done; /* bytes taken from the app, passed on */
-	uint32_t stream;  /* peerd's name for it, 0 none */
-	uint32_t credit;  /* bytes peerd takes */
+	bool sending;                 /* its app has a Send to answer, */
+	uint32_t sent;                /* of so many bytes */
+	uint32_t tx_all, tx_done;     /* bytes taken from the app, passed on */
+	uint32_t stream;              /* peerd's name for it, 0 none */
+	uint32_t credit;              /* bytes peerd takes */
 	uint32_t window;  /* bytes we let come before the app took them */
 	uint32_t avail;   /* of it, what may come now */
 	uint32_t due;     /* taken by the app, not granted yet */
@@ -100,7 +100,7 @@ TAILQ_HEAD(mux_ends, mux_end);
 
 /* What an app was asked and has not answered. */
 struct mux_req {
-	uint8_t kind; /* enum packet_type */
+	uint8_t kind;        /* enum packet_type */
 	struct mux_end *end; /* NULL: nobody waits for the answer */
 };
 
@@ -108,11 +108,11 @@ struct mux_req {
 struct mux_app {
 	bool used;
 	bool inited;
-	bool dead;    /* its pipes are gone: nothing to answer */
-	bool stalled; /* owes too much: not read until that is passed on */
-	bool bound;   /* holds its entry's port */
-	uint8_t form; /* enum app_form it speaks */
-	int slot;     /* in the configuration; -1: not known before Init */
+	bool dead;         /* its pipes are gone: nothing to answer */
+	bool stalled;      /* owes too much: not read until that is passed on */
+	bool bound;        /* holds its entry's port */
+	uint8_t form;      /* enum app_form it speaks */
+	int slot;          /* in the configuration; -1: not known before Init */
 	uint32_t instance; /* of a launch; 0: came by the socket */
 	uint32_t pid, uid;
 	struct mono since;
@@ -121,12 +121,12 @@ struct mux_app {
 	uint32_t n_ends, n_confirming, windows, tx_bytes;
 	uint32_t ids[8]; /* a bit an id of ours that is under way */
 	struct mux_req reqs[PACKET_IDS];
-	bool busy[256];      /* an id of theirs that is not answered */
-	bool failed[256];    /* it is to be answered with a failure */
-	uint16_t next[256];  /* the Send after it on the same loop */
+	bool busy[256];       /* an id of theirs that is not answered */
+	bool failed[256];     /* it is to be answered with a failure */
+	uint16_t next[256];   /* the Send after it on the same loop */
 	uint32_t end_at[256]; /* where it ends in tx_all */
-	uint64_t in, out;    /* bytes of payload */
-	uint64_t refused;    /* requests answered with a failure */
+	uint64_t in, out;     /* bytes of payload */
+	uint64_t refused;     /* requests answered with a failure */
 };
 
 struct mux_ops {
@@ -153,14 +153,14 @@ struct mux_ops {
 };
 
 struct mux_count {
-	uint64_t packets;     /* from apps */
-	uint64_t malformed;   /* no packet, or a body we cannot read */
-	uint64_t foreign;     /* spoke of another app's port or loop */
-	uint64_t opened;      /* loops */
-	uint64_t refused;     /* loops that did not come about */
-	uint64_t full;        /* of them, by a limit of ours */
+	uint64_t packets;             /* from apps */
+	uint64_t malformed;           /* no packet, or a body we cannot read */
+	uint64_t foreign;             /* spoke of another app's port or loop */
+	uint64_t opened;              /* loops */
+	uint64_t refused;             /* loops that did not come about */
+	uint64_t full;                /* of them, by a limit of ours */
 	uint64_t bytes_in, bytes_out; /* payload from and to apps */
-	uint64_t timeouts;    /* confirmations that never came, bytes dropped */
+	uint64_t timeouts; /* confirmations that never came, bytes dropped */
 };
 
 struct mux {
@@ -243,9 +243,8 @@ void mux_drained(struct mux *m, unsigned app);
 void mux_net_opened(struct mux *m, uint32_t stream, bool relayed,
     struct mono now);
 void mux_net_refused(struct mux *m, uint32_t stream, const char *text);
-void mux_net_offer(struct mux *m, uint32_t stream,
-    const struct app_addr *from, uint16_t port, bool relayed,
-    struct mono now);
+void mux_net_offer(struct mux *m, uint32_t stream, const struct app_addr *from,
+    uint16_t port, bool relayed, struct mono now);
 /* False when more came than we had granted: peerd has lost its mind. */
 bool mux_net_data(struct mux *m, uint32_t stream, const uint8_t *p, size_t n);
 void mux_net_grant(struct mux *m, uint32_t stream, uint32_t n);

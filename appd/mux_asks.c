@@ -20,9 +20,9 @@ entry_called(const struct mux *m, const struct mux_app *a, const char *name)
 		e = &m->entries[i];
 		if (!e->used || strcmp(e->name, name) != 0)
 			continue;
-		if (a->instance != 0 ? a->slot == i
-				     : e->by_hand &&
-			    (e->uid == a->uid || a->uid == 0))
+		if (a->instance != 0
+			? a->slot == i
+			: e->by_hand && (e->uid == a->uid || a->uid == 0))
 			return i;
 	}
 	return -1;
@@ -291,8 +291,7 @@ ask_close(struct mux *m, struct mux_app *a, const struct packet *p,
 	struct mux_end *e;
 	uint16_t owner;
 
-	if (app_json_get_loop(p->body, p->body_len, &l, &form) !=
-	    APP_JSON_OK) {
+	if (app_json_get_loop(p->body, p->body_len, &l, &form) != APP_JSON_OK) {
 		m->count.malformed++;
 		tell_failure(m, a, p->id, "invalid Close payload");
 		return;

@@ -13,8 +13,8 @@ net_mint(struct mux *m)
 {
 	do {
 		m->next_stream = (m->next_stream + 1) & (LOOP_OURS - 1);
-	} while (m->next_stream == 0 ||
-	    end_of_stream(m, m->next_stream) != NULL);
+	} while (
+	    m->next_stream == 0 || end_of_stream(m, m->next_stream) != NULL);
 	return m->next_stream;
 }
 

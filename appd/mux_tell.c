@@ -254,11 +254,10 @@ put_loop(struct mux *m, struct mux_end *e, uint8_t type)
 	    (at = m->ops.room(m->ops.ctx, i, MUX_ANSWER, false)) == NULL)
 		return false;
 	loop_of(m, e, &l);
-	len = type == PACKET_CLOSE
-	    ? app_json_put_loop((char *)at + PACKET_HEAD,
-		  MUX_ANSWER - PACKET_HEAD, &l, a->form)
-	    : app_json_put_pair((char *)at + PACKET_HEAD,
-		  MUX_ANSWER - PACKET_HEAD, &l, a->form);
+	len = type == PACKET_CLOSE ? app_json_put_loop((char *)at + PACKET_HEAD,
+					 MUX_ANSWER - PACKET_HEAD, &l, a->form)
+				   : app_json_put_pair((char *)at + PACKET_HEAD,
+					 MUX_ANSWER - PACKET_HEAD, &l, a->form);
 	ASSERT(len > 0);
 	packet_put_head(at, type, (uint8_t)id, len);
 	m->ops.wrote(m->ops.ctx, i, PACKET_HEAD + len);
@@ -370,8 +369,7 @@ on_not_confirmed(struct mux *m, struct mux_end *e, const char *text)
 }
 
 static void
-on_sent(struct mux *m, struct mux_end *e, const char *failure,
-    struct mono now)
+on_sent(struct mux *m, struct mux_end *e, const char *failure, struct mono now)
 {
 	struct mux_end *other = e->other;
 

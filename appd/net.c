@@ -27,10 +27,11 @@ is_full(void *ctx)
 }
 
 static void
-send_open(void *ctx, uint32_t stream, const struct app_addr *to,
-    uint16_t from, uint32_t window)
+send_open(void *ctx, uint32_t stream, const struct app_addr *to, uint16_t from,
+    uint32_t window)
 {
-	struct msg_loop_open o = { .port = to->port, .from = from,
+	struct msg_loop_open o = { .port = to->port,
+		.from = from,
 		.window = window };
 
 	(void)ctx;
@@ -130,8 +131,7 @@ on_offer(struct ipc *ch, const struct ipc_msg *m)
 
 	(void)ch;
 	memcpy(from.pk, o->node, sizeof(from.pk));
-	mux_net_offer(&appd.mux, m->id, &from, o->port, o->relayed,
-	    mono_now());
+	mux_net_offer(&appd.mux, m->id, &from, o->port, o->relayed, mono_now());
 	conns_flush();
 	appd_timer();
 }

@@ -10,8 +10,7 @@
 static const char *
 name_of(const struct mux_app *a)
 {
-	return a == NULL || a->slot < 0 ? ""
-					: appd.mux.entries[a->slot].name;
+	return a == NULL || a->slot < 0 ? "" : appd.mux.entries[a->slot].name;
 }
 
 static uint64_t

@@ -117,6 +117,20 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Messages for streams that had ended")                                     \
   X("loop_links", "loop_links", GAUGE, "", "",                                 \
     "Links that carry loops and nothing else")                                 \
+  X("relay_circuits", "relay_circuits", GAUGE, "", "",                         \
+    "Circuits relayed for others now")                                         \
+  X("relay_reservations", "relay_reservations", GAUGE, "", "",                 \
+    "Nodes that have reserved here")                                           \
+  X("relay_own", "relay_own", GAUGE, "", "",                                   \
+    "Relays this node has reserved at")                                        \
+  X("relay_bytes", "relayed_bytes", COUNTER, "bytes", "",                      \
+    "Bytes relayed for others")                                                \
+  X("relay_opened", "relay_requests", COUNTER, "", "result=\"opened\"",        \
+    "Circuits and reservations asked of this relay")                           \
+  X("relay_refused", "relay_requests", COUNTER, "", "result=\"refused\"",      \
+    "Circuits and reservations asked of this relay")                           \
+  X("relay_cut", "relay_cut", COUNTER, "", "",                                 \
+    "Circuits ended by a limit")                                               \
   X("dials", "dials", COUNTER, "", "", "Connections asked of the parent")      \
   X("dial_failures", "dial_failures", COUNTER, "", "",                         \
     "Connections that did not come about")                                     \

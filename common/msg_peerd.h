@@ -52,7 +52,16 @@ enum resolve_kind { RESOLVE_HOST, RESOLVE_SEED };
 	F(T, U32,  seed_interval_ms, 0, 0)                               \
 	F(T, U32,  seed_timeout_ms, 0, 60000)                            \
 	F(T, U32,  save_ms, 0, 0)           /* address book to disk */   \
-	F(T, U32,  retry_ms, 0, 0)          /* first back-off of a dial */
+	F(T, U32,  retry_ms, 0, 0)          /* first back-off of a dial */ \
+	F(T, BOOL, relay, 0, 0)             /* for others, within these: */ \
+	F(T, U16,  relay_circuits, 0, 1024)                              \
+	F(T, U16,  relay_per_peer, 0, 0)    /* circuits one node opens */ \
+	F(T, U16,  relay_reservations, 0, 1024)                          \
+	F(T, U64,  relay_bytes, 0, 0)       /* of a reservation */       \
+	F(T, U32,  relay_s, 0, 0)                                        \
+	F(T, U64,  relay_free_bytes, 0, 0)  /* of a circuit without one */ \
+	F(T, U32,  relay_free_s, 0, 0)                                   \
+	F(T, U8,   relay_reserve, 0, 2)     /* for us: auto, yes, no */
 
 #define MSG_PEERD_CHARTER(F, T)                                          \
 	F(T, BLOB, charter, 0, 16384)

@@ -12,10 +12,10 @@ LINK = @echo "  ld $@"; $(CC) $(CFLAGS) -o $@
 
 # Every object that has no main(): what tests and fuzzers link with.
 LIB_OBJS = $(COMMON_OBJS) $(STUND_OBJS) $(PEERD_OBJS) $(STORE_OBJS) \
-	$(APID_OBJS) $(APPD_OBJS) \
+	$(APID_OBJS) $(APPD_OBJS) $(LIBWARREN_OBJS) \
 	$(WARREND_OBJS) $(WARRENCTL_OBJS)
 
-programs: $(PROGRAMS)
+programs: $(PROGRAMS) $(B)/libwarren.so.0 $(B)/libwarren.a $(EXAMPLES)
 unit: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 tools: $(TOOLS)
@@ -50,6 +50,18 @@ $(B)/apid-bin: $(APID_OBJS) $(B)/peerd/blocks.o $(B)/common.a
 
 $(B)/appd-bin: $(APPD_OBJS) $(B)/common.a
 	$(LINK) $(APPD_OBJS) $(B)/common.a $(LDFLAGS) $(LIBS)
+
+# What programs beside a node are linked with; only its own names can be seen.
+$(B)/libwarren.so.0: $(LIBWARREN_PIC) appd/libwarren/libwarren.map
+	$(LINK) -shared -Wl,-soname,libwarren.so.0 \
+	    -Wl,--version-script=appd/libwarren/libwarren.map \
+	    $(LIBWARREN_PIC) $(SOFLAGS)
+
+$(B)/libwarren.a: $(LIBWARREN_PIC)
+	@ld -r -o $(B)/pic/libwarren.o $(LIBWARREN_PIC)
+	@$(OBJCOPY) --localize-hidden $(B)/pic/libwarren.o
+	@rm -f $@
+	@ar qcs $@ $(B)/pic/libwarren.o
 
 # An archive, of which the linker takes what is asked for.
 $(B)/peerd.a: $(PEERD_OBJS)

@@ -58,9 +58,23 @@ conn_find(const uint8_t id[32])
 }
 
 struct conn *
-conn_find_any(const uint8_t id[32])
+conn_find_direct(const uint8_t id[32])
 {
 	struct conn *c = conn_find(id);
+
+	if (c != NULL)
+		return c;
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
+		if (c->state == CONN_UP && c->circuit == NULL &&
+		    memcmp(c->id, id, 32) == 0)
+			break;
+	return c;
+}
+
+struct conn *
+conn_find_any(const uint8_t id[32])
+{
+	struct conn *c = conn_find_direct(id);
 
 	if (c != NULL)
 		return c;
@@ -77,7 +91,7 @@ conn_loop_links(void)
 	unsigned n = 0;
 
 	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
-		n += c->loops && c->state == CONN_UP;
+		n += c->loops && c->circuit == NULL && c->state == CONN_UP;
 	return n;
 }
 
@@ -126,6 +140,32 @@ conn_is_dialling(const struct naddr *addr)
 	return false;
 }
 
+/* --- what it runs over --- */
+
+ssize_t
+conn_read(struct conn *c, void *p, size_t n)
+{
+	return c->circuit != NULL ? circuit_read(c->circuit, p, n)
+				  : read(c->fd, p, n);
+}
+
+ssize_t
+conn_write(struct conn *c, const void *p, size_t n)
+{
+	return c->circuit != NULL ? circuit_write(c->circuit, p, n)
+				  : write(c->fd, p, n);
+}
+
+void
+conn_await_room(struct conn *c)
+{
+	c->waiting = true;
+	if (c->circuit != NULL)
+		circuit_await_room(c->circuit);
+	else
+		(void)event_add(c->ev_write, NULL);
+}
+
 /* --- the end of a connection --- */
 
 static void
@@ -154,7 +194,11 @@ conn_bury(struct conn *c)
 	if (c->ev_write != NULL)
 		event_free(c->ev_write);
 	c->ev_read = c->ev_write = NULL;
-	(void)close(c->fd);
+	if (c->circuit != NULL)
+		circuit_left(c->circuit);
+	else
+		(void)close(c->fd);
+	c->circuit = NULL;
 	c->fd = -1;
 	shake_free(c->shake);
 	c->shake = NULL;
@@ -188,6 +232,7 @@ link_is_down(struct conn *c, const char *why)
 	if (!c->announced)
 		return;
 	flow_link_down(c);
+	relaying_link_down(c);
 	if (c->loops) {
 		misdeed_remember(c);
 		log_debug("peer %s: link for loops down: %s",
@@ -296,16 +341,15 @@ tune(int fd)
 #endif
 }
 
-void
-conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
+static struct conn *
+conn_new(int fd, const struct naddr *remote, const struct dial_why *why)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (c == NULL) {
-		(void)close(fd);
 		if (why != NULL)
 			discover_result(why, NULL, "out of memory");
-		return;
+		return NULL;
 	}
 	c->fd = fd;
 	c->slot = GOSSIP_NO_SLOT;
@@ -318,6 +362,18 @@ conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
 		c->loops = why->kind == DIAL_LOOP;
 	}
 	TAILQ_INSERT_TAIL(&peerd.conns, c, next);
+	return c;
+}
+
+void
+conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
+{
+	struct conn *c = conn_new(fd, remote, why);
+
+	if (c == NULL) {
+		(void)close(fd);
+		return;
+	}
 	tune(fd);
 	(void)evutil_make_socket_nonblocking(fd);
 	c->ev_read =
@@ -325,6 +381,27 @@ conn_start(int fd, const struct naddr *remote, const struct dial_why *why)
 	c->ev_write = event_new(child_base(), fd, EV_WRITE, on_write, c);
 	if (c->ev_read == NULL || c->ev_write == NULL ||
 	    event_add(c->ev_read, NULL) == -1 || !shake_start(c))
+		conn_shake_failed(c, "cannot start");
+}
+
+/* Its events have no descriptor: the circuit makes them active. */
+void
+conn_start_circuit(struct circuit *ct, struct conn **slot,
+    const struct dial_why *why)
+{
+	static const struct naddr nowhere;
+	struct conn *c = conn_new(-1, &nowhere, why);
+
+	if (c == NULL) {
+		circuit_left(ct);
+		return;
+	}
+	*slot = c;
+	c->circuit = ct;
+	c->loops = true;
+	c->ev_read = event_new(child_base(), -1, 0, on_read, c);
+	c->ev_write = event_new(child_base(), -1, 0, on_write, c);
+	if (c->ev_read == NULL || c->ev_write == NULL || !shake_start(c))
 		conn_shake_failed(c, "cannot start");
 }
 
@@ -365,7 +442,9 @@ other_link(const struct conn *c)
 
 	for (old = conn_next_any(NULL); old != NULL; old = conn_next_any(old))
 		if (old != c && old->state == CONN_UP &&
-		    old->loops == c->loops && memcmp(old->id, c->id, 32) == 0)
+		    old->loops == c->loops &&
+		    (old->circuit == NULL) == (c->circuit == NULL) &&
+		    memcmp(old->id, c->id, 32) == 0)
 			break;
 	return old;
 }
@@ -394,7 +473,8 @@ settle_duplicate(struct conn *old, struct conn *c)
 static bool
 is_room(const struct conn *c)
 {
-	if (c->loops && conn_loop_links() <= LOOP_LINKS_MAX)
+	if (c->loops &&
+	    (c->circuit != NULL || conn_loop_links() <= LOOP_LINKS_MAX))
 		return true;
 	if (!c->loops && conn_links(-1) <= peerd.conf.max_peers &&
 	    (c->outbound || conn_links(0) <= peerd.conf.max_inbound))
@@ -480,8 +560,10 @@ conn_shaken(struct conn *c, const struct noise_cipher *tx,
 		return;
 	}
 	link_is_up(c);
-	if (c->state == CONN_UP)
-		route_linked(c);
+	if (c->state != CONN_UP)
+		return;
+	relaying_link_up(c);
+	route_linked(c);
 }
 
 /* --- watching --- */

@@ -22,6 +22,8 @@
 
 static const struct flow_ops *const ops[FLOW_KINDS] = {
 	[FLOW_LOOP] = &loop_ops,
+	[FLOW_CIRCUIT] = &circuit_ops,
+	[FLOW_RELAY] = &relay_ops,
 };
 
 static struct streams streams;
@@ -69,6 +71,7 @@ flow_link_init(struct conn *c)
 	bucket_init(&c->opens,
 	    (struct rate){ .per_s = 500, .burst = STREAMS_LINK_MAX });
 	c->flow_since = mono_now();
+	c->flow_why = LOOP_END_LOST;
 }
 
 /* --- memory of what waits --- */
@@ -310,7 +313,7 @@ flow_link_down(struct conn *c)
 
 	for (i = 0; i < streams.cap && c->flow.n > 0; i++)
 		if (links[i] == c)
-			close_by_them(c, &streams.at[i], LOOP_END_LOST);
+			close_by_them(c, &streams.at[i], c->flow_why);
 }
 
 /* --- their messages --- */
@@ -353,8 +356,15 @@ on_offer(struct conn *c, const struct wire_msg *m)
 	if (m->type == WIRE_OPEN) {
 		s->kind = FLOW_LOOP;
 		loops_offer(c, s, m);
+	} else if (c->circuit != NULL) {
+		flow_refuse(c, s, WIRE_NO_SERVICE,
+		    "relay: no circuit through a circuit");
+	} else if (m->n_path == 0) {
+		s->kind = FLOW_CIRCUIT;
+		circuits_offer(c, s);
 	} else {
-		flow_refuse(c, s, WIRE_NO_SERVICE, "relay: not offered");
+		s->kind = FLOW_RELAY;
+		relaying_offer(c, s, m);
 	}
 }
 
@@ -420,7 +430,7 @@ flow_message(struct conn *c, const struct wire_msg *m)
 		return;
 	}
 	if (m->type == WIRE_RESERVE || m->type == WIRE_RESERVED) {
-		peerd.n.unknown_messages++;
+		relaying_message(c, m);
 		return;
 	}
 	if ((s = stream_find(&streams, &c->flow, m->stream)) == NULL) {
@@ -485,6 +495,7 @@ flow_tick(struct mono now)
 {
 	struct conn *c, *after;
 
+	relaying_tick(now);
 	for (c = conn_next_any(NULL); c != NULL; c = after) {
 		after = conn_next_any(c);
 		if (c->choked && c->state == CONN_UP)
@@ -508,6 +519,7 @@ flow_stats(stat_emit emit, void *arg)
 {
 	emit(arg, "streams", streams.used);
 	emit(arg, "loop_links", conn_loop_links());
+	relaying_stats(emit, arg);
 }
 
 void
@@ -518,5 +530,7 @@ flow_limits(limit_emit emit, void *arg)
 	emit(arg, "stream bytes waiting", waiting, FLOW_WAITING, 0);
 	emit(arg, "links for loops", conn_loop_links(), LOOP_LINKS_MAX, 0);
 	loops_limits(emit, arg);
+	circuits_limits(emit, arg);
+	relaying_limits(emit, arg);
 	route_limits(emit, arg);
 }

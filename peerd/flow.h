@@ -3,15 +3,19 @@
  * The shells around stream.h: streams of links, what they carry, and how a
  * node is reached for them.  Private to peerd.
  *
- *   appd == LOOP_* == loops.c --+                     +-- route.c: dials
- *                               +-- flow.c -- links --+
- *                               |                     +-- traffic.c
+ *   appd == LOOP_* == loops.c --+            +== links == other nodes
+ *                               |            |
+ *   a link over it == circuit.c +== flow.c ==+
+ *                               |
+ *   another link == relaying.c -+       route.c dials, and asks relays
  *
  * Nothing here frees a stream behind the back of its caller: a link that
  * does not take what it must is only marked, and ended by flow_tick().
  */
 #ifndef WARREN_FLOW_H
 #define WARREN_FLOW_H
+
+#include <sys/types.h>
 
 #include "common/msg_appd.h"
 #include "peerd/peerd.h"
@@ -21,8 +25,9 @@
 #define REACHES_MAX     64           /* nodes being looked for */
 #define REACH_MS        10000        /* for a direct link */
 #define LOOP_IDLE_MS    60000        /* a link nobody uses is closed */
+#define CIRCUITS_MAX    128          /* that end here */
 
-enum flow_kind { FLOW_LOOP, FLOW_KINDS };
+enum flow_kind { FLOW_LOOP, FLOW_CIRCUIT, FLOW_RELAY, FLOW_KINDS };
 
 /* What a kind of stream is told.  s lives until the call returns. */
 struct flow_ops {
@@ -40,7 +45,7 @@ struct flow_ops {
 	void (*closed)(struct conn *c, struct stream *s, uint8_t why);
 };
 
-extern const struct flow_ops loop_ops;
+extern const struct flow_ops loop_ops, circuit_ops, relay_ops;
 
 /* --- flow.c --- */
 
@@ -83,7 +88,8 @@ void loops_init(void);
 void loops_open_channel(int fd); /* to appd */
 /* They want a loop; answers, now or later. */
 void loops_offer(struct conn *c, struct stream *s, const struct wire_msg *m);
-bool loops_are_held(void); /* appd is behind: grant no credit */
+bool loops_are_held(void);   /* appd is behind: grant no credit */
+bool loops_are_served(void); /* there is an appd */
 /* What became of the search for a node. */
 void loops_reached(struct conn *c);
 void loops_unreached(const uint8_t node[32], const char *text);
@@ -101,6 +107,38 @@ bool route_begin(const uint8_t node[32]);
 void route_linked(struct conn *c);
 void route_result(const struct dial_why *why, const uint8_t *id,
     const char *error);
+/* A circuit to the node was refused, or is closed before it was up. */
+void route_refused(const uint8_t node[32], uint8_t code, const char *text);
 void route_limits(limit_emit emit, void *arg);
+
+/* --- circuit.c --- */
+
+/* Ask the other end of a link for a circuit to node; path as in wire.h. */
+bool circuit_open(struct conn *via, const uint8_t *path, size_t n,
+    const uint8_t node[32]);
+void circuits_offer(struct conn *c, struct stream *s);
+ssize_t circuit_read(struct circuit *ct, void *p, size_t n);
+ssize_t circuit_write(struct circuit *ct, const void *p, size_t n);
+void circuit_await_room(struct circuit *ct); /* or say that there is some */
+void circuit_left(struct circuit *ct);       /* by its connection */
+const uint8_t *circuit_via(const struct circuit *ct);
+void circuits_limits(limit_emit emit, void *arg);
+
+/* --- relaying.c --- */
+
+/* Whether a node reserves at relays for itself. */
+enum { RELAY_RESERVE_AUTO, RELAY_RESERVE_YES, RELAY_RESERVE_NO };
+
+void relaying_init(void);
+void relaying_config(void); /* it may have changed */
+void relaying_offer(struct conn *c, struct stream *s, const struct wire_msg *m);
+void relaying_message(struct conn *c, const struct wire_msg *m);
+void relaying_link_up(const struct conn *c);
+void relaying_link_down(const struct conn *c);
+size_t relaying_vias(uint8_t vias[][32], size_t max);
+struct conn *relaying_own_relay(void); /* a link to one, or NULL */
+void relaying_tick(struct mono now);
+void relaying_stats(stat_emit emit, void *arg);
+void relaying_limits(limit_emit emit, void *arg);
 
 #endif

@@ -40,7 +40,7 @@ count_prefix(const struct naddr *from)
 	const struct conn *c;
 
 	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c)) {
-		if (c->outbound)
+		if (c->outbound || c->circuit != NULL)
 			continue;
 		other = addr_prefix(&c->remote, v4, v6);
 		n += naddr_ip_equal(&net, &other);

@@ -163,6 +163,12 @@ loops_are_held(void)
 	return appd != NULL && ipc_is_full(appd);
 }
 
+bool
+loops_are_served(void)
+{
+	return appd != NULL;
+}
+
 static void
 on_drained(struct ipc *ch)
 {
@@ -178,10 +184,9 @@ on_drained(struct ipc *ch)
 static void
 loop_opened(struct conn *c, struct stream *s)
 {
-	struct msg_loop_opened m = { .relayed = false };
+	struct msg_loop_opened m = { .relayed = c->circuit != NULL };
 	struct loop *l = loop_of(s);
 
-	(void)c;
 	if (l == NULL)
 		return;
 	set_state(l, LOOP_UP);
@@ -273,7 +278,9 @@ const struct flow_ops loop_ops = { loop_opened, loop_refused, loop_data,
 void
 loops_offer(struct conn *c, struct stream *s, const struct wire_msg *m)
 {
-	struct msg_loop_offer o = { .from = m->from, .port = m->port };
+	struct msg_loop_offer o = { .from = m->from,
+		.port = m->port,
+		.relayed = c->circuit != NULL };
 	struct loop *l;
 
 	s->tag = STREAM_NONE;
@@ -550,6 +557,9 @@ loops_show_paths(struct ipc *ch, const struct ipc_msg *m)
 		p.loop = loops[i].id;
 		memcpy(p.node, loops[i].node, 32);
 		p.rtt_us = c->rtt_us == 0 ? MSG_NULL64 : c->rtt_us;
+		p.relayed = c->circuit != NULL;
+		if (c->circuit != NULL)
+			memcpy(p.via, circuit_via(c->circuit), 32);
 		(void)ipc_send(ch, CTL_LOOP_PATH, m->id, &p);
 	}
 	child_ctl_end(ch, m->id, 0, "%s", "");

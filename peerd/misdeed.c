@@ -59,8 +59,8 @@ ban(struct conn *c, const char *reason)
 		return;
 	}
 	(void)ban_auto(&peerd.bans, &key, reason, now);
-	/* On loopback the address tells no one apart. */
-	if (addr_class(&c->remote) != ADDR_LOOPBACK)
+	/* On loopback the address tells no one apart, and a circuit has none. */
+	if (c->circuit == NULL && addr_class(&c->remote) != ADDR_LOOPBACK)
 		(void)ban_auto(&peerd.bans, &host, reason, now);
 	keep_dirty(PEERD_FILE_BANS, true);
 	log_info("peer %s banned: %s", id_short(c->id, id), reason);
@@ -89,7 +89,8 @@ misdeed_ban_links(void)
 
 	for (c = TAILQ_FIRST(&peerd.conns); c != NULL; c = after) {
 		after = TAILQ_NEXT(c, next);
-		if (ban_find_addr(&peerd.bans, &c->remote, now) != NULL ||
+		if ((c->circuit == NULL &&
+			ban_find_addr(&peerd.bans, &c->remote, now) != NULL) ||
 		    (c->state == CONN_UP &&
 			ban_find_key(&peerd.bans, c->id, now) != NULL))
 			conn_end(c, WIRE_BYE_BANNED, "banned");

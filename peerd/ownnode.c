@@ -11,6 +11,7 @@
 #include "common/compat/compat.h"
 #include "common/hlc.h"
 #include "common/log.h"
+#include "peerd/flow.h"
 #include "peerd/peerd.h"
 
 #define TOKENS_MAX 3
@@ -168,6 +169,27 @@ nat_byte(void)
 	    : NAT_BYTE(best->mapping, best->filtering, best->ports);
 }
 
+/* The whole of it must fit: what is said least often goes first. */
+static void
+make_fit(struct noderec *nr)
+{
+	uint8_t buf[NODEREC_MAX];
+	struct wr w;
+
+	for (;;) {
+		wr_init(&w, buf, sizeof(buf));
+		if (noderec_encode(&w, nr) == 0 || nr->n_stun == 0)
+			return;
+		nr->n_stun--;
+	}
+}
+
+uint8_t
+own_nat_mapping(void)
+{
+	return NAT_MAPPING(nat_byte());
+}
+
 static void
 build(struct noderec *nr)
 {
@@ -182,6 +204,9 @@ build(struct noderec *nr)
 	add_listeners(nr);
 	for (i = 0; i < own.stun.n_mappings; i++)
 		add_mapping(nr, &own.stun.mappings[i]);
+	nr->n_vias = (uint8_t)relaying_vias(nr->vias, NODEREC_VIAS_MAX);
+	if (nr->n_vias > 0)
+		make_fit(nr);
 }
 
 /* What it says, but for the moments at which mappings were confirmed. */

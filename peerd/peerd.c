@@ -38,6 +38,7 @@ on_config(struct ipc *ch, const struct ipc_msg *m)
 	(void)ch;
 	peerd.conf = *(const struct msg_peerd_config *)m->body;
 	inbound_limits();
+	relaying_config();
 	if (peerd.running)
 		discover_soon();
 }
@@ -150,6 +151,7 @@ go(void)
 	make_tables();
 	nodes_init();
 	flow_init();
+	relaying_init();
 	loops_init();
 	gossip_init();
 	records_init();

@@ -31,6 +31,7 @@
  *   show.c      control: show          edit.c      control: change
  *   pings.c     control: ping          flow.c      streams of links
  *   loops.c     loops of appd's        route.c     a link to any node
+ *   circuit.c   links over relays      relaying.c  what we relay
  *
  * The pure cores beside them have headers of their own.
  */
@@ -85,8 +86,9 @@ struct dial_why {
 enum conn_state { CONN_SHAKE, CONN_UP, CONN_DEAD };
 
 struct shake;
+struct circuit;
 
-/* One TCP connection to another peerd. */
+/* One connection to another peerd, by TCP or over a circuit. */
 struct conn {
 	TAILQ_ENTRY(conn) next;
 	uint32_t serial;
@@ -96,6 +98,7 @@ struct conn {
 	bool loops;   /* it carries loops and nothing else */
 	bool waiting; /* for the socket to take more */
 	bool writing; /* traffic_write() is at it */
+	struct circuit *circuit; /* instead of fd, or NULL */
 	struct event *ev_read, *ev_write;
 	struct naddr remote; /* plain form */
 	struct dial_why why; /* outbound */
@@ -116,6 +119,7 @@ struct conn {
 	struct bucket opens;    /* streams they may open */
 	bool choked;            /* it did not take what it must: end it */
 	struct mono flow_since; /* when the last stream ended */
+	uint8_t flow_why;       /* what its loops hear when it ends */
 	uint64_t bytes_in, bytes_out;
 	bool ping_out;
 	uint64_t ping_token;
@@ -212,6 +216,15 @@ void inbound_limits(void); /* after the configuration changed */
 /* Takes fd.  why is NULL for one that was accepted. */
 void conn_start(int fd, const struct naddr *remote, const struct dial_why *why);
 
+/* Over a circuit; *slot is where it knows its connection.  why as above. */
+void conn_start_circuit(struct circuit *ct, struct conn **slot,
+    const struct dial_why *why);
+
+/* read(2) and write(2), whatever it runs over; and wait for room. */
+ssize_t conn_read(struct conn *c, void *p, size_t n);
+ssize_t conn_write(struct conn *c, const void *p, size_t n);
+void conn_await_room(struct conn *c);
+
 /* A descriptor warrend connected for us; takes it. */
 void conn_dialled(int fd, const struct dial_why *why);
 
@@ -232,6 +245,7 @@ struct conn *conn_next_any(const struct conn *after);
 struct conn *conn_find(const uint8_t id[32]); /* linked, or NULL */
 /* The best link to a node for its loops, or NULL. */
 struct conn *conn_find_any(const uint8_t id[32]);
+struct conn *conn_find_direct(const uint8_t id[32]); /* no circuit */
 unsigned conn_loop_links(void);
 struct conn *conn_by_serial(uint32_t serial);
 unsigned conn_links(int outbound); /* up: 1 dialled, 0 accepted, -1 both */
@@ -356,6 +370,7 @@ uint32_t nodes_live(void);
 void own_init(void);
 void own_set_local(const struct msg_peerd_local *l);
 void own_set_stun(const struct msg_stun_view *v);
+uint8_t own_nat_mapping(void); /* enum nat_mapping of view.h */
 void own_changed(void); /* look whether there is something to publish */
 void own_signed(const uint8_t sig[64]);
 void own_not_signed(const char *error);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A way to a node that loops want: a link is dialled to one address of it
+ * A way to a node that loops want.  A link is dialled to one address of it
  * after another, from its record, from warren.conf and from the address
- * book, until one comes up or time runs out.  Such a link carries loops and
- * nothing else; one that comes up for gossip meanwhile will do as well.
+ * book; such a link carries loops and nothing else, and one that comes up
+ * for gossip meanwhile will do as well.  When that fails or takes long, or
+ * when the node has said that others relay for it, relays are asked for a
+ * circuit: those it named, then some neighbours, then one it named by way of
+ * our own.  The first link that comes up serves all who wait.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,16 +15,38 @@
 #include "common/compat/compat.h"
 #include "peerd/flow.h"
 
-#define ADDRS_MAX 8
-#define LOOK_MS   100
+#define ADDRS_MAX  8
+#define LOOK_MS    100
+#define ALONE_MS   2000  /* a direct link gets so long before relays help */
+#define RELAYED_MS 15000 /* for everything */
+#define VIA_MS     5000  /* for a link to a relay */
+#define TRIES_MAX  3     /* relays asked */
+
+/* What goes on with relays. */
+enum relayed {
+	RELAY_NOT_YET,
+	RELAY_NEXT,
+	RELAY_DIALLING,
+	RELAY_ASKED,
+	RELAY_OUT
+};
 
 static struct reach {
 	bool used, gathered, dialling;
+	bool out;     /* no address is left to dial */
+	bool for_via; /* only a direct link will do */
 	uint8_t node[32];
-	struct mono due; /* for a direct link */
+	struct mono began, due; /* due: the end of direct attempts */
 	struct naddr addrs[ADDRS_MAX];
 	uint8_t n_addrs, next;
-	char error[64]; /* of the last dial */
+	char error[64];  /* of the last dial */
+	uint8_t relayed; /* enum relayed */
+	uint8_t vias[TRIES_MAX][32];
+	uint8_t n_vias, n_named, via; /* named by the node, then neighbours */
+	bool by_own;                  /* the last try, by our own relay */
+	struct mono asked;
+	uint8_t rank; /* how much the refusal tells */
+	char refusal[WIRE_TEXT_MAX + 1];
 } reaches[REACHES_MAX];
 
 static struct event *timer;
@@ -46,6 +71,28 @@ reach_new(void)
 		if (!reaches[i].used)
 			return &reaches[i];
 	return NULL;
+}
+
+static bool
+begin(const uint8_t node[32], bool for_via)
+{
+	struct mono now = mono_now();
+	struct reach *r = reach_find(node);
+
+	if (r != NULL) {
+		r->for_via = r->for_via && for_via;
+		return true;
+	}
+	if ((r = reach_new()) == NULL)
+		return false;
+	memset(r, 0, sizeof(*r));
+	r->used = true;
+	r->for_via = for_via;
+	memcpy(r->node, node, 32);
+	r->began = now;
+	r->due = mono_add_ms(now, REACH_MS);
+	child_timer_set(timer, now, now);
+	return true;
 }
 
 /* --- where it may be --- */
@@ -106,7 +153,7 @@ fail(struct reach *r, const char *why)
 {
 	char text[LOOP_TEXT];
 
-	(void)snprintf(text, sizeof(text), "transport: %s", why);
+	(void)snprintf(text, sizeof(text), "transport: %.110s", why);
 	give_up(r, text);
 }
 
@@ -117,16 +164,143 @@ try_next(struct reach *r)
 	struct dial_why why = { .kind = DIAL_LOOP, .has_key = true };
 
 	memcpy(why.key, r->node, 32);
-	while (r->next < r->n_addrs) {
-		why.addr = r->addrs[r->next];
-		if (asks_is_dialling(&why.addr, r->node) ||
-		    conn_is_dialling(&why.addr) || !asks_dial(&why))
-			return; /* look again soon */
-		r->next++;
-		r->dialling = true;
+	if (r->next == r->n_addrs) {
+		r->out = true;
 		return;
 	}
-	fail(r, r->error[0] != '\0' ? r->error : "no address to dial");
+	why.addr = r->addrs[r->next];
+	if (asks_is_dialling(&why.addr, r->node) ||
+	    conn_is_dialling(&why.addr) || !asks_dial(&why))
+		return; /* look again soon */
+	r->next++;
+	r->dialling = true;
+}
+
+/* --- relays --- */
+
+static void
+add_via(struct reach *r, const uint8_t id[32])
+{
+	uint8_t i;
+
+	if (r->n_vias == TRIES_MAX || memcmp(id, r->node, 32) == 0 ||
+	    memcmp(id, peerd.node.id, 32) == 0)
+		return;
+	for (i = 0; i < r->n_vias; i++)
+		if (memcmp(r->vias[i], id, 32) == 0)
+			return;
+	memcpy(r->vias[r->n_vias++], id, 32);
+}
+
+static void
+gather_vias(struct reach *r)
+{
+	const struct known_node *n = known_find(&peerd.known, r->node);
+	const struct conn *c;
+	uint8_t i;
+
+	for (i = 0; n != NULL && i < n->node.n_vias; i++)
+		add_via(r, n->node.vias[i]);
+	r->n_named = r->n_vias;
+	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
+		if (c->state == CONN_UP)
+			add_via(r, c->id);
+}
+
+static void
+ask_relay(struct reach *r, struct conn *c, const uint8_t *path, size_t n,
+    struct mono now)
+{
+	r->relayed = RELAY_ASKED;
+	r->asked = now;
+	if (!circuit_open(c, path, n, r->node))
+		r->relayed = RELAY_NEXT;
+}
+
+/* By our own relay to one the node named and we cannot dial. */
+static void
+try_own(struct reach *r, struct mono now)
+{
+	struct conn *c = relaying_own_relay();
+	uint8_t path[WIRE_KEY_STEP + 32];
+
+	r->by_own = true;
+	if (c == NULL || r->n_named == 0 ||
+	    memcmp(c->id, r->vias[0], 32) == 0) {
+		r->relayed = RELAY_OUT;
+		return;
+	}
+	memcpy(path, r->vias[0], 32);
+	memcpy(path + WIRE_KEY_STEP, r->node, 32);
+	ask_relay(r, c, path, 2, now);
+}
+
+static void
+try_via(struct reach *r, struct mono now)
+{
+	struct conn *c;
+
+	if (r->by_own || r->via == r->n_vias) {
+		if (r->by_own)
+			r->relayed = RELAY_OUT;
+		else
+			try_own(r, now);
+		return;
+	}
+	c = conn_find_direct(r->vias[r->via]);
+	if (c != NULL) {
+		r->via++;
+		ask_relay(r, c, r->node, 1, now);
+	} else if (r->relayed != RELAY_DIALLING &&
+	    begin(r->vias[r->via], true)) {
+		r->relayed = RELAY_DIALLING;
+		r->asked = now;
+	} else if (reach_find(r->vias[r->via]) == NULL ||
+	    mono_ms_between(r->asked, now) > VIA_MS) {
+		r->via++;
+		r->relayed = RELAY_NEXT;
+	}
+}
+
+static void
+step_relays(struct reach *r, struct mono now)
+{
+	if (r->for_via) {
+		r->relayed = RELAY_OUT;
+		return;
+	}
+	if (r->relayed == RELAY_NOT_YET) {
+		gather_vias(r);
+		if (r->n_named == 0 && !r->out &&
+		    mono_ms_between(r->began, now) < ALONE_MS) {
+			r->n_vias = 0;
+			return;
+		}
+		r->relayed = RELAY_NEXT;
+	}
+	if (r->relayed == RELAY_ASKED &&
+	    mono_ms_between(r->asked, now) > VIA_MS)
+		r->relayed = RELAY_NEXT; /* its answer would still do */
+	if (r->relayed == RELAY_NEXT || r->relayed == RELAY_DIALLING)
+		try_via(r, now);
+}
+
+/* Text of the app's error: a relay's own words, if it said anything. */
+static void
+fail_for_good(struct reach *r)
+{
+	char why[LOOP_TEXT];
+
+	if (r->rank > 0) {
+		(void)snprintf(why, sizeof(why), "relay refused: %.95s",
+		    r->refusal);
+		fail(r, why);
+		return;
+	}
+	fail(r,
+	    r->error[0] != '\0'   ? r->error
+		: r->n_addrs == 0 ? "no address to dial"
+				  : "timed out");
 }
 
 static void
@@ -137,14 +311,22 @@ step(struct reach *r, struct mono now)
 		return;
 	}
 	r->gathered = true;
-	if (!peerd.running || peerd.stopping)
+	if (!peerd.running || peerd.stopping) {
 		fail(r, "this node is not running");
-	else if (ban_find_key(&peerd.bans, r->node, wall_now()) != NULL)
+		return;
+	}
+	if (ban_find_key(&peerd.bans, r->node, wall_now()) != NULL) {
 		fail(r, "banned");
-	else if (mono_reached(r->due, now))
-		fail(r, r->error[0] != '\0' ? r->error : "timed out");
-	else if (!r->dialling)
+		return;
+	}
+	if (mono_reached(r->due, now))
+		r->out = true;
+	if (!r->out && !r->dialling)
 		try_next(r);
+	step_relays(r, now);
+	if ((r->out && r->relayed == RELAY_OUT) ||
+	    mono_ms_between(r->began, now) > RELAYED_MS)
+		fail_for_good(r);
 }
 
 static void
@@ -181,19 +363,7 @@ route_init(void)
 bool
 route_begin(const uint8_t node[32])
 {
-	struct mono now = mono_now();
-	struct reach *r = reach_find(node);
-
-	if (r != NULL)
-		return true;
-	if ((r = reach_new()) == NULL)
-		return false;
-	memset(r, 0, sizeof(*r));
-	r->used = true;
-	memcpy(r->node, node, 32);
-	r->due = mono_add_ms(now, REACH_MS);
-	child_timer_set(timer, now, now);
-	return true;
+	return begin(node, false);
 }
 
 void
@@ -212,13 +382,48 @@ route_result(const struct dial_why *why, const uint8_t *id, const char *error)
 {
 	struct reach *r = reach_find(why->key);
 
-	if (r == NULL)
-		return;
-	r->dialling = false;
-	if (id != NULL)
+	if (r == NULL || id != NULL)
 		return; /* route_linked() comes next, or time runs out */
-	(void)strlcpy(r->error, error, sizeof(r->error));
+	if (why->addr.fam == NADDR_NONE) { /* over a circuit */
+		if (r->relayed == RELAY_ASKED)
+			r->relayed = RELAY_NEXT;
+	} else {
+		r->dialling = false;
+		(void)strlcpy(r->error, error, sizeof(r->error));
+	}
 	step(r, mono_now());
+}
+
+/* What is remembered of several refusals: that of a limit before others. */
+static uint8_t
+rank_of(const struct reach *r, uint8_t code)
+{
+	switch (code) {
+	case WIRE_NO_LIMIT:
+		return 3;
+	case WIRE_NO_SERVICE: /* nobody said that a mere neighbour relays */
+		return r->n_named > 0 ? 2 : 0;
+	case WIRE_NO_ROUTE:
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+void
+route_refused(const uint8_t node[32], uint8_t code, const char *text)
+{
+	struct reach *r = reach_find(node);
+
+	if (r == NULL || r->relayed != RELAY_ASKED)
+		return;
+	if (rank_of(r, code) > r->rank) {
+		r->rank = rank_of(r, code);
+		(void)strlcpy(r->refusal, text, sizeof(r->refusal));
+	}
+	r->relayed = RELAY_NEXT;
+	/* Not from here: the stream that told us is being freed. */
+	child_timer_set(timer, mono_now(), mono_now());
 }
 
 void

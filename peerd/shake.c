@@ -44,7 +44,7 @@ send_next(struct conn *c, const void *payload, size_t payload_len)
 		sizeof(out) - 2, &len) != 0)
 		return false;
 	put_u16(out, (uint16_t)len);
-	n = write(c->fd, out, 2 + len);
+	n = conn_write(c, out, 2 + len);
 	if (n != (ssize_t)(2 + len))
 		return false;
 	peerd.n.bytes_out += (uint64_t)n;
@@ -172,7 +172,7 @@ shake_read(struct conn *c)
 	ssize_t n;
 
 	while (!noise_is_done(&s->noise)) {
-		n = read(c->fd, s->buf + s->len, wanted(s) - s->len);
+		n = conn_read(c, s->buf + s->len, wanted(s) - s->len);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {

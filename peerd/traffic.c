@@ -165,7 +165,7 @@ traffic_ping(struct conn *c, uint64_t token)
 static bool
 push(struct conn *c, const uint8_t *p, size_t n)
 {
-	ssize_t did = write(c->fd, p, n);
+	ssize_t did = conn_write(c, p, n);
 
 	if (did == -1 && errno != EAGAIN && errno != EINTR) {
 		c->bye = true;
@@ -197,7 +197,7 @@ push_rest(struct conn *c)
 
 	if (c->wlen == 0)
 		return true;
-	did = write(c->fd, c->wbuf + c->woff, c->wlen - c->woff);
+	did = conn_write(c, c->wbuf + c->woff, c->wlen - c->woff);
 	if (did == -1 && errno != EAGAIN && errno != EINTR) {
 		c->bye = true;
 		conn_end(c, WIRE_BYE_NONE, strerror(errno));
@@ -268,10 +268,8 @@ traffic_write(struct conn *c)
 	if (c->state != CONN_UP)
 		return false;
 	take_back_empty(c);
-	if (c->wlen > 0 || link_wants_write(&c->link)) {
-		c->waiting = true;
-		(void)event_add(c->ev_write, NULL);
-	}
+	if (c->wlen > 0 || link_wants_write(&c->link))
+		conn_await_room(c);
 	return true;
 }
 
@@ -571,7 +569,7 @@ traffic_read(struct conn *c)
 
 	if (had > 0)
 		memcpy(in, c->rbuf, had);
-	n = read(c->fd, in + had, sizeof(in) - had);
+	n = conn_read(c, in + had, sizeof(in) - had);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {

@@ -28,7 +28,8 @@ else
 	say "mandoc is missing; run: make deps"
 fi
 for f in common/*.[ch] common/compat/*.[ch] stund/*.[ch] peerd/*.[ch] \
-    apid/*.[ch] appd/*.[ch] cmd/*/*.[chy]; do
+    apid/*.[ch] appd/*.[ch] \
+    appd/libwarren/*.[ch] appd/libwarren/examples/*.c cmd/*/*.[chy]; do
 	head -n 1 "$f" | grep -q 'SPDX-License-Identifier: ISC' ||
 	    say "$f: no licence line"
 	grep -nE '\b(strcpy|sprintf|atoi|alloca|gets|strcat)\(' "$f" &&

@@ -83,8 +83,7 @@ print_apps(void)
 	while ((a = client_next(CTL_APP, &at)) != NULL) {
 		c = a->pid == 0 ? NULL : connection_of(a->pid);
 		print_row(a->name,
-		    strcmp(a->state, "running") == 0 &&
-			    (c == NULL || !c->ready)
+		    strcmp(a->state, "running") == 0 && (c == NULL || !c->ready)
 			? "no init"
 			: a->state,
 		    a->pid, a->port, c, a->restarts, a->uptime_s, a->last);

@@ -41,7 +41,7 @@ int
 act_completion(int argc, char **argv)
 {
 	static const char *const groups[] = { "show", "peer", "ban", "key",
-		"charter", "record", "db" };
+		"charter", "record", "db", "app" };
 	size_t i;
 
 	if (argc != 1 || strcmp(argv[0], "bash") != 0)
@@ -57,7 +57,7 @@ act_completion(int argc, char **argv)
 		(void)printf("' ;;\n");
 	}
 	(void)printf("\tlog) words='error warn info debug' ;;\n"
-	    "\tmonitor) words='peer stun process config' ;;\n"
+	    "\tmonitor) words='peer stun process config app' ;;\n"
 	    "\tcompletion) words='bash' ;;\n"
 	    "\tget|proof) words='kind' ;;\n"
 	    "\tkind) words='member node block location temperature meta "

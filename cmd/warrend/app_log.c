@@ -72,8 +72,7 @@ end_line(struct app_log *l)
 	if (l->len == 0)
 		return;
 	for (i = 0; i < l->len; i++)
-		if ((uint8_t)l->line[i] < 0x20 ||
-		    (uint8_t)l->line[i] > 0x7e)
+		if ((uint8_t)l->line[i] < 0x20 || (uint8_t)l->line[i] > 0x7e)
 			l->line[i] = '?'; /* nothing for the terminal */
 	if (within_budget(l)) {
 		log_relay(LOG_LVL_INFO, l->name, l->line, l->len);

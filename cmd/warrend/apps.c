@@ -195,8 +195,8 @@ prepare_dir(const struct conf_app *c, uid_t uid, gid_t gid, char *dir,
 	}
 	(void)snprintf(path, sizeof(path), "%s/apps", warrend.conf.state_dir);
 	(void)mkdir(path, 0711);
-	(void)snprintf(path, sizeof(path), "%s/apps/%s",
-	    warrend.conf.state_dir, c->name);
+	(void)snprintf(path, sizeof(path), "%s/apps/%s", warrend.conf.state_dir,
+	    c->name);
 	(void)mkdir(path, 0711);
 	(void)snprintf(dir, cap, "%s/apps/%s/v%s", warrend.conf.state_dir,
 	    c->name, c->version);
@@ -240,7 +240,8 @@ static void
 signal_app(const struct app *a, int sig)
 {
 	struct msg_launch_kill k = { .pid = (uint32_t)a->pid,
-		.signal = (uint8_t)sig, .group = true };
+		.signal = (uint8_t)sig,
+		.group = true };
 
 	if (a->pid > 0)
 		supervise_launch(LAUNCH_KILL, 0, &k, -1, -1);
@@ -582,8 +583,9 @@ apps_appd_up(void)
 
 		if (!a->used || a->state != APP_STOPPED)
 			continue;
-		if (a->again || (a->conf.autostart && !a->by_operator &&
-				    a->restarts == 0 && a->up.us == 0))
+		if (a->again ||
+		    (a->conf.autostart && !a->by_operator && a->restarts == 0 &&
+			a->up.us == 0))
 			start(a);
 		a->again = false;
 	}
@@ -597,8 +599,9 @@ apps_appd_lost(void)
 
 	appd_up = false;
 	for (i = 0; i < CONF_APPS; i++)
-		if (apps[i].used && (apps[i].state == APP_RUNNING ||
-					apps[i].state == APP_STARTING))
+		if (apps[i].used &&
+		    (apps[i].state == APP_RUNNING ||
+			apps[i].state == APP_STARTING))
 			stop(&apps[i], true);
 }
 
@@ -687,9 +690,9 @@ apps_reconfigure(void)
 		a = &apps[i];
 		if (!a->used || a->leaving)
 			continue;
-		if (changed[i] && (a->state == APP_RUNNING ||
-				      a->state == APP_STARTING ||
-				      a->state == APP_BACKOFF))
+		if (changed[i] &&
+		    (a->state == APP_RUNNING || a->state == APP_STARTING ||
+			a->state == APP_BACKOFF))
 			stop(a, true);
 		else if (fresh[i] && a->conf.autostart && appd_up)
 			start(a);
@@ -698,6 +701,22 @@ apps_reconfigure(void)
 }
 
 /* --- the whole --- */
+
+/* What lies at the path is ours to remove unless somebody listens there. */
+static void
+make_room(const struct sockaddr_un *un)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd != -1 &&
+	    connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0)
+		fatalx(EX_UNAVAILABLE,
+		    "apps socket %s: another warrend listens there",
+		    un->sun_path);
+	if (fd != -1)
+		(void)close(fd);
+	(void)unlink(un->sun_path);
+}
 
 static void
 open_door(void)
@@ -709,7 +728,7 @@ open_door(void)
 	if (strlcpy(un.sun_path, path, sizeof(un.sun_path)) >=
 	    sizeof(un.sun_path))
 		fatalx(EX_CONFIG, "apps socket %s: path too long", path);
-	(void)unlink(path);
+	make_room(&un);
 	door = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* All may knock: appd looks at who it is. */
 	old = umask(0111);
@@ -772,8 +791,8 @@ apps_all_gone(void)
 
 /* --- control requests --- */
 
-static bool end(struct ipc *ch, uint32_t id, uint8_t code, const char *fmt,
-    ...) __attribute__((format(printf, 4, 5)));
+static bool end(struct ipc *ch, uint32_t id, uint8_t code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* The end of an answer; false, as ctl_local has it. */
 static bool

@@ -36,6 +36,15 @@ static const struct msg_peerd_config peer_defaults = {
 	.seed_timeout_ms = 10000,
 	.save_ms = 5 * 60000,
 	.retry_ms = 5000,
+	.relay = true,
+	.relay_circuits = 128,
+	.relay_per_peer = 8,
+	.relay_reservations = 64,
+	.relay_bytes = 1 << 30,
+	.relay_s = 3600,
+	.relay_free_bytes = 1 << 20,
+	.relay_free_s = 120,
+	.relay_reserve = 0, /* auto */
 };
 
 static const struct msg_stund_config stun_defaults = {
@@ -101,7 +110,6 @@ paths_root(struct config *c)
 	join(c->state_dir, "/var/lib/warren", "");
 	join(c->chroot_dir, "/run/warren/empty", "");
 	join(c->controls[0].path, "/run/warren/warren.sock", "");
-	join(c->apps_socket, "/run/warren/apps.sock", "");
 }
 
 static const char *
@@ -134,7 +142,6 @@ paths_user(struct config *c)
 		join(dir, c->state_dir, "/run");
 	join(c->chroot_dir, dir, "/empty");
 	join(c->controls[0].path, dir, "/warren.sock");
-	join(c->apps_socket, dir, "/apps.sock");
 }
 
 /* Beside this binary, as built; or where sbin's libexec is, once installed. */
@@ -221,6 +228,21 @@ is_default(const struct config *c, enum conf_word w)
 	return c->origins[w].file == NULL;
 }
 
+/* Beside the control socket, so that a second node has one of its own. */
+static void
+settle_apps_socket(struct config *c)
+{
+	char dir[CONF_PATH];
+	char *slash;
+
+	(void)snprintf(dir, sizeof(dir), "%s",
+	    c->n_controls > 0 ? c->controls[0].path : c->state_dir);
+	slash = strrchr(dir, '/');
+	if (c->n_controls > 0 && slash != NULL)
+		*slash = '\0';
+	join(c->apps_socket, dir, "/apps.sock");
+}
+
 void
 conf_settle(struct config *c)
 {
@@ -228,6 +250,8 @@ conf_settle(struct config *c)
 
 	if (c->apps_path[0] == '\0')
 		join(c->apps_path, c->libexec_dir, "/apps");
+	if (c->apps_socket[0] == '\0')
+		settle_apps_socket(c);
 	if (c->node_key[0] == '\0')
 		join(c->node_key, c->state_dir, "/node.key");
 	/* A smaller whole makes smaller parts, where none were written. */

@@ -59,14 +59,25 @@ take_arguments(struct conf_args *a, struct conf_app *app)
 }
 
 enum option {
-	O_VERSION, O_COMMAND, O_ARGUMENTS, O_PORT, O_USER, O_AUTOSTART,
-	O_RESTART, O_DIRECTORY, O_BY_HAND, O_MEMORY, O_FILES, O_PROCESSES,
-	O_STOP, OPTIONS
+	O_VERSION,
+	O_COMMAND,
+	O_ARGUMENTS,
+	O_PORT,
+	O_USER,
+	O_AUTOSTART,
+	O_RESTART,
+	O_DIRECTORY,
+	O_BY_HAND,
+	O_MEMORY,
+	O_FILES,
+	O_PROCESSES,
+	O_STOP,
+	OPTIONS
 };
 
-static const char *const options[OPTIONS] = { "version", "command",
-	"arguments", "port", "user", "autostart", "restart", "directory",
-	"by-hand", "memory", "open-files", "processes", "stop" };
+static const char *const options[OPTIONS] = { "version", "command", "arguments",
+	"port", "user", "autostart", "restart", "directory", "by-hand",
+	"memory", "open-files", "processes", "stop" };
 
 static void
 app_option(struct conf_args *a, struct conf_app *app, unsigned *seen)
@@ -105,16 +116,14 @@ app_option(struct conf_args *a, struct conf_app *app, unsigned *seen)
 		app->by_hand = arg_yes_no(a);
 		break;
 	case O_MEMORY:
-		app->memory = arg_size(a, "memory", 1u << 20,
-		    UINT64_C(1) << 40);
+		app->memory =
+		    arg_size(a, "memory", 1u << 20, UINT64_C(1) << 40);
 		break;
 	case O_FILES:
-		app->files =
-		    (uint32_t)arg_num(a, "open-files", 16, 1000000);
+		app->files = (uint32_t)arg_num(a, "open-files", 16, 1000000);
 		break;
 	case O_PROCESSES:
-		app->processes =
-		    (uint32_t)arg_num(a, "processes", 1, 100000);
+		app->processes = (uint32_t)arg_num(a, "processes", 1, 100000);
 		break;
 	case O_STOP:
 		app->stop_ms = arg_time_ms(a, "stop", 100, 600000);
@@ -148,8 +157,10 @@ add_app(struct conf_args *a, const struct conf_app *app)
 void
 conf_parse_app(struct conf_args *a)
 {
-	struct conf_app app = { .at = arg_origin(a), .by_hand = true,
-		.restart = CONF_APP_ON_FAILURE, .stop_ms = 10000 };
+	struct conf_app app = { .at = arg_origin(a),
+		.by_hand = true,
+		.restart = CONF_APP_ON_FAILURE,
+		.stop_ms = 10000 };
 	unsigned errors = a->ld->n_errors, seen = 0;
 	struct conf_args option;
 

@@ -169,6 +169,10 @@ run_words(struct conf_args *a)
 		run_group(a, first);
 		return;
 	}
+	if (strcmp(first, "relay") == 0) { /* likewise */
+		run_group(a, first);
+		return;
+	}
 	if ((w = conf_row_find("", first)) == CONF_WORDS) {
 		n = conf_row_names(first, names);
 		i = arg_choice(a, names, n);

@@ -118,6 +118,8 @@ has_http(const struct config *c)
 static bool
 is_block(const char *group)
 {
+	if (strcmp(group, "relay") == 0)
+		return true;
 	return strcmp(group, "limit") == 0 || strcmp(group, "timeout") == 0 ||
 	    strcmp(group, "store") == 0 || strcmp(group, "apps") == 0 ||
 	    strcmp(group, "api http") == 0;

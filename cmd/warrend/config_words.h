@@ -94,6 +94,13 @@ enum conf_word {
 	W_APPS_MEMORY,
 	W_APPS_CONFIRM,
 	W_APP,
+	W_RELAY_ENABLE,
+	W_RELAY_CIRCUITS,
+	W_RELAY_PER_PEER,
+	W_RELAY_RESERVATIONS,
+	W_RELAY_RESERVATION,
+	W_RELAY_UNRESERVED,
+	W_RELAY_RESERVE,
 	W_SUPERVISE,
 	CONF_WORDS
 };
@@ -163,6 +170,14 @@ void conf_print_origin(const struct config *c, struct conf_out *o);
 void conf_print_api_rate(const struct config *c, struct conf_out *o);
 void conf_print_blacklist(const struct config *c, struct conf_out *o);
 void conf_print_supervise(const struct config *c, struct conf_out *o);
+
+/* config_relay.c */
+void conf_parse_relay_reservation(struct conf_args *a);
+void conf_parse_relay_unreserved(struct conf_args *a);
+void conf_parse_relay_reserve(struct conf_args *a);
+void conf_print_relay_reservation(const struct config *c, struct conf_out *o);
+void conf_print_relay_unreserved(const struct config *c, struct conf_out *o);
+void conf_print_relay_reserve(const struct config *c, struct conf_out *o);
 
 void conf_parse_control(struct conf_args *a);
 void conf_parse_listen(struct conf_args *a);

@@ -230,13 +230,24 @@ app_exec(const struct msg_launch_app *m, int fd0, int fd1, int err)
 	_exit(EX_OSERR);
 }
 
-/*
- * Fork and wait until the program runs or cannot: app, or else m.  pid, or -1
- * with errno.
- */
+/* One of the two, with its descriptors 3 and 4. */
+struct program {
+	const struct msg_launch_spawn *child;
+	const struct msg_launch_app *app;
+	int fd0, fd1;
+};
+
+static _Noreturn void
+become(const struct program *p, int err)
+{
+	if (p->app != NULL)
+		app_exec(p->app, p->fd0, p->fd1, err);
+	kid_exec(p->child, p->fd0, p->fd1, err);
+}
+
+/* Fork and wait until the program runs or cannot.  pid, or -1 with errno. */
 static pid_t
-spawn(const struct msg_launch_spawn *m, const struct msg_launch_app *app,
-    int fd0, int fd1)
+spawn(const struct program *p)
 {
 	int err[2], e = 0;
 	pid_t pid;
@@ -244,11 +255,8 @@ spawn(const struct msg_launch_spawn *m, const struct msg_launch_app *app,
 
 	if (pipe2(err, O_CLOEXEC) == -1)
 		return -1;
-	if ((pid = fork()) == 0) {
-		if (app != NULL)
-			app_exec(app, fd0, fd1, err[1]);
-		kid_exec(m, fd0, fd1, err[1]);
-	}
+	if ((pid = fork()) == 0)
+		become(p, err[1]);
 	(void)close(err[1]);
 	if (pid == -1) {
 		(void)close(err[0]);
@@ -280,6 +288,7 @@ static void
 on_spawn(struct ipc *ch, const struct ipc_msg *m)
 {
 	const struct msg_launch_spawn *s = m->body;
+	const struct program p = { s, NULL, m->fd[0], m->fd[1] };
 	struct msg_launch_spawned ok;
 	struct msg_launch_failed bad;
 	struct kid *k = kid_find(0);
@@ -288,7 +297,7 @@ on_spawn(struct ipc *ch, const struct ipc_msg *m)
 
 	errno = EAGAIN;
 	if (k != NULL)
-		pid = spawn(s, NULL, m->fd[0], m->fd[1]);
+		pid = spawn(&p);
 	if (pid == -1) {
 		(void)snprintf(bad.error, sizeof(bad.error), "%.80s: %s",
 		    s->path, strerror(errno));
@@ -321,6 +330,7 @@ static void
 on_app(struct ipc *ch, const struct ipc_msg *m)
 {
 	const struct msg_launch_app *a = m->body;
+	const struct program p = { NULL, a, m->fd[0], m->fd[1] };
 	struct msg_launch_spawned ok;
 	struct msg_launch_failed bad;
 	struct kid *k = kid_find(0);
@@ -328,7 +338,7 @@ on_app(struct ipc *ch, const struct ipc_msg *m)
 
 	errno = k == NULL ? EAGAIN : EBADF;
 	if (k != NULL && me.app_log != -1)
-		pid = spawn(NULL, a, m->fd[0], m->fd[1]);
+		pid = spawn(&p);
 	if (pid == -1) {
 		(void)snprintf(bad.error, sizeof(bad.error), "%.80s: %s",
 		    a->path, strerror(errno));

@@ -281,11 +281,111 @@ app_start(struct rig_node *n)
 	return a;
 }
 
-static void
+__attribute__((unused)) static void
 app_stop(struct app *a)
 {
 	ipc_free(a->n->appd);
 	a->n->appd = NULL;
+}
+
+/* --- conditions --- */
+
+static bool
+all_ready(void *arg)
+{
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < RIG_NODES; i++)
+		if (rig.nodes[i].used && !rig.nodes[i].exited &&
+		    !rig.nodes[i].ready)
+			return false;
+	return true;
+}
+
+static bool
+is_linked(struct rig_node *a, struct rig_node *b)
+{
+	const struct msg_peer *p = rig_peer(a, b->id);
+
+	return p != NULL && p->known && p->status == PEER_ACTIVE;
+}
+
+__attribute__((unused)) static bool
+pair_linked(void *arg)
+{
+	struct rig_node **p = arg;
+
+	return is_linked(p[0], p[1]) && is_linked(p[1], p[0]);
+}
+
+static bool
+is_known(void *arg)
+{
+	struct rig_node **p = arg;
+	const struct msg_peer *v = rig_peer(p[0], p[1]->id);
+
+	return v != NULL && v->known && v->n_addrs > 0;
+}
+
+static bool
+is_answered(void *arg)
+{
+	const struct app_loop *l = arg;
+
+	return l->opened || l->refused;
+}
+
+static bool
+is_over(void *arg)
+{
+	return ((struct app_loop *)arg)->over;
+}
+
+static bool
+has_echo(void *arg)
+{
+	const struct app_loop *l = arg;
+
+	return l->in == l->out || l->over;
+}
+
+/* The other end of a loop by its seed, or NULL. */
+static struct app_loop *
+far_end(struct app *a, uint16_t seed)
+{
+	size_t i;
+
+	for (i = 0; i < APP_LOOPS; i++)
+		if (a->loops[i].used && !a->loops[i].ours &&
+		    a->loops[i].seed == seed)
+			return &a->loops[i];
+	return NULL;
+}
+
+/* Open, wait for the answer, and forget it: what was said. */
+__attribute__((unused)) static const char *
+answer(struct app *a, const uint8_t id[32], uint16_t port, int64_t ms)
+{
+	struct app_loop *l = app_open(a, id, port, 9, 0);
+
+	if (!rig_until(is_answered, l, ms))
+		return "no answer";
+	if (l->refused) {
+		l->used = false;
+		return l->text;
+	}
+	app_close(a, l);
+	return "opened";
+}
+
+static void
+ping(struct app *a, struct app_loop *l, uint32_t n)
+{
+	static uint8_t zeros[LOOP_DATA_MAX];
+
+	app_send_bytes(a, l, zeros, n);
+	(void)rig_until(has_echo, l, 3000);
 }
 
 #endif

@@ -460,7 +460,7 @@ bad_rest_over(void *arg)
 #define CROWD 5
 
 /* All come in before any is linked: no more than max-inbound are in the end. */
-static void
+__attribute__((unused)) static void
 rig_crowd(struct rig_node *n)
 {
 	uint64_t in = rig_stat(n, "links_in"), refused;
@@ -491,7 +491,7 @@ rig_crowd(struct rig_node *n)
 	rig_send_settings(n, 64);
 }
 
-static void
+__attribute__((unused)) static void
 rig_bad_inputs(struct rig_node *n, struct rig_node *other)
 {
 	uint64_t before, after;

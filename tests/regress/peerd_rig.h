@@ -48,6 +48,8 @@ struct rig_answer {
 	unsigned n_peers, n_pongs, n_bans, n_problems;
 	struct msg_peer peer; /* the last one */
 	struct msg_ctl_pong pong;
+	unsigned n_paths;
+	struct msg_ctl_loop_path path;
 };
 
 struct rig_node {
@@ -61,7 +63,9 @@ struct rig_node {
 	struct naddr lan_to;
 	struct naddr bootstrap;
 	char dir[64]; /* its files */
+	struct msg_peerd_config conf;
 	bool nat;      /* nobody can dial it */
+	struct rig_node *shuns[2]; /* whom it cannot dial, or NULL */
 	bool has_store;
 	struct ipc *ch, *stund, *apid, *appd;
 	void *app; /* of the test that plays appd */
@@ -195,6 +199,13 @@ rig_at(const struct naddr *addr)
 	return NULL;
 }
 
+static bool
+rig_is_cut(const struct rig_node *from, const struct rig_node *to)
+{
+	return to != NULL &&
+	    (to->nat || from->shuns[0] == to || from->shuns[1] == to);
+}
+
 static void
 rig_on_dial(struct ipc *ch, const struct ipc_msg *m)
 {
@@ -205,7 +216,7 @@ rig_on_dial(struct ipc *ch, const struct ipc_msg *m)
 	socklen_t len;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (rig_at(&q->addr) != NULL && rig_at(&q->addr)->nat) {
+	if (rig_is_cut(rig_of(ch), rig_at(&q->addr))) {
 		(void)close(fd);
 		rig_fail(ch, m->id, "connection timed out");
 		return;
@@ -352,6 +363,10 @@ rig_on_other(struct ipc *ch, const struct ipc_msg *m)
 	case CTL_PONG:
 		n->answer.pong = *(const struct msg_ctl_pong *)m->body;
 		n->answer.n_pongs++;
+		break;
+	case CTL_LOOP_PATH:
+		n->answer.path = *(const struct msg_ctl_loop_path *)m->body;
+		n->answer.n_paths++;
 		break;
 	case CTL_BANNED:
 		n->answer.n_bans++;
@@ -521,6 +536,32 @@ rig_listener(struct msg_node *v, uint8_t service, const struct naddr *addr,
 	l->addr.port = port;
 }
 
+static const struct msg_peerd_config rig_conf = { .max_peers = 128,
+	.max_inbound = 64,
+	.max_outbound = 6,
+	.max_per_prefix = 64,
+	.handshakes_per_s = 20,
+	.handshake_ms = 1500,
+	.dial_ms = 3000,
+	.ping_ms = 1000,
+	.dead_ms = 5000,
+	.known_max = 256,
+	.record_refresh_ms = 1200000,
+	.republish_ms = 10000,
+	.multicast_interval_ms = 1000,
+	.multicast_timeout_ms = 3000,
+	.seed_interval_ms = 5000,
+	.save_ms = 1000,
+	.retry_ms = 300,
+	.relay_circuits = 128,
+	.relay_per_peer = 8,
+	.relay_reservations = 64,
+	.relay_bytes = 1 << 30,
+	.relay_s = 3600,
+	.relay_free_bytes = 1 << 20,
+	.relay_free_s = 120,
+	.relay_reserve = 2 };
+
 /* Prepare a node at 127.0.0.<host>: key, listener, directory. */
 static struct rig_node *
 rig_node_new(unsigned host)
@@ -534,6 +575,7 @@ rig_node_new(unsigned host)
 		n++;
 	memset(n, 0, sizeof(*n));
 	n->used = true;
+	n->conf = rig_conf;
 	n->lan_fd = -1;
 	(void)crypto_sign_keypair(n->id, n->sk);
 	n->listen_fd = rig_bound(SOCK_STREAM, &want, &n->addr);
@@ -593,25 +635,8 @@ rig_on_log(evutil_socket_t fd, short what, void *arg)
 static void
 rig_send_settings(struct rig_node *n, uint16_t max_inbound)
 {
-	struct msg_peerd_config c = { .max_peers = 128,
-		.max_inbound = max_inbound,
-		.max_outbound = 6,
-		.max_per_prefix = 64,
-		.handshakes_per_s = 20,
-		.handshake_ms = 1500,
-		.dial_ms = 3000,
-		.ping_ms = 1000,
-		.dead_ms = 5000,
-		.known_max = 256,
-		.record_refresh_ms = 1200000,
-		.republish_ms = 10000,
-		.multicast_interval_ms = 1000,
-		.multicast_timeout_ms = 3000,
-		.seed_interval_ms = 5000,
-		.save_ms = 1000,
-		.retry_ms = 300 };
-
-	(void)ipc_send(n->ch, PEERD_CONFIG, 0, &c);
+	n->conf.max_inbound = max_inbound;
+	(void)ipc_send(n->ch, PEERD_CONFIG, 0, &n->conf);
 }
 
 static void

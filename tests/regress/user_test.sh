@@ -213,7 +213,7 @@ test_configure() {
 
 # The programs where every user may run them, wherever the tree lies.
 mkdir "$T/prog"
-for f in warrend warrenctl stund-bin peerd-bin store-bin apid-bin; do
+for f in warrend warrenctl stund-bin peerd-bin store-bin apid-bin appd-bin; do
 	cp "$B/$f" "$T/prog/"
 done
 
@@ -372,8 +372,8 @@ test_ready() {
 		sub(/^ *[0-9]+ +[0-9]+ /, "")
 		print }' | sort > "$T/out"
 	check "ps tells the processes apart" "$(text "$T/out")" sh -c "
-	    [ \$(wc -l < '$T/out') = 8 ] && [ -z \"\$(uniq -d < '$T/out')\" ] &&
-	    [ \$(grep -c '^warrend: ' '$T/out') = 8 ]"
+	    [ \$(wc -l < '$T/out') = 9 ] && [ -z \"\$(uniq -d < '$T/out')\" ] &&
+	    [ \$(grep -c '^warrend: ' '$T/out') = 9 ]"
 	stop_node
 	rc=$?
 	check "TERM: stops with 0" "$rc" [ $rc = 0 ]

@@ -80,7 +80,7 @@ def bin_for_user():
         _user_bin = os.path.join(_tmp, "bin")
         os.makedirs(_user_bin)
         for f in ("warrend", "warrenctl", "stund-bin", "peerd-bin",
-                  "store-bin", "apid-bin"):
+                  "store-bin", "apid-bin", "appd-bin"):
             shutil.copy(os.path.join(B, f), _user_bin)
     return _user_bin
 

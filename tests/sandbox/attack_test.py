@@ -95,7 +95,7 @@ def run(mode, conf, env=None, as_user=None):
     node = Node("n-" + mode.replace(" ", "-"), CONF + conf, as_user=as_user)
     node.start()
     procs = node.processes()
-    for proc in ("resolver", "stund", "peerd", "store", "apid 0"):
+    for proc in ("resolver", "stund", "peerd", "store", "apid 0", "appd"):
         check("%s: %s says what is in force: %s, uid %s" %
               (mode, proc, procs[proc]["sandbox"], procs[proc]["uid"]),
               "seccomp" in procs[proc]["sandbox"])
@@ -104,7 +104,7 @@ def run(mode, conf, env=None, as_user=None):
     check("%s: getnodeinfo says the sandbox is %s" % (mode, want),
           node.rpc("getnodeinfo")["sandbox"] == want)
     for word in words():
-        try_word(node, ("resolver", "stund", "peerd", "store", "apid 0"), word, mode)
+        try_word(node, ("resolver", "stund", "peerd", "store", "apid 0", "appd"), word, mode)
     check("%s: stops cleanly" % mode, node.stop() == 0)
     return procs
 
@@ -112,6 +112,7 @@ def run(mode, conf, env=None, as_user=None):
 def have_users():
     try:
         for u in ("_warren_stun", "_warren_peer", "_warren_store", "_warren_api",
+                  "_warren_app",
                   "_warren_res"):
             pwd.getpwnam(u)
         return True
@@ -134,7 +135,7 @@ def main():
     if not have_users():
         subprocess.run(["sh", os.path.join(SRC, "mk", "users.sh")], check=True)
     procs = run("root", "privdrop required\n")
-    for proc in ("resolver", "stund", "peerd", "store", "apid 0"):
+    for proc in ("resolver", "stund", "peerd", "store", "apid 0", "appd"):
         check("root: %s runs as %s in a chroot" % (proc, procs[proc]["user"]),
               procs[proc]["user"].startswith("_warren_") and
               procs[proc]["uid"] == "dropped" and

@@ -9,15 +9,14 @@
 #include <sodium.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "appd/base64.h"
 #include "tests/unit/muxrig.h"
 
-#define A                                                                      \
-	"a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0"
-#define B                                                                      \
-	"a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
+#define A "a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0"
+#define B "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
 
 static struct rig_net *net;
 static struct rig_node *n0, *n1;
@@ -53,8 +52,7 @@ open_local(unsigned s, unsigned c)
 	    "[{\"pk\":\"" A "\",\"port\":10},{\"pk\":\"" A "\",\"port\":11}]");
 	rig_silent(n0, c);
 	rig_packet(n0, s, PACKET_SUCCESS, 0, "null");
-	rig_expect(n0, c, PACKET_SUCCESS, 0,
-	    "{\"pk\":\"" A "\",\"port\":11}");
+	rig_expect(n0, c, PACKET_SUCCESS, 0, "{\"pk\":\"" A "\",\"port\":11}");
 }
 
 /* seed-features.md 1.7, with keys of 64 digits. */
@@ -104,8 +102,8 @@ static const struct failure failures[] = {
 	    "{\"pk\":\"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
 	    "zzzzzzzzzz\",\"port\":1}",
 	    "Invalid public key" },
-	{ "nobody there", PACKET_CREATE_LOOP,
-	    "{\"pk\":\"" A "\",\"port\":999}", "confirm: port is not bound" },
+	{ "nobody there", PACKET_CREATE_LOOP, "{\"pk\":\"" A "\",\"port\":999}",
+	    "confirm: port is not bound" },
 	{ "port 0", PACKET_CREATE_LOOP, "{\"pk\":\"" A "\",\"port\":0}",
 	    "confirm: port is not bound" },
 	{ "no addr", PACKET_SEND, "{\"payload\":\"cGluZw==\"}",
@@ -149,8 +147,12 @@ test_failures(void **state)
 static void
 test_init(void **state)
 {
-	struct mux_entry e = { .used = true, .name = "x", .version = "1.0",
-		.port = 10, .by_hand = true, .uid = 7 };
+	struct mux_entry e = { .used = true,
+		.name = "x",
+		.version = "1.0",
+		.port = 10,
+		.by_hand = true,
+		.uid = 7 };
 	int a, b, c;
 
 	(void)state;
@@ -390,8 +392,8 @@ test_never_reads(void **state)
 	for (i = 0; i < 20000; i++)
 		rig_packet(n0, s, 0x50, (uint8_t)(i % 255), "");
 	before = n0->pipes[s].in_len;
-	assert_true(n0->pipes[s].len - n0->pipes[s].read <=
-	    RIG_LIMIT + MUX_OWED);
+	assert_true(
+	    n0->pipes[s].len - n0->pipes[s].read <= RIG_LIMIT + MUX_OWED);
 	assert_true(before > 0);
 }
 
@@ -489,8 +491,7 @@ open_far(unsigned s, unsigned c)
 	    "[{\"pk\":\"" B "\",\"port\":10},{\"pk\":\"" A "\",\"port\":10}]");
 	rig_packet(n1, s, PACKET_SUCCESS, 0, "null");
 	rig_settle(net);
-	rig_expect(n0, c, PACKET_SUCCESS, 0,
-	    "{\"pk\":\"" A "\",\"port\":10}");
+	rig_expect(n0, c, PACKET_SUCCESS, 0, "{\"pk\":\"" A "\",\"port\":10}");
 }
 
 static void
@@ -661,8 +662,8 @@ random_loops(unsigned s0, unsigned c0, unsigned s1)
 	for (i = 0; i < LOOPS; i++) {
 		node = i % 2; /* to ourselves, to the other */
 		server = node == 0 ? s0 : s1;
-		(void)snprintf(body, sizeof(body), "{\"pk\":\"%s\",\"port\":10}",
-		    node == 0 ? A : B);
+		(void)snprintf(body, sizeof(body),
+		    "{\"pk\":\"%s\",\"port\":10}", node == 0 ? A : B);
 		rig_packet(n0, c0, PACKET_CREATE_LOOP, 0, body);
 		rig_settle(net);
 		assert_true(rig_take(&net->node[node], server, &p));
@@ -671,8 +672,8 @@ random_loops(unsigned s0, unsigned c0, unsigned s1)
 		    "null");
 		rig_settle(net);
 		assert_true(rig_take(n0, c0, &p));
-		assert_int_equal(
-		    app_json_get_addr(p.body, p.body_len, &got), 0);
+		assert_int_equal(app_json_get_addr(p.body, p.body_len, &got),
+		    0);
 		memset(&tapes[0][i], 0, sizeof(tapes[0][i]));
 		memset(&tapes[1][i], 0, sizeof(tapes[1][i]));
 		tapes[0][i].open = tapes[1][i].open = true;

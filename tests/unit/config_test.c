@@ -134,6 +134,11 @@ static const char *const good[] = {
 	"state /s\nchroot /c\nlibexec \"/l x\"\npid-file /p\n",
 	"user stund a\nuser peerd b\nuser apid c\nuser resolver d\nuser store e",
 	"store { bodies 1G, commit 0ms\n cache 1M\n fetch no }",
+	"relay { enable no, circuits 0\n circuits-per-peer 1024, reservations 0\n"
+	" reservation 1K for 1s\n unreserved 0 for 30d\n reserve yes }",
+	"relay { circuits 1024, circuits-per-peer 1, reservations 1024\n"
+	" reservation 1048576G for 30d, unreserved 2M for 3m, reserve no }",
+
 	"privdrop required",
 	"privdrop auto\nlog stderr",
 	"log syslog level debug",

@@ -19,8 +19,14 @@
 #define RIG_EVENTS 4096
 
 enum rig_kind {
-	RIG_OPEN, RIG_OPENED, RIG_REFUSED, RIG_OFFER, RIG_ACCEPT, RIG_DATA,
-	RIG_GRANT, RIG_CLOSE
+	RIG_OPEN,
+	RIG_OPENED,
+	RIG_REFUSED,
+	RIG_OFFER,
+	RIG_ACCEPT,
+	RIG_DATA,
+	RIG_GRANT,
+	RIG_CLOSE
 };
 
 /* A message on its way between the two nodes. */
@@ -148,8 +154,8 @@ rig_post(struct rig_node *nd, enum rig_kind kind, uint32_t stream)
 }
 
 static inline void
-rig_open(void *ctx, uint32_t stream, const struct app_addr *to,
-    uint16_t from, uint32_t window)
+rig_open(void *ctx, uint32_t stream, const struct app_addr *to, uint16_t from,
+    uint32_t window)
 {
 	struct rig_node *nd = ctx;
 	struct rig_net *net = nd->net;
@@ -220,8 +226,7 @@ rig_deliver(struct rig_net *net)
 	m = &net->node[e->to].m;
 	switch (e->kind) {
 	case RIG_OFFER:
-		mux_net_offer(m, e->stream, &e->addr, e->port, false,
-		    net->now);
+		mux_net_offer(m, e->stream, &e->addr, e->port, false, net->now);
 		break;
 	case RIG_OPENED:
 		mux_net_opened(m, e->stream, false, net->now);
@@ -257,16 +262,25 @@ static inline struct rig_net *
 rig_new(void)
 {
 	static const uint8_t key[16] = "a key of 16 byte";
-	struct mux_ops ops = { .room = rig_room, .wrote = rig_wrote,
-		.resume = rig_resume, .net_up = rig_net_up,
-		.net_full = rig_net_full, .open = rig_open,
-		.accept = rig_accept, .refuse = rig_refuse, .data = rig_data,
-		.grant = rig_grant, .close = rig_close };
+	struct mux_ops ops = { .room = rig_room,
+		.wrote = rig_wrote,
+		.resume = rig_resume,
+		.net_up = rig_net_up,
+		.net_full = rig_net_full,
+		.open = rig_open,
+		.accept = rig_accept,
+		.refuse = rig_refuse,
+		.data = rig_data,
+		.grant = rig_grant,
+		.close = rig_close };
 	struct rig_net *net = calloc(1, sizeof(*net));
 	struct msg_appd_config c = { .conns_max = RIG_APPS,
-		.loops_max = RIG_ENDS, .loops_per_app = 24,
-		.window = LOOP_HOP_WINDOW, .window_max = 4 * LOOP_HOP_WINDOW,
-		.app_bytes = 64u << 20, .confirm_ms = 20000 };
+		.loops_max = RIG_ENDS,
+		.loops_per_app = 24,
+		.window = LOOP_HOP_WINDOW,
+		.window_max = 4 * LOOP_HOP_WINDOW,
+		.app_bytes = 64u << 20,
+		.confirm_ms = 20000 };
 	unsigned i;
 
 	for (i = 0; i < 2; i++) {
@@ -383,15 +397,16 @@ rig_expect(struct rig_node *nd, unsigned app, uint8_t type, uint8_t id,
 	struct packet p;
 
 	if (!rig_take(nd, app, &p)) {
-		fprintf(stderr, "nothing for app %u, want %02x %s\n", app,
-		    type, body);
+		fprintf(stderr, "nothing for app %u, want %02x %s\n", app, type,
+		    body);
 		abort();
 	}
 	if (p.type != type || p.id != id || p.body_len != strlen(body) ||
 	    memcmp(p.body, body, p.body_len) != 0) {
-		fprintf(stderr, "app %u: got %02x %02x %.*s\n  want %02x %02x "
-		    "%s\n", app, p.type, p.id, (int)p.body_len, p.body, type,
-		    id, body);
+		fprintf(stderr,
+		    "app %u: got %02x %02x %.*s\n  want %02x %02x "
+		    "%s\n",
+		    app, p.type, p.id, (int)p.body_len, p.body, type, id, body);
 		abort();
 	}
 }
@@ -427,7 +442,8 @@ rig_start(struct rig_node *nd, unsigned slot, const char *name, uint16_t port)
 	memset(&nd->pipes[app], 0, sizeof(nd->pipes[app]));
 	(void)snprintf(body, sizeof(body),
 	    "{\"app-name\":\"%s\",\"app-version\":\"1.0\","
-	    "\"protocol-version\":\"0.0.1\"}", name);
+	    "\"protocol-version\":\"0.0.1\"}",
+	    name);
 	rig_packet(nd, (unsigned)app, PACKET_INIT, 0, body);
 	rig_expect(nd, (unsigned)app, PACKET_SUCCESS, 0, "null");
 	return (unsigned)app;

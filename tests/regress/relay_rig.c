@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Loops through relays: nodes nobody can dial, and the ones between them.
+ *
+ *	usage: relay_rig [-v] [-p PEERD]
+ */
+#include "tests/regress/loops_app.h"
+#include "tests/regress/peerd_bad.h"
+
+enum { P, Q, A, B, C, D, E, NODES };
+
+static struct rig_node *node[NODES];
+static struct app *app[NODES];
+
+static void
+start_one(unsigned i, struct rig_node *boot, bool nat, uint8_t reserve)
+{
+	node[i] = rig_node_new(60 + i);
+	node[i]->bootstrap = boot == NULL ? node[i]->addr : boot->addr;
+	node[i]->nat = nat;
+	node[i]->conf.relay = !nat;
+	node[i]->conf.relay_reserve = reserve;
+	node[i]->conf.republish_ms = 100;
+	rig_start(node[i]);
+	(void)rig_until(all_ready, NULL, 5000);
+	rig_siblings(node[i]);
+	app[i] = app_start(node[i]);
+}
+
+static bool
+knows(void *arg)
+{
+	unsigned *p = arg;
+	struct rig_node *pair[2] = { node[p[0]], node[p[1]] };
+
+	return is_known(pair);
+}
+
+static bool
+wait_known(unsigned a, unsigned b)
+{
+	unsigned p[2] = { a, b };
+
+	return rig_until(knows, p, 8000);
+}
+
+struct stat_want {
+	unsigned i;
+	const char *name;
+	uint64_t least;
+};
+
+static bool
+has_stat(void *arg)
+{
+	struct stat_want *w = arg;
+
+	return rig_stat(node[w->i], w->name) >= w->least;
+}
+
+static bool
+wait_stat(unsigned i, const char *name, uint64_t least, int64_t ms)
+{
+	struct stat_want w = { i, name, least };
+
+	return rig_until(has_stat, &w, ms);
+}
+
+/* A loop from a to b; what the app reads when there is none. */
+static struct app_loop *
+open_loop(unsigned a, unsigned b, uint16_t port, uint16_t seed, uint64_t want)
+{
+	struct app_loop *l = app_open(app[a], node[b]->id, port, seed, want);
+
+	(void)rig_until(is_answered, l, 20000);
+	return l;
+}
+
+/* The same, again while the record that names the relay is on its way. */
+static struct app_loop *
+open_soon(unsigned a, unsigned b, uint16_t port, uint16_t seed)
+{
+	struct mono end = mono_add_ms(mono_now(), 8000);
+	struct app_loop *l = open_loop(a, b, port, seed, 0);
+
+	while (l->refused && !mono_reached(end, mono_now())) {
+		l->used = false;
+		l = open_loop(a, b, port, seed, 0);
+	}
+	return l;
+}
+
+/* Ends every link for loops, so that the next one is made anew. */
+static bool
+no_circuits(void *arg)
+{
+	(void)arg;
+	return rig_stat(node[P], "relay_circuits") == 0;
+}
+
+static void
+restart(unsigned i)
+{
+	rig_kill(node[i]);
+	rig_start(node[i]);
+	(void)rig_until(all_ready, NULL, 5000);
+	rig_siblings(node[i]);
+	app[i] = app_start(node[i]);
+	(void)rig_until(no_circuits, NULL, 8000);
+}
+
+static bool
+filled(void *arg)
+{
+	struct app_loop *l = arg, *far = far_end(app[B], l->seed);
+
+	return l->over ||
+	    (far != NULL && l->in >= l->want && far->in >= far->want);
+}
+
+static void
+test_reserved(void)
+{
+	struct app_loop *l, *far, *m;
+	const struct rig_answer *a;
+	struct mono t;
+	bool good;
+
+	start_one(P, NULL, false, 2);
+	start_one(A, node[P], true, 2);
+	start_one(B, node[P], true, 1);
+	rig_check(wait_stat(P, "relay_reservations", 1, 5000) &&
+		wait_stat(B, "relay_own", 1, 2000),
+	    "a node that nobody can dial reserves at a relay");
+	rig_check(wait_known(A, B), "it is heard of");
+	t = mono_now();
+	l = open_loop(A, B, 20, 41, 8u << 20);
+	rig_check(l->opened && l->relayed, "a loop is opened in %lld ms: %s",
+	    (long long)mono_ms_between(t, mono_now()), l->text);
+	good = rig_until(filled, l, 60000);
+	rig_check(good, "8 MiB each way in %lld ms",
+	    (long long)mono_ms_between(t, mono_now()));
+	far = far_end(app[B], 41);
+	rig_check(far != NULL && !far->wrong && !l->wrong && far->relayed,
+	    "every byte was right");
+	m = open_loop(A, B, 10, 42, 0);
+	ping(app[A], m, 64);
+	rig_check(m->in == 64 && rig_stat(node[P], "relay_circuits") == 1,
+	    "the next loop uses the same circuit");
+	rig_check(rig_stat(node[P], "relay_bytes") > 16u << 20,
+	    "the relay has counted: %llu",
+	    (unsigned long long)rig_stat(node[P], "relay_bytes"));
+	a = rig_ask(node[A], CTL_SHOW_LOOP_PATHS, NULL);
+	rig_check(a->n_paths == 2 && a->path.relayed &&
+		memcmp(a->path.via, node[P]->id, 32) == 0,
+	    "and it is shown by way of whom");
+	rig_check(rig_stat(node[A], "links") == 1 &&
+		rig_stat(node[B], "links") == 1,
+	    "nobody takes it for a peer");
+	app_close(app[A], l);
+	app_close(app[A], m);
+}
+
+/* The relay reads only noise, and what it changes is noticed by the ends;
+ * here it dies. */
+static void
+test_relay_dies(void)
+{
+	struct app_loop *l = open_loop(A, B, 10, 43, 0);
+	struct mono t;
+
+	rig_check(l->opened, "a loop by a relay that will die");
+	t = mono_now();
+	(void)kill(node[P]->pid, SIGKILL);
+	(void)rig_until(is_over, l, 1000);
+	rig_check(l->why == LOOP_END_LOST, "it is lost within %lld ms",
+	    (long long)mono_ms_between(t, mono_now()));
+	restart(P);
+	rig_check(wait_stat(P, "relay_reservations", 1, 10000),
+	    "the node reserves anew");
+}
+
+static void
+test_used_up(void)
+{
+	struct app_loop *l;
+
+	node[P]->conf.relay_bytes = 2u << 20;
+	rig_send_settings(node[P], 64);
+	start_one(C, node[P], true, 1);
+	rig_check(wait_known(A, C) && wait_stat(C, "relay_own", 1, 5000),
+	    "another reserves less");
+	l = open_loop(A, C, 20, 44, 8u << 20);
+	(void)rig_until(is_over, l, 10000);
+	rig_check(l->opened && l->why == LOOP_END_LIMIT,
+	    "when it is used up, the loop ends for that: %u", l->why);
+	l = open_loop(A, C, 20, 45, 0);
+	rig_check(l->refused &&
+		strcmp(l->text,
+		    "transport: relay refused: relay: reservation used up") ==
+		    0,
+	    "and the next is refused: %s", l->text);
+}
+
+static void
+test_unreserved(void)
+{
+	struct app_loop *l;
+
+	start_one(D, node[P], true, 2);
+	rig_check(wait_known(A, D), "one that has not reserved");
+	l = open_loop(A, D, 20, 46, 8u << 20);
+	(void)rig_until(is_over, l, 10000);
+	rig_check(l->opened && l->relayed && l->why == LOOP_END_LIMIT,
+	    "gets a mebibyte: %u", l->why);
+	(void)rig_until(no_circuits, NULL, 5000);
+	node[P]->conf.relay_free_s = 1;
+	rig_send_settings(node[P], 64);
+	l = open_loop(A, D, 10, 47, 0);
+	(void)rig_until(is_over, l, 4000);
+	rig_check(l->opened && l->why == LOOP_END_LIMIT, "or its time: %u",
+	    l->why);
+}
+
+static void
+test_caps(void)
+{
+	struct app_loop *l;
+
+	(void)rig_until(no_circuits, NULL, 5000);
+	node[P]->conf.relay_circuits = 0;
+	rig_send_settings(node[P], 64);
+	l = open_loop(A, B, 10, 48, 0);
+	rig_check(strcmp(l->text,
+		      "transport: relay refused: relay: no circuits left") == 0,
+	    "no circuits: %s", l->text);
+	node[P]->conf.relay = false;
+	rig_send_settings(node[P], 64);
+	l = open_loop(A, B, 10, 49, 0);
+	rig_check(strcmp(l->text,
+		      "transport: relay refused: relay: switched off") == 0,
+	    "switched off: %s", l->text);
+	node[P]->conf.relay_circuits = 128;
+	node[P]->conf.relay = true;
+	node[P]->conf.relay_s = 4;
+	node[P]->conf.relay_bytes = 1 << 30;
+	rig_send_settings(node[P], 64);
+}
+
+static bool
+rest_is_over(void *arg)
+{
+	return mono_reached(*(struct mono *)arg, mono_now());
+}
+
+/* Reservations of four seconds: renewed while the node is there. */
+static void
+test_expiry(void)
+{
+	struct mono end;
+	struct app_loop *l;
+
+	node[D]->conf.relay_reserve = 1;
+	rig_send_settings(node[D], 64);
+	rig_check(wait_stat(D, "relay_own", 1, 8000), "a short reservation");
+	l = open_loop(A, D, 10, 50, 0);
+	end = mono_add_ms(mono_now(), 6000);
+	(void)rig_until(rest_is_over, &end, 7000);
+	ping(app[A], l, 64);
+	rig_check(l->opened && !l->over && l->in == 64, "is renewed in time");
+	node[D]->conf.relay_reserve = 2;
+	rig_send_settings(node[D], 64);
+	(void)rig_until(is_over, l, 8000);
+	rig_check(l->over && l->why == LOOP_END_LIMIT, "or runs out: %u",
+	    l->why);
+}
+
+/* E is linked to Q alone, A to P alone, P and Q to each other. */
+static void
+test_two_relays(void)
+{
+	struct app_loop *l;
+
+	node[P]->conf.relay_s = 3600;
+	rig_send_settings(node[P], 64);
+	start_one(Q, node[P], false, 2);
+	node[A]->shuns[0] = node[Q];
+	node[A]->conf.relay_reserve = 1;
+	rig_send_settings(node[A], 64);
+	restart(A);
+	node[E] = rig_node_new(60 + E);
+	node[E]->shuns[0] = node[P];
+	node[E]->nat = true;
+	node[E]->bootstrap = node[Q]->addr;
+	node[E]->conf.relay_reserve = 1;
+	node[E]->conf.republish_ms = 100;
+	rig_start(node[E]);
+	(void)rig_until(all_ready, NULL, 5000);
+	rig_siblings(node[E]);
+	app[E] = app_start(node[E]);
+	rig_check(wait_known(A, E) && wait_stat(E, "relay_own", 1, 5000) &&
+		wait_stat(A, "relay_own", 1, 5000),
+	    "two nodes with a relay each");
+	l = open_soon(A, E, 10, 51);
+	ping(app[A], l, 64);
+	rig_check(l->opened && l->relayed && l->in == 64,
+	    "a loop through both: %s", l->text);
+	rig_check(rig_stat(node[P], "relay_circuits") > 0 &&
+		rig_stat(node[Q], "relay_circuits") == 1,
+	    "each carries it");
+	app_close(app[A], l);
+}
+
+static void
+test_alive(void)
+{
+	size_t i;
+
+	for (i = 0; i < NODES; i++)
+		rig_check(!node[i]->exited && app[i]->strays == 0 &&
+			rig_stat(node[i], "protocol_errors") == 0,
+		    "node %zu lives on", i);
+}
+
+int
+main(int argc, char **argv)
+{
+	char program[512];
+	char *slash;
+	int c;
+
+	(void)strlcpy(program, argv[0], sizeof(program));
+	for (c = 0; c < 3; c++)
+		if ((slash = strrchr(program, '/')) != NULL)
+			*slash = '\0';
+	(void)strlcat(program, "/peerd-bin", sizeof(program));
+	while ((c = getopt(argc, argv, "vp:")) != -1) {
+		if (c == 'v')
+			rig.verbose = true;
+		else if (c == 'p')
+			(void)strlcpy(program, optarg, sizeof(program));
+		else
+			return 64;
+	}
+	rig_init(program);
+	test_reserved();
+	test_relay_dies();
+	test_used_up();
+	test_unreserved();
+	test_caps();
+	test_expiry();
+	test_two_relays();
+	test_alive();
+	rig_stop_all();
+	(void)printf("%u passed, %u failed\n", rig.passed, rig.failed);
+	return rig.failed == 0 ? 0 : 1;
+}
