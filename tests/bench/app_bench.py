@@ -120,8 +120,8 @@ class Nodes(Suite):
     def conf(self, ip, apps):
         return ('listen peer on %s port 38080\nstun listen on %s port 3478\n'
                 'api http on %s port 38081\nlog stderr level warn\n'
-                'apps { socket "%s/apps.sock" }\n%s' %
-                (ip, ip, ip, self.home, apps))
+                'apps { socket "%s/%s.sock" }\n%s' %
+                (ip, ip, ip, self.home, ip, apps))
 
     def app(self, name, port, *args):
         return 'app "%s" { version "1.0", command "%s", arguments %s%s, ' \
