@@ -14,8 +14,6 @@ void
 mux_init(struct mux *m, const struct mux_memory *mem, const struct mux_ops *ops,
     const uint8_t hash_key[16])
 {
-	unsigned i;
-
 	memset(m, 0, sizeof(*m));
 	m->ops = *ops;
 	m->mem = mem->chunks;
@@ -33,11 +31,6 @@ mux_init(struct mux *m, const struct mux_memory *mem, const struct mux_ops *ops,
 	TAILQ_INIT(&m->closed);
 	TAILQ_INIT(&m->netline);
 	ports_init(m->ports);
-	/* The lowest first, so that little memory is ever touched. */
-	for (i = m->ends_max; i-- > 0;) {
-		m->ends[i].stream_next = m->spare;
-		m->spare = &m->ends[i];
-	}
 }
 
 void

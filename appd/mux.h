@@ -172,6 +172,7 @@ struct mux {
 	unsigned n_apps, apps_max;
 	struct mux_end *ends, *spare;
 	unsigned n_ends, ends_max;
+	unsigned ends_used; /* those above were never touched */
 	struct mux_end **by_addr, **by_stream; /* buckets, a power of two */
 	uint32_t mask;
 	uint8_t hash_key[16];
