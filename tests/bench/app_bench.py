@@ -6,7 +6,11 @@ socat carry the bytes of the same two programs (app_load.c).  What counts is
 the median of the per-round ratios of Sends per CPU second of all processes of
 a suite, the apps included; wall-clock figures are on the side.
 
-    app_bench.py [check]      ROUNDS=5 LOAD=1 CASES=... CORES=0,1
+    app_bench.py      ROUNDS=5 LOAD=1
+
+LOAD is a factor to how much is sent.  SUITES=two,floor and CASES=0,3,idle
+choose among what is measured; CORES=0,1 is where all of it runs; PARTS=1
+tells what each process of the last round cost.
 """
 import os
 import shutil
@@ -117,7 +121,11 @@ class Suite:
 
 
 class Nodes(Suite):
+    net = "127.0.10"
+    settle = True  # wait until the nodes have done all they do when new
+
     def conf(self, ip, apps):
+        ip = "%s.%d" % (self.net, ip)
         return ('listen peer on %s port 38080\nstun listen on %s port 3478\n'
                 'api http on %s port 38081\nlog stderr level warn\n'
                 'apps { socket "%s/%s.sock" }\n%s' %
@@ -125,9 +133,10 @@ class Nodes(Suite):
 
     def app(self, name, port, *args):
         return 'app "%s" { version "1.0", command "%s", arguments %s%s, ' \
-            'user "nobody", autostart %s, restart never }\n' % (
+            'autostart %s, restart never%s }\n' % (
                 name, self.load, " ".join('"%s"' % a for a in args),
-                ", port %d" % port if port else "", "yes" if port else "no")
+                ", port %d" % port if port else "", "yes" if port else "no",
+                ', user "nobody"' if os.geteuid() == 0 else "")
 
     def server(self):
         return self.app("server", 10, "server", "server")
@@ -136,34 +145,30 @@ class Nodes(Suite):
         return self.app("client", 0, "client", "client", pk, self.path)
 
     def start(self, two):
-        a = Node(self.name + "-a", self.conf("127.0.10.1", self.server())
-                 if two else self.conf("127.0.10.3", self.server()))
+        a = Node(self.name + "-a", self.conf(1 if two else 3, self.server()))
         a.start()
         pk = a.node_id()
+        self.nodes = [a]
         if two:
-            b = Node(self.name + "-b", self.conf(
-                "127.0.10.2", self.client(pk)) +
-                "bootstrap 127.0.10.1 port 38080 static\n")
+            b = Node(self.name + "-b", self.conf(2, self.client(pk)) +
+                     "bootstrap %s.1 port 38080 static\n" % self.net)
             b.start()
-            wait_for("link", lambda: "OPEN" in b.ctl(
-                "show", "peers", raw=True)[1].upper() or b.ctl(
-                    "show", "peers")["data"], 30)
-            self.nodes = [a, b]
+            self.nodes.append(b)
+            wait_for("link", lambda: b.ctl("show", "peers")["data"], 30)
         else:
-            a.write_conf(self.conf("127.0.10.3", self.server() +
-                                   self.client(pk)))
             b = a
+            a.write_conf(self.conf(3, self.server() + self.client(pk)))
             a.ctl("reload")
-            self.nodes = [a]
-        for n in self.nodes:
+        for n in self.nodes if self.settle else []:
             wait_for("admitted", lambda: n.ctl("show", "db")["data"][
                 "admitted"], 120)
-        self.roots = [n.pid() for n in self.nodes]
-        self.roots += [p["pid"] for n in self.nodes
-                       for p in n.processes().values()
-                       if p["pid"] not in self.pids()]
         wait_for("client", lambda: b.ctl(
             "app", "start", "client", raw=True)[0] == 0, 10)
+        self.roots = [n.pid() for n in self.nodes]
+        below = self.pids()
+        self.roots += [p["pid"] for n in self.nodes
+                       for p in n.processes().values()
+                       if p["pid"] not in below]
 
 
 class Floor(Suite):
@@ -288,8 +293,8 @@ def run_case(suites, name, mode, size, loops, inflight, count, goal):
     sys.stdout.flush()
 
 
-def idle(suite):
-    """What 1,000 loops cost that nobody uses."""
+def idle_cost(suite):
+    """What 1,000 loops cost that nobody uses: (process, kB, bytes a loop)."""
     procs = [p for n in suite.nodes for p in n.processes().values()
              if p["name"] in ("appd", "peerd")]
     suite.tell("open", 1)
@@ -301,13 +306,17 @@ def idle(suite):
     after = [pss(p["pid"]) for p in procs]
     total = sum(pss(p) for p in suite.pids())
     suite.tell("close")
+    return total, [(p["name"], a, (a - b) * 1024 / 1000)
+                   for p, b, a in zip(procs, before, after)]
+
+
+def idle(suite):
+    total, each = idle_cost(suite)
     print("\n1,000 idle loops: all of %d nodes and 2 apps %.1f MB PSS" %
           (len(suite.nodes), total / 1024))
-    for p, a, b in zip(procs, before, after):
-        each = (b - a) * 1024 / 1000
-        print("  %-6s %5d kB, %4.0f bytes a loop%s" % (
-            p["name"], b, each, "  (goal 1024: %s)" % (
-                "met" if each < 1024 else "NOT met")))
+    for name, kb, n in each:
+        print("  %-6s %5d kB, %4.0f bytes a loop  (goal 1024: %s)" % (
+            name, kb, n, "met" if n < 1024 else "NOT met"))
     sys.stdout.flush()
 
 

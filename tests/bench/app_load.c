@@ -25,6 +25,8 @@
  * comparing.  Whatever is wrong ends the program.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +42,7 @@
 
 #define PERIOD  65521 /* a prime: no Send looks like the one before */
 #define HEAD    5     /* mode and count, before the pattern */
-#define IN_MAX  (1u << 20)
+#define IN_MAX  (16u << 20) /* more than all that can be under way */
 #define OUT_MAX (256u << 10)
 #define DIALS   32 /* CreateLoops at once: apps confirm so many at a time */
 #define TIMES   65536
@@ -108,6 +110,30 @@ at_offset(const struct loop *l, uint32_t off)
 /* --- packets out --- */
 
 static void
+take_in(void)
+{
+	ssize_t n = read(3, in + n_in, sizeof(in) - n_in);
+
+	if (n == 0 || (n == -1 && errno != EINTR))
+		exit(0); /* the node is gone */
+	n_in += n > 0 ? (size_t)n : 0;
+}
+
+/*
+ * Two apps that only write would wait for each other: who cannot write reads
+ * on meanwhile.
+ */
+static void
+wait_to_write(void)
+{
+	struct pollfd p[2] = { { .fd = 4, .events = POLLOUT },
+		{ .fd = n_in < sizeof(in) ? 3 : -1, .events = POLLIN } };
+
+	if (poll(p, 2, -1) > 0 && p[1].revents != 0)
+		take_in();
+}
+
+static void
 flush(void)
 {
 	size_t off = 0;
@@ -115,7 +141,9 @@ flush(void)
 
 	while (off < n_out) {
 		n = write(4, out + off, n_out - off);
-		if (n == -1 && errno != EINTR)
+		if (n == -1 && errno == EAGAIN)
+			wait_to_write();
+		else if (n == -1 && errno != EINTR)
 			exit(0); /* the node is gone */
 		off += n > 0 ? (size_t)n : 0;
 	}
@@ -343,14 +371,11 @@ turn(void)
 {
 	struct packet p;
 	size_t off = 0;
-	ssize_t n;
 	int used;
 
 	flush();
-	n = read(3, in + n_in, sizeof(in) - n_in);
-	if (n == 0 || (n == -1 && errno != EINTR))
-		exit(0);
-	n_in += n > 0 ? (size_t)n : 0;
+	if (packet_next(in, n_in, &p) == 0)
+		take_in();
 	while ((used = packet_next(in + off, n_in - off, &p)) > 0) {
 		off += (size_t)used;
 		if (packet_is_response(p.type))
@@ -361,7 +386,7 @@ turn(void)
 	if (used == -1)
 		die("no packet");
 	memmove(in, in + off, n_in -= off);
-	flush();
+	flush(); /* it may have to read, behind what is left */
 }
 
 /* --- what the client is told --- */
@@ -504,6 +529,7 @@ init(const char *name)
 	for (i = 0; i < PACKET_IDS; i++)
 		ids[i] = (uint8_t)(PACKET_IDS - 1 - i);
 	n_ids = PACKET_IDS;
+	(void)fcntl(4, F_SETFL, fcntl(4, F_GETFL) | O_NONBLOCK);
 	if (direct)
 		return;
 	ask(PACKET_INIT, NULL,
