@@ -127,7 +127,7 @@
 	F(T, U64,  uptime_s, 0, 0)                                       \
 	F(T, BOOL, autostart, 0, 0)                                      \
 	F(T, STR,  restart, 12, 0) /* never, on-failure, always */       \
-	F(T, STR,  last, 80, 0)    /* how it ended last */
+	F(T, STR,  last, 160, 0)   /* how it ended last */
 
 /* An app connected to appd. */
 #define MSG_CTL_APP_CONN(F, T)                                           \

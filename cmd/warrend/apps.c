@@ -62,7 +62,7 @@ struct app {
 	struct event *timer;
 	uint32_t backoff_ms, restarts;
 	struct mono up;
-	char last[80];
+	char last[160];
 };
 
 static struct app apps[CONF_APPS];
@@ -255,6 +255,16 @@ fail(struct app *a, const char *why)
 	a->state = APP_FAILED;
 }
 
+static void
+fail_to_run(struct app *a, const char *path, int error)
+{
+	char why[sizeof(a->last)];
+
+	(void)snprintf(why, sizeof(why),
+	    "failed to run app executable: %.80s: %s", path, strerror(error));
+	fail(a, why);
+}
+
 /* Two pipes and a place for what it prints; the app's ends go in one go. */
 static bool
 open_pipes(struct app *a, int app[2], int *log_end)
@@ -316,6 +326,12 @@ start(struct app *a)
 		fail(a, why);
 		return;
 	}
+	program_of(&a->conf, m.path, sizeof(m.path));
+	if (access(m.path, X_OK) == -1) {
+		/* Said at once, to whoever asks; the launcher would find out. */
+		fail_to_run(a, m.path, errno);
+		return;
+	}
 	if (!prepare_dir(&a->conf, uid, gid, m.dir, sizeof(m.dir))) {
 		(void)snprintf(why, sizeof(why), "its directory: %s",
 		    strerror(errno));
@@ -326,7 +342,6 @@ start(struct app *a)
 		fail(a, "no pipes for it");
 		return;
 	}
-	program_of(&a->conf, m.path, sizeof(m.path));
 	(void)strlcpy(m.name, a->conf.name, sizeof(m.name));
 	fill_args(&a->conf, &m);
 	if (warrend.conf.apps_by_hand)
@@ -431,8 +446,9 @@ apps_failed(uint32_t id, const char *error)
 	a->log = NULL;
 	a->quit = false;
 	a->up = mono_now();
-	(void)snprintf(a->last, sizeof(a->last), "%s", error);
-	log_warn("app %s: cannot start: %s", a->conf.name, error);
+	(void)snprintf(a->last, sizeof(a->last),
+	    "failed to run app executable: %s", error);
+	log_warn("app %s: %s", a->conf.name, a->last);
 	after(a, true);
 	return true;
 }

@@ -314,7 +314,9 @@ def launching():
                     "restart on-failure") +
                 app("deaf", "deaf", "stop 300ms") +
                 app("talk", "say first second", "autostart yes") +
-                app("family", "child"))
+                app("family", "child") +
+                app("nothing", "x").replace("/usr/bin/python3",
+                                            "/nonexistent"))
     node.start()
     pk = node.node_id()
     wait_for("server runs", lambda: state(node, "server") == "running")
@@ -342,6 +344,9 @@ def launching():
           "App server is already started" in err, err)
     rc, _, err = node.ctl("app", "start", "nobody", raw=True)
     check("an unknown app", rc == 1 and "unknown app" in err, err)
+    rc, _, err = node.ctl("app", "start", "nothing", raw=True)
+    check("a program that is not there", rc == 1 and
+          "failed to run app executable: /nonexistent" in err, err)
     node.ctl("app", "start", "deaf")
     wait_for("deaf runs", lambda: log_has(node, "app deaf info: init ok"))
     node.ctl("app", "stop", "deaf")

@@ -147,10 +147,9 @@ def path(lab, to, name, port, relayed):
           out.startswith("equal 200"), out)
     bulk = lab.run(lab.a, [PY, os.path.join(HERE, "tcp_both.py"), "bulk",
                            "127.0.0.1", str(port), str(MB)])
-    wait_for("a loop", lambda: any(
-        l["state"] == "open" and l["bytes_in"] > 1 << 20
-        for l in loops(lab.a)))
-    l = [x for x in loops(lab.a) if x["bytes_in"] > 1 << 20][0]
+    l = wait_for("a loop", lambda: [
+        x for x in loops(lab.a)
+        if x["state"] == "open" and x["bytes_in"] > 1 << 20][0], 10, 0.01)
     check("%s: show loops says %s" % (name, "relayed" if relayed else
                                      "direct"), l["relayed"] is relayed, l)
     rc, talk = lab.tcp(lab.a, "talk", port, 20)
@@ -166,6 +165,31 @@ def path(lab, to, name, port, relayed):
     check("%s: no loop is left" % name, True)
 
 
+def caps(lab):
+    """A relay that has had enough, and one that is off."""
+    pk = lab.b.node_id()
+    lab.p.write_conf(CONF + "relay { reservations 0, unreserved 256K for 1m }\n")
+    lab.p.stop()
+    lab.p.start()
+    rc, out = wait_for("hello again", lambda: (
+        lambda r: r if "pong" in r[1] else None)(lab.hello(lab.a, pk)), 40, 1)
+    check("caps: a small session fits", rc == 0, out)
+    fwd = lab.forward(2230, pk)
+    rc, out = lab.tcp(lab.a, "bulk", 2230, 2)
+    check("caps: a large one is ended", "equal" not in out, out)
+    fwd.send_signal(signal.SIGTERM)
+    fwd.wait()
+    for conf, want in (("circuits 0", "transport: relay refused: "),
+                       ("enable no", "transport: ")):
+        lab.p.write_conf(CONF + "relay { %s }\n" % conf)
+        rc, out, err = lab.p.ctl("reload", raw=True)
+        check("caps: %s by reload" % conf, rc == 0, out + err)
+        rc, out = wait_for("refused", lambda: (
+            lambda r: r if r[0] != 0 else None)(lab.hello(lab.a, pk)), 70, 1)
+        check("caps: the client is told why: %s" % out.strip(),
+              want in out, out)
+
+
 def death(lab):
     """The other node dies: Close within a second of the link's death."""
     lab.forward(2240, lab.s.node_id())
@@ -178,8 +202,11 @@ def death(lab):
     check("a session to the one who will die",
           s.stdout.readline().strip() == "b'X\\n'")
     for p in lab.s.processes().values():
-        if p["name"] in ("warrend", "launcher", "peerd"):
-            os.kill(p["pid"], signal.SIGKILL)
+        if p["pid"] > 1 and p["name"] in ("warrend", "launcher", "peerd"):
+            try:
+                os.kill(p["pid"], signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it went with the one before
     began = time.monotonic()
     line = s.stdout.readline().strip()
     took = time.monotonic() - began
@@ -193,8 +220,9 @@ def main():
     lab.start()
     try:
         path(lab, lab.s, "direct", 2222, False)
-        # path(lab, lab.b, "relayed", 2223, True)
+        path(lab, lab.b, "relayed", 2223, True)
         death(lab)
+        caps(lab)
     finally:
         lab.close()
     for n in (lab.p, lab.a, lab.b):
