@@ -105,7 +105,6 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	mux_tick(&appd.mux, mono_now());
-	conns_flush();
 	appd_timer();
 }
 
@@ -182,8 +181,6 @@ on_apps_end(struct ipc *ch, const struct ipc_msg *m)
 		mux_set_entry(&appd.mux, i, NULL);
 	}
 	memset(seen, 0, sizeof(seen));
-	if (running())
-		conns_flush();
 }
 
 static void
@@ -218,7 +215,6 @@ on_gone(struct ipc *ch, const struct ipc_msg *m)
 	(void)ch;
 	if (app != -1)
 		conns_drop((unsigned)app, NULL);
-	conns_flush();
 }
 
 static void

@@ -57,8 +57,6 @@ void conns_start(void); /* memory, before the sandbox */
 int conns_add(int slot, uint32_t instance, uint32_t pid, uint32_t uid, int in,
     int out);
 void conns_drop(unsigned app, const char *why);
-/* Write what is queued, read on where the mux can take more. */
-void conns_flush(void);
 size_t conns_queued(void);
 
 uint8_t *conns_room(void *ctx, unsigned app, size_t need, bool must);

@@ -2,9 +2,10 @@
 /*
  * The apps' pipes.  What comes is read into one buffer that all share and
  * handled there; only the part of a packet that is not whole yet is kept.
- * What goes is gathered for each app and written at the end of a turn.  An
- * app that does not read costs its own queue, which is bounded, and is not
- * read itself once that is full.
+ * What goes is gathered for each app and written at the end of a turn, when
+ * all that came in it was handled: sixteen packets for an app are one write,
+ * and wake it once.  An app that does not read costs its own queue, which is
+ * bounded, and is not read itself once that is full.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct conn {
 	size_t off, end, cap;
 	bool dirty;   /* there is something new to write */
 	bool resumed; /* what was kept can be handled now */
+	bool refused; /* there was no room: say when there is */
 	bool paused;  /* not read */
 	bool dying;
 };
@@ -37,10 +39,12 @@ static struct conn conns[APPD_CONNS];
 static uint8_t rbuf[PACKET_MAX + READ_MAX + READ_MAX];
 static uint8_t nowhere[PACKET_MAX]; /* for whom there is no memory */
 static unsigned touched[APPD_CONNS], n_touched;
+static struct event *ev_flush; /* at the end of this turn */
 static size_t queued;
 
 static void on_in(evutil_socket_t fd, short what, void *arg);
 static void on_out(evutil_socket_t fd, short what, void *arg);
+static void on_flush(evutil_socket_t fd, short what, void *arg);
 
 static unsigned
 index_of(const struct conn *c)
@@ -58,6 +62,7 @@ touch(struct conn *c)
 		if (touched[i] == index_of(c))
 			return;
 	touched[n_touched++] = index_of(c);
+	event_active(ev_flush, EV_WRITE, 1);
 }
 
 void
@@ -67,6 +72,9 @@ conns_start(void)
 
 	for (i = 0; i < APPD_CONNS; i++)
 		conns[i].in = conns[i].out = -1;
+	ev_flush = event_new(child_base(), -1, 0, on_flush, NULL);
+	if (ev_flush == NULL)
+		fatalx(EX_OSERR, "out of memory");
 }
 
 int
@@ -160,12 +168,16 @@ conns_room(void *ctx, unsigned app, size_t need, bool must)
 	struct conn *c = &conns[app];
 
 	(void)ctx;
-	if (!must && c->end - c->off + need > OUT_MAX)
+	if (!must && c->end - c->off + need > OUT_MAX) {
+		c->refused = true;
 		return NULL;
+	}
 	if (c->cap - c->end >= need || grow(c, need))
 		return c->buf + c->end;
-	if (!must)
+	if (!must) {
+		c->refused = true;
 		return NULL;
+	}
 	/* An answer that cannot be given: the app would wait for ever. */
 	c->dying = true;
 	touch(c);
@@ -218,17 +230,27 @@ write_out(struct conn *c)
 	return true;
 }
 
+/* Write, and say so if somebody waited for room.  False: the app is gone. */
+static bool
+write_more(struct conn *c)
+{
+	if (!write_out(c))
+		return false;
+	if (c->refused && c->end - c->off < OUT_MAX / 2) {
+		c->refused = false;
+		mux_drained(&appd.mux, index_of(c));
+	}
+	return true;
+}
+
 static void
 on_out(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	unsigned app = index_of(c);
 
 	(void)fd;
 	(void)what;
-	if (write_out(c))
-		mux_drained(&appd.mux, app);
-	conns_flush();
+	(void)write_more(c);
 }
 
 /* --- from the app --- */
@@ -301,7 +323,6 @@ on_in(evutil_socket_t fd, short what, void *arg)
 		handle(c, have + (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		conns_drop(index_of(c), NULL);
-	conns_flush();
 	appd_timer();
 }
 
@@ -338,12 +359,15 @@ look_at(struct conn *c)
 	handle(c, len);
 }
 
-void
-conns_flush(void)
+static void
+on_flush(evutil_socket_t fd, short what, void *arg)
 {
 	unsigned i, turns;
 	struct conn *c;
 
+	(void)fd;
+	(void)what;
+	(void)arg;
 	/* Handling may touch others; what it leaves over the loop takes up. */
 	for (turns = 0; n_touched > 0 && turns < 4 * APPD_CONNS; turns++) {
 		c = &conns[touched[0]];
@@ -352,6 +376,8 @@ conns_flush(void)
 		n_touched--;
 		look_at(c);
 	}
+	if (n_touched > 0)
+		event_active(ev_flush, EV_WRITE, 1);
 }
 
 size_t

@@ -14,8 +14,6 @@ void
 mux_init(struct mux *m, const struct mux_memory *mem, const struct mux_ops *ops,
     const uint8_t hash_key[16])
 {
-	unsigned i;
-
 	memset(m, 0, sizeof(*m));
 	m->ops = *ops;
 	m->mem = mem->chunks;
@@ -33,11 +31,6 @@ mux_init(struct mux *m, const struct mux_memory *mem, const struct mux_ops *ops,
 	TAILQ_INIT(&m->closed);
 	TAILQ_INIT(&m->netline);
 	ports_init(m->ports);
-	/* The lowest first, so that little memory is ever touched. */
-	for (i = m->ends_max; i-- > 0;) {
-		m->ends[i].stream_next = m->spare;
-		m->spare = &m->ends[i];
-	}
 }
 
 void
@@ -167,11 +160,24 @@ mux_find_instance(const struct mux *m, uint32_t instance)
 	return -1;
 }
 
+/* Is something of ours for the app to answer? */
+static bool
+is_asked(const struct mux_app *a)
+{
+	unsigned i;
+
+	for (i = 0; i < sizeof(a->ids) / sizeof(a->ids[0]); i++)
+		if (a->ids[i] != 0)
+			return true;
+	return false;
+}
+
 /* May another packet of this app be handled? */
 static bool
 may_go_on(struct mux *m, struct mux_app *a)
 {
-	a->stalled = a->tx_bytes > MUX_TX_MAX ||
+	a->stalled = a->tx_bytes > MUX_TX_IDS ||
+	    (a->tx_bytes > MUX_TX_MAX && !is_asked(a)) ||
 	    m->ops.room(m->ops.ctx, mux_index(m, a), MUX_ANSWER, false) == NULL;
 	return !a->stalled;
 }

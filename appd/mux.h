@@ -15,7 +15,9 @@
  * within the credit peerd gave, what comes waits in rx within the window we
  * gave.  A Send is answered when the far app took it (here), or peerd did
  * (elsewhere); until then it counts against the app, which is not read while
- * it owes too much.
+ * it owes too much.  Unless somebody waits for its answers, that is: they lie
+ * behind its Sends, and two apps that both owe too much to each other would
+ * wait for ever.  Its ids bound what it can owe then.
  *
  * An end that its app closed lives on while bytes are on their way out.  One
  * whose far side closed tells its app after the last byte.
@@ -37,7 +39,8 @@
 #include "common/msg_appd.h"
 
 #define MUX_SLOTS    64         /* apps of the configuration */
-#define MUX_TX_MAX   (1u << 20) /* bytes an app may have on their way */
+#define MUX_TX_MAX   (1u << 20) /* bytes an app may have on their way, */
+#define MUX_TX_IDS   (PACKET_IDS * APP_PAYLOAD_MAX) /* with any number of ids */
 #define MUX_BACKLOG  64         /* loops an app has not confirmed yet */
 #define MUX_DRAIN_MS 30000      /* bytes of a closed loop live so long */
 #define MUX_ANSWER   512        /* bytes of an answer at most */
@@ -172,6 +175,7 @@ struct mux {
 	unsigned n_apps, apps_max;
 	struct mux_end *ends, *spare;
 	unsigned n_ends, ends_max;
+	unsigned ends_used; /* those above were never touched */
 	struct mux_end **by_addr, **by_stream; /* buckets, a power of two */
 	uint32_t mask;
 	uint8_t hash_key[16];

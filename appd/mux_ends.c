@@ -74,19 +74,33 @@ end_set_stream(struct mux *m, struct mux_end *e, uint32_t stream)
 
 /* --- beginning --- */
 
+/* The memory of one that ended, else of one that nobody has touched yet. */
+static struct mux_end *
+end_memory(struct mux *m)
+{
+	struct mux_end *e = m->spare;
+
+	if (e != NULL)
+		m->spare = e->stream_next;
+	else if (m->ends_used < m->ends_max)
+		e = &m->ends[m->ends_used++];
+	return e;
+}
+
 struct mux_end *
 end_new(struct mux *m, struct mux_app *a, uint16_t port,
     const struct app_addr *remote, const char **why)
 {
-	struct mux_end **at, *e = m->spare;
+	struct mux_end **at, *e = NULL;
 
-	if (e == NULL || m->n_ends >= m->conf.loops_max ||
-	    a->n_ends >= m->conf.loops_per_app) {
+	if (m->n_ends < m->conf.loops_max &&
+	    a->n_ends < m->conf.loops_per_app)
+		e = end_memory(m);
+	if (e == NULL) {
 		*why = "too many loops";
 		m->count.full++;
 		return NULL;
 	}
-	m->spare = e->stream_next;
 	memset(e, 0, sizeof(*e));
 	e->app = a;
 	e->port = port;

@@ -225,7 +225,7 @@ mux_net_lost(struct mux *m)
 {
 	unsigned i;
 
-	for (i = 0; i < m->ends_max; i++)
+	for (i = 0; i < m->ends_used; i++)
 		if (m->ends[i].stream != 0)
 			lose(m, &m->ends[i], LOOP_END_LOST);
 }

@@ -155,13 +155,17 @@ id_free(const struct mux_app *a)
 }
 
 static void
-id_take(struct mux_app *a, uint16_t id, uint8_t kind, struct mux_end *e)
+id_take(struct mux *m, struct mux_app *a, uint16_t id, uint8_t kind,
+    struct mux_end *e)
 {
 	a->ids[id / 32] |= 1u << id % 32;
 	a->reqs[id].kind = kind;
 	a->reqs[id].end = e;
 	if (e != NULL)
 		e->asked = id;
+	/* Its answer may lie behind what was not read. */
+	if (a->stalled)
+		m->ops.resume(m->ops.ctx, mux_index(m, a));
 }
 
 static void
@@ -201,7 +205,7 @@ put_send(struct mux *m, struct mux_end *e, const uint8_t *p, size_t n)
 	ASSERT(len > 0);
 	packet_put_head(at, PACKET_SEND, (uint8_t)id, len);
 	m->ops.wrote(m->ops.ctx, i, PACKET_HEAD + len);
-	id_take(a, id, PACKET_SEND, e);
+	id_take(m, a, id, PACKET_SEND, e);
 	e->sending = true;
 	e->sent = (uint32_t)n;
 	e->out += n;
@@ -261,7 +265,7 @@ put_loop(struct mux *m, struct mux_end *e, uint8_t type)
 	ASSERT(len > 0);
 	packet_put_head(at, type, (uint8_t)id, len);
 	m->ops.wrote(m->ops.ctx, i, PACKET_HEAD + len);
-	id_take(a, id, type, type == PACKET_CLOSE ? NULL : e);
+	id_take(m, a, id, type, type == PACKET_CLOSE ? NULL : e);
 	return true;
 }
 

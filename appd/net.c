@@ -120,7 +120,6 @@ on_opened(struct ipc *ch, const struct ipc_msg *m)
 
 	(void)ch;
 	mux_net_opened(&appd.mux, m->id, o->relayed, mono_now());
-	conns_flush();
 }
 
 static void
@@ -132,7 +131,6 @@ on_offer(struct ipc *ch, const struct ipc_msg *m)
 	(void)ch;
 	memcpy(from.pk, o->node, sizeof(from.pk));
 	mux_net_offer(&appd.mux, m->id, &from, o->port, o->relayed, mono_now());
-	conns_flush();
 	appd_timer();
 }
 
@@ -143,7 +141,6 @@ on_refused(struct ipc *ch, const struct ipc_msg *m)
 
 	(void)ch;
 	mux_net_refused(&appd.mux, m->id, r->text);
-	conns_flush();
 }
 
 static void
@@ -155,7 +152,6 @@ on_data(struct ipc *ch, const struct ipc_msg *m)
 	if (d->data.len > 0 &&
 	    !mux_net_data(&appd.mux, m->id, d->data.p, d->data.len))
 		log_error("peerd: more bytes of a loop than it was granted");
-	conns_flush();
 }
 
 static void
@@ -165,7 +161,6 @@ on_grant(struct ipc *ch, const struct ipc_msg *m)
 
 	(void)ch;
 	mux_net_grant(&appd.mux, m->id, g->n);
-	conns_flush();
 }
 
 static void
@@ -175,7 +170,6 @@ on_close(struct ipc *ch, const struct ipc_msg *m)
 
 	(void)ch;
 	mux_net_closed(&appd.mux, m->id, (enum loop_end)c->why);
-	conns_flush();
 }
 
 static void
@@ -183,7 +177,6 @@ on_drained(struct ipc *ch)
 {
 	(void)ch;
 	mux_net_drained(&appd.mux);
-	conns_flush();
 }
 
 static void
@@ -195,7 +188,6 @@ on_ended(struct ipc *ch, enum ipc_end how, const char *why)
 		net = NULL;
 	ipc_free(ch);
 	mux_net_lost(&appd.mux);
-	conns_flush();
 }
 
 static const struct ipc_handler handlers[] = {
@@ -228,7 +220,6 @@ net_open(int fd)
 		log_warn("peerd: no channel: out of memory");
 	else
 		ipc_set_phase(net, PH_RUN);
-	conns_flush();
 }
 
 size_t

@@ -68,7 +68,7 @@ show_loops(struct ipc *ch, const struct ipc_msg *m)
 	struct msg_ctl_loop l;
 	unsigned i;
 
-	for (i = 0; i < APPD_ENDS; i++) {
+	for (i = 0; i < appd.mux.ends_used; i++) {
 		e = &appd.mux.ends[i];
 		if (e->state == END_FREE)
 			continue;

@@ -20,9 +20,11 @@
 #include "common/assert.h"
 
 #define READ_SIZE  (16u << 10)
-#define READ_MAX   (64u << 10) /* for a sender who fills what we offer */
+#define READ_MAX   (128u << 10) /* for a sender who fills what we offer */
 #define CHUNK_SIZE (8u << 10)
-#define CHUNK_BIG  (64u << 10) /* for messages that CHUNK_SIZE cannot hold */
+/* For messages that CHUNK_SIZE cannot hold, and when one is full already:
+ * three of the 32 KiB that apps send at a time. */
+#define CHUNK_BIG  (100u << 10)
 #define FDS_MAX    4  /* queued beside the bytes */
 #define TURN_MAX   64 /* messages handled in one wakeup */
 
@@ -256,7 +258,9 @@ chunk_for(struct ipc *ch, size_t need, bool own)
 	if (!own && c != NULL && !c->shut && need <= c->cap - c->len)
 		return c;
 	if (!own && need <= CHUNK_BIG)
-		need = need > CHUNK_SIZE ? CHUNK_BIG : CHUNK_SIZE;
+		need = need > CHUNK_SIZE || (c != NULL && !c->shut)
+		    ? CHUNK_BIG
+		    : CHUNK_SIZE;
 	return chunk_new(ch, need);
 }
 
@@ -525,9 +529,11 @@ read_some(struct ipc *ch)
 		    n == 0 ? "closed" : strerror(errno));
 		return -1;
 	}
-	/* Who fills all there is has more to say. */
+	/* Who fills all there is has more to say, or has had his say. */
 	if ((size_t)n == iov.iov_len && ch->rwant < READ_MAX)
 		ch->rwant *= 2;
+	else if ((size_t)n < ch->rwant / 8 && ch->rwant > READ_SIZE)
+		ch->rwant /= 2;
 	ch->rlen += (size_t)n;
 	if (!take_fds(ch, &m)) {
 		finish(ch, IPC_JUNK, "too many descriptors");
@@ -591,13 +597,13 @@ handle(struct ipc *ch, const uint8_t *raw, size_t len)
 	run_handler(ch, &m);
 }
 
-/* Drop the first n bytes; give a large buffer back once it is empty. */
+/* Drop the first n bytes; give back a buffer that has become too large. */
 static void
 consume(struct ipc *ch, size_t n)
 {
 	ch->rlen -= n;
 	memmove(ch->rbuf, ch->rbuf + n, ch->rlen);
-	if (ch->rlen == 0 && ch->rcap > 2 * READ_MAX) {
+	if (ch->rlen == 0 && ch->rcap > ch->rwant) {
 		free(ch->rbuf);
 		ch->rbuf = NULL;
 		ch->rcap = 0;

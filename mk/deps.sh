@@ -45,10 +45,10 @@ want_check() {
 }
 want_bench() {
 	case $1 in
-	apt)	echo "coturn stun-server nginx-light wrk $(node_js nodejs npm)" ;;
-	apk)	echo "coturn nginx wrk $(node_js nodejs npm)" ;;
-	dnf)	echo "coturn nginx wrk $(node_js nodejs nodejs-npm)" ;;
-	pkg_add) echo "coturn nginx wrk $(node_js node)" ;;
+	apt)	echo "coturn stun-server nginx-light wrk socat $(node_js nodejs npm)" ;;
+	apk)	echo "coturn nginx wrk socat $(node_js nodejs npm)" ;;
+	dnf)	echo "coturn nginx wrk socat $(node_js nodejs nodejs-npm)" ;;
+	pkg_add) echo "coturn nginx wrk socat $(node_js node)" ;;
 	esac
 }
 

@@ -20,7 +20,8 @@
 #define NONE        UINT32_MAX
 #define QUEUE_MAX   (32u << 20) /* bytes for appd: more ends a loop */
 #define QUEUE_HARD  (40u << 20) /* room for what must be said even then */
-#define GRANT_BATCH (LOOP_HOP_WINDOW / 4)
+/* Half the window is always more than a message: appd is never without. */
+#define GRANT_BATCH (LOOP_HOP_WINDOW / 2)
 
 enum loop_state {
 	LOOP_FREE,

@@ -26,7 +26,7 @@
 #define STREAMS_MAX       4096 /* on all links */
 #define STREAMS_LINK_MAX  1024 /* on one */
 #define STREAM_HOLD       (128u << 10)
-#define STREAM_SLICE      (16u << 10)
+#define STREAM_SLICE      (32u << 10) /* what apps send at a time */
 #define STREAM_CREDIT_MAX (1u << 30) /* granted and not used, at most */
 #define STREAM_NONE       UINT32_MAX
 

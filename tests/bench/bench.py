@@ -6,7 +6,9 @@ same load goes to each in turn (A B C, C B A, ...), and what counts is the
 median of the per-round ratios of answers per CPU second of the server's whole
 process group.  Wall-clock figures are on the side: machines are noisy.
 
-    bench.py [stun] [http] [idle]      ROUNDS=5 SECONDS=2
+    bench.py [stun] [http] [idle] [tree] [db] [app]    ROUNDS=5 SECONDS=2
+
+db is in db_bench.py, app in app_bench.py.
 """
 import json
 import os
@@ -398,10 +400,12 @@ Node.rpc_peers = rpc_peers
 
 
 def main():
-    groups = sys.argv[1:] or ["stun", "http", "idle", "tree", "db"]
-    if "db" in groups:
-        subprocess.run([sys.executable, os.path.join(os.path.dirname(
-            os.path.abspath(__file__)), "db_bench.py")], check=False)
+    groups = sys.argv[1:] or ["stun", "http", "idle", "tree", "db", "app"]
+    for group in ("db", "app"):
+        if group in groups:
+            subprocess.run([sys.executable, os.path.join(os.path.dirname(
+                os.path.abspath(__file__)), group + "_bench.py")],
+                check=False)
     try:
         if "tree" in groups:
             bench_tree()
