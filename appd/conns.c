@@ -348,7 +348,8 @@ look_at(struct conn *c)
 	}
 	if (c->dirty) {
 		c->dirty = false;
-		if (!event_pending(c->ev_out, EV_WRITE, NULL) && !write_out(c))
+		if (!event_pending(c->ev_out, EV_WRITE, NULL) &&
+		    !write_more(c))
 			return;
 	}
 	if (!c->resumed)
