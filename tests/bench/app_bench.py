@@ -173,15 +173,15 @@ class Nodes(Suite):
 
 
 class Floor(Suite):
-    def start(self, two):
+    def start(self, two, hop="", port="38683"):
         zero = "0" * 64
         floor = os.path.join(TOOLS, "app_floor")
         server = [self.load, "server", "server"]
         client = [self.load, "client", "client", zero, self.path]
         if two:
             self.roots = [
-                popen([floor, "listen", "38683"] + server).pid,
-                popen([floor, "connect", "38683"] + client).pid]
+                popen([floor, hop + "listen", port] + server).pid,
+                popen([floor, hop + "connect", port] + client).pid]
         else:
             self.roots = [
                 popen([floor, "local"] + server + ["--"] + client).pid]
@@ -273,9 +273,10 @@ def run_case(suites, name, mode, size, loops, inflight, count, goal):
         else:
             line += "  p50 %4.0f us" % mid(s.name, 2)
         for over, good in (("floor", goal), ("floor-one", goal),
-                           ("socat", None)):
+                           ("floor-hop", None), ("socat", None)):
             mine = "one" if over == "floor-one" else "two"
-            if s.name not in (mine, "one") or over not in rows:
+            if s.name not in (mine, "one", "floor-hop") or \
+                    over not in rows or over == s.name:
                 continue
             ratio = mid(s.name, 0, over)
             line += "; %.2fx %s" % (ratio, over)
@@ -331,10 +332,12 @@ def stop(suites):
 
 
 def main():
-    want = os.environ.get("SUITES", "two,floor,one,floor-one,socat").split(",")
+    want = os.environ.get("SUITES", 
+                          "two,floor,floor-hop,one,floor-one,socat").split(",")
     make = {"two": lambda: Nodes("two", True),
             "one": lambda: Nodes("one", False),
             "floor": lambda: Floor("floor", True),
+            "floor-hop": lambda: Floor("floor-hop", True, "hop-", "38685"),
             "floor-one": lambda: Floor("floor-one", False),
             "socat": lambda: Socat("socat")}
     suites = []

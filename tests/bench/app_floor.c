@@ -7,9 +7,13 @@
  * that one read brings leave in one frame and one write.
  *
  *	app_floor listen|connect PORT PROGRAM [ARGUMENT ..]	on 127.0.0.1
+ *	app_floor hop-listen|hop-connect PORT PROGRAM [ARGUMENT ..]
  *	app_floor local PROGRAM [ARGUMENT ..] -- PROGRAM [ARGUMENT ..]
  *
- * PROGRAM runs with its pipes on descriptors 3 and 4.  With local there are
+ * PROGRAM runs with its pipes on descriptors 3 and 4.  With hop- the link is
+ * another process, which does no more than pass its bytes on: what is lost by
+ * that no node can win back whose network process does not see the apps.
+ * With local there are
  * two, and what one sends is encoded for the other at once.
  *
  *	frame   = len:u32 | ciphertext of len bytes, tag included
@@ -419,12 +423,55 @@ start(struct side *s, char **argv)
 }
 
 static void
-connect_link(bool listens, uint16_t port)
+carry(struct end *from, struct end *to)
+{
+	if (from->len == 0)
+		fill(from);
+	to->len = from->len;
+	memcpy(to->buf, from->buf, from->len);
+	from->len = 0;
+	drain(to);
+}
+
+/* Between the link and the process that knows the apps. */
+static void
+hop(int fd, int link_fd)
+{
+	struct end e[4];
+	struct epoll_event ev[4];
+	int i, n;
+
+	end_init(&e[0], fd);
+	end_init(&e[1], dup(link_fd));
+	end_init(&e[2], link_fd);
+	end_init(&e[3], dup(fd));
+	for (i = 0; i < 4; i++)
+		e[i].events = 0;
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	for (;;) {
+		for (i = 0; i < 4; i += 2) {
+			e[i].off = 0;
+			watch(&e[i], e[i + 1].len == 0 ? EPOLLIN : 0);
+			watch(&e[i + 1], e[i + 1].len > 0 ? EPOLLOUT : 0);
+		}
+		n = epoll_wait(ep, ev, 4, -1);
+		while (n-- > 0) {
+			i = (int)((struct end *)ev[n].data.ptr - e);
+			if (i % 2 == 0)
+				carry(&e[i], &e[i + 1]);
+			else
+				drain(&e[i]);
+		}
+	}
+}
+
+static void
+connect_link(bool listens, bool hops, uint16_t port)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET,
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0), lfd, one = 1, i;
+	int fd = socket(AF_INET, SOCK_STREAM, 0), lfd, one = 1, i, pair[2];
 
 	if (listens) {
 		lfd = fd;
@@ -441,6 +488,19 @@ connect_link(bool listens, uint16_t port)
 			(void)usleep(50000);
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (hops) {
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == -1)
+			exit(71);
+		if (fork() == 0) {
+			(void)close(sides[0].in.fd);
+			(void)close(sides[0].out.fd);
+			(void)close(pair[0]);
+			hop(pair[1], fd);
+		}
+		(void)close(pair[1]);
+		(void)close(fd);
+		fd = pair[0];
+	}
 	end_init(&tcp_in, fd);
 	end_init(&tcp_out, dup(fd));
 }
@@ -449,6 +509,7 @@ int
 main(int argc, char **argv)
 {
 	struct epoll_event ev[8];
+	bool hops;
 	int i, n;
 
 	if (argc < 3 || sodium_init() == -1)
@@ -463,9 +524,10 @@ main(int argc, char **argv)
 		sides[1].other = &sides[0];
 		sides[1].dials = true;
 	} else {
-		sides[0].dials = strcmp(argv[1], "connect") == 0;
+		hops = strncmp(argv[1], "hop-", 4) == 0;
+		sides[0].dials = strstr(argv[1], "connect") != NULL;
 		start(&sides[0], argv + 3);
-		connect_link(!sides[0].dials, (uint16_t)atoi(argv[2]));
+		connect_link(!sides[0].dials, hops, (uint16_t)atoi(argv[2]));
 	}
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	for (;;) {

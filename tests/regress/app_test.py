@@ -236,6 +236,26 @@ def a_neverread(x, pk, loop):
     return "stopped after %d KiB" % (n >> 10), n < 8 << 20
 
 
+def a_readlate(x, pk, loop):
+    """As many packets as go in, and all the answers only then."""
+    os.set_blocking(x.wfd, False)
+    n, got = 0, 0
+    try:
+        while n < 64 << 20:
+            n += os.write(x.wfd, b"\0\2\x77\0" * 16384)
+    except BlockingIOError:
+        pass
+    want = n // 4 * len(b"\0\x12\xfe\0unexpected frame")
+    try:
+        while got < want:
+            x.more(5)
+            got += len(x.buf)
+            x.buf = b""
+    except TimeoutError:
+        pass
+    return "%d of %d bytes" % (got, want), got == want
+
+
 def a_neveranswer(x, pk, loop):
     """Loops to itself, data into them, nothing answered."""
     for i in range(40):
@@ -268,6 +288,7 @@ ATTACKS = [
     ("unknown types", a_types),
     ("10,000 CreateLoops", a_flood),
     ("an app that never reads", a_neverread),
+    ("an app that reads late", a_readlate),
     ("an app that never answers", a_neveranswer),
     ("answers to nothing", a_responses),
     ("one that dies while it dials", a_die),
