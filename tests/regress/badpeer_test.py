@@ -90,8 +90,10 @@ class Stage:
         raw, key, _, _ = self.author.record(META, os.urandom(32))
         good = self.ch.put([raw]) == [NEW]
         try:
+            # By gossip at once; by a sync, some ticks later, where those
+            # who shout have crowded the honest one out of the view.
             wait_for("the honest record arrives",
-                     lambda: self.cv.get(key) is not None, 8)
+                     lambda: self.cv.get(key) is not None, 25)
             wait_for("agreement", self.agree, 15)
         except Timeout as e:
             good = False
