@@ -271,6 +271,8 @@ conf_settle(struct config *c)
 
 /* --- checks --- */
 
+#define LOOP_LINKS 128 /* peerd's LOOP_LINKS_MAX, beside max-peers */
+
 struct check {
 	const struct config *c;
 	FILE *errors;
@@ -365,8 +367,8 @@ check_limits(struct check *ck)
 	const struct config *c = ck->c;
 	const struct msg_peerd_config *p = &c->peer;
 	uint32_t per_worker = c->api.conns_max / c->api_workers + 1;
-	uint32_t need =
-	    64 + (per_worker > p->max_peers ? per_worker : p->max_peers);
+	uint32_t links = p->max_peers + LOOP_LINKS;
+	uint32_t need = 64 + (per_worker > links ? per_worker : links);
 
 	if (p->max_inbound > p->max_peers)
 		complain(ck, place(c, W_MAX_INBOUND, W_MAX_PEERS),
