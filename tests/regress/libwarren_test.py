@@ -64,7 +64,10 @@ class Node(FakeNode):
         for p in procs:
             if p.poll() is None:
                 p.kill()
-            p.communicate()
+            if p.stdout is None or p.stdout.closed:
+                p.wait()
+            else:
+                p.communicate()
 
     def serving(self, name, argv, port, **kw):
         app = self.launch(name, argv, port, **kw)

@@ -227,6 +227,8 @@ drop_rate(void)
 int
 shrink(const struct args *given)
 {
+	bool smaller;
+
 	sh.shared = mmap(NULL, sizeof(*sh.shared), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (sh.shared == MAP_FAILED)
@@ -239,9 +241,13 @@ shrink(const struct args *given)
 		return 0;
 	}
 	(void)printf("fails with %s at %.1f s\n", sh.best.what, sh.best.at_s);
-	while (drop_classes() | drop_numbers() | drop_nodes() | drop_seconds() |
-	    drop_rate())
-		continue;
+	do {
+		smaller = drop_classes();
+		smaller |= drop_numbers();
+		smaller |= drop_nodes();
+		smaller |= drop_seconds();
+		smaller |= drop_rate();
+	} while (smaller);
 	(void)printf("smallest of %u tries, %s at %.1f s, of %u faults:\n",
 	    sh.tries, sh.best.what, sh.best.at_s, sh.best.total);
 	args_print(&sh.smallest);
