@@ -30,32 +30,35 @@ want_check() {
 		    procps mandoc shellcheck cppcheck bmake bison clang
 		    $(first_apt libclang-rt-14-dev libclang-rt-19-dev)
 		    coturn prometheus python3-aioice python3-nacl
-		    python3-msgpack dnsmasq-base" ;;
+		    python3-msgpack dnsmasq-base $(unless node nodejs)" ;;
 	apk)	echo "cmocka-dev python3 curl iproute2 nftables
 		    conntrack-tools procps mandoc shellcheck cppcheck bmake
 		    bison clang compiler-rt coturn py3-pynacl py3-msgpack
-		    dnsmasq" ;;
+		    dnsmasq $(unless node nodejs)" ;;
 	dnf)	echo "libcmocka-devel python3 curl iproute nftables
 		    conntrack-tools procps-ng mandoc ShellCheck cppcheck bmake
 		    bison clang compiler-rt coturn python3-pynacl
-		    python3-msgpack dnsmasq" ;;
+		    python3-msgpack dnsmasq $(unless node nodejs)" ;;
 	pkg_add) echo "cmocka python3 curl shellcheck cppcheck bison coturn
-		    py3-pynacl py3-msgpack" ;;
+		    py3-pynacl py3-msgpack $(unless node node)" ;;
 	esac
 }
 want_bench() {
 	case $1 in
-	apt)	echo "coturn stun-server nginx-light wrk socat $(node_js nodejs npm)" ;;
-	apk)	echo "coturn nginx wrk socat $(node_js nodejs npm)" ;;
-	dnf)	echo "coturn nginx wrk socat $(node_js nodejs nodejs-npm)" ;;
-	pkg_add) echo "coturn nginx wrk socat $(node_js node)" ;;
+	apt)	echo "coturn stun-server nginx-light wrk socat $(unless npm nodejs npm)" ;;
+	apk)	echo "coturn nginx wrk socat $(unless npm nodejs npm)" ;;
+	dnf)	echo "coturn nginx wrk socat $(unless npm nodejs nodejs-npm)" ;;
+	pkg_add) echo "coturn nginx wrk socat $(unless npm node)" ;;
 	esac
 }
 
-# These packages, unless node and npm came from elsewhere.  The benchmark
-# itself has npm put Express into its build directory.
-node_js() {
-	command -v npm >/dev/null || echo "$*"
+# unless PROGRAM PACKAGE...: these, unless the program came from elsewhere, as
+# node and npm often do.  The benchmark itself has npm put Express into its
+# build directory.
+unless() {
+	command -v "$1" >/dev/null && return
+	shift
+	echo "$*"
 }
 
 # The first of these names that apt knows.

@@ -70,11 +70,15 @@ fi
 put 0644 "$B/warrenctl.bash" "$comp/warrenctl"
 put 0755 etc/init/warren.sysvinit "$sysconf/init.d/warren"
 put 0644 etc/init/warren.service "$prefix/lib/systemd/system/warren.service"
+for f in etc/js/*.mjs; do
+	put 0644 "$f" "$prefix/share/warren/js/${f#etc/js/}"
+done
 put 0644 etc/warren.nft "$prefix/share/doc/warren/warren.nft"
 put 0644 etc/warren.sysusers "$prefix/lib/sysusers.d/warren.conf"
 if [ $undo = yes ]; then
 	rmdir "$dest$apps" "$dest$prefix/libexec/warren" "$dest$doc/examples" \
-	    "$dest$doc" 2>/dev/null || true
+	    "$dest$doc" "$dest$prefix/share/warren/js" \
+	    "$dest$prefix/share/warren" 2>/dev/null || true
 	echo "left alone: $dest$sysconf/warren, $dest$var/lib/warren"
 	exit 0
 fi

@@ -29,7 +29,8 @@ else
 fi
 for f in common/*.[ch] common/compat/*.[ch] stund/*.[ch] peerd/*.[ch] \
     apid/*.[ch] appd/*.[ch] \
-    appd/libwarren/*.[ch] appd/libwarren/examples/*.c cmd/*/*.[chy]; do
+    appd/libwarren/*.[ch] appd/libwarren/examples/*.c cmd/*/*.[chy] \
+    etc/js/*.mjs; do
 	head -n 1 "$f" | grep -q 'SPDX-License-Identifier: ISC' ||
 	    say "$f: no licence line"
 	grep -nE '\b(strcpy|sprintf|atoi|alloca|gets|strcat)\(' "$f" &&

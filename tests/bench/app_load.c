@@ -284,7 +284,7 @@ on_send(const struct packet *p)
 {
 	struct app_send s;
 	struct loop *l;
-	size_t n;
+	size_t n = 0;
 
 	if (app_json_get_send(p->body, p->body_len, &s) != APP_JSON_OK ||
 	    app_send_decode(&s, (uint8_t *)(uintptr_t)s.payload, &n) == -1)
@@ -486,7 +486,7 @@ serve_control(const char *path)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	FILE *f, *to;
+	FILE *f = NULL, *to = NULL;
 	char line[128], m;
 	unsigned n, k, c, s;
 

@@ -35,7 +35,8 @@ for f in usr/sbin/warrend usr/sbin/warrenctl usr/libexec/warren/stund \
     usr/share/man/man7/warren-app.7 usr/bin/warren-helloworld-client \
     usr/libexec/warren/apps/helloworld-server \
     usr/libexec/warren/apps/forward usr/libexec/warren/apps/chat \
-    usr/share/doc/warren/examples/forward.c; do
+    usr/share/doc/warren/examples/forward.c \
+    usr/share/warren/js/warren-verify.mjs usr/share/warren/js/blake2b.mjs; do
 	check "installed: $f" test -s "$root/$f"
 done
 check "the sample configuration is good" \
@@ -94,6 +95,7 @@ check "keeps an edited configuration" \
 check "make uninstall DESTDIR=" $make -s uninstall DESTDIR="$root" PREFIX=/usr
 check "uninstalled, the configuration left" sh -c "
 	[ ! -e '$root/usr/sbin/warrend' ] && [ ! -e '$root/usr/libexec/warren' ] &&
+	[ ! -e '$root/usr/share/warren' ] &&
 	[ ! -e '$root/etc/init.d/warren' ] && [ -e '$root/etc/warren/warren.conf' ] &&
 	[ -z \"\$(find '$root/usr' -type f -o -type l)\" ]"
 if [ -d .git ] || [ -f .git ]; then

@@ -113,10 +113,11 @@ drop_group(unsigned from, unsigned until)
 static bool
 drop_classes(void)
 {
-	bool any = drop_group(0, FAULT_N) | drop_group(FAULT_N, FAULT_ALL);
+	bool any = drop_group(0, FAULT_N);
 	struct args a;
 	unsigned i;
 
+	any |= drop_group(FAULT_N, FAULT_ALL);
 	for (i = 0; i < FAULT_ALL; i++) {
 		if (sh.best.counts[i] == 0)
 			continue;

@@ -791,8 +791,10 @@ run_random(uint32_t s)
 	do {
 		mux_net_drained(&n0->m);
 		mux_net_drained(&n1->m);
-		more = random_take(0, s0) | random_take(0, c0) |
-		    random_take(1, s1) | rig_deliver(net);
+		more = random_take(0, s0);
+		more |= random_take(0, c0);
+		more |= random_take(1, s1);
+		more |= rig_deliver(net);
 	} while (more);
 	for (i = 0; i < LOOPS; i++) {
 		assert_int_equal(tapes[0][i].sent, tapes[1][i].got);

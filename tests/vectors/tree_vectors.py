@@ -134,4 +134,5 @@ def main():
     out("claim.body", body)  # of set 3000
 
 
-main()
+if __name__ == "__main__":
+    main()
