@@ -299,7 +299,7 @@ fail_for_good(struct reach *r)
 	}
 	fail(r,
 	    r->error[0] != '\0'   ? r->error
-		: r->n_addrs == 0 ? "no address to dial"
+		: r->n_addrs == 0 ? "no address to dial, and no relay"
 				  : "timed out");
 }
 

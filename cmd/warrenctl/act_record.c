@@ -33,11 +33,11 @@ static uint64_t
 stamp_of_now(void)
 {
 	struct timespec ts;
+	uint64_t ms;
 
 	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 << 16 |
-	    (uint64_t)(ts.tv_nsec / 1000000) << 16 |
-	    (uint64_t)(ts.tv_nsec / 1000 % 1000 * 65);
+	ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)(ts.tv_nsec / 1000000);
+	return ms << 16 | (uint64_t)(ts.tv_nsec / 1000 % 1000 * 65);
 }
 
 void

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import urllib.request
 
 import nacl.bindings as nb
@@ -129,6 +130,15 @@ def test_records(d, charter):
         check("record sign: %s is, byte for byte, what Python signs" % name,
               j == {"key": k.hex(), "rid": rid.hex(), "hlc": str(hlc),
                     "record": raw.hex()}, j)
+    stamps, good = [0], True
+    for _ in range(50):
+        before = int(time.time() * 1000)
+        stamps.append(int(data("record", "sign", "key", key, "charter",
+                               charter, "kind", "meta", "subject",
+                               "now")["hlc"]))
+        good = good and stamps[-1] > stamps[-2] and \
+            before <= stamps[-1] >> 16 <= int(time.time() * 1000)
+    check("record sign: stamps are the time, and grow", good, stamps)
     with open(os.path.join(d, "body"), "wb") as f:
         f.write(b"from a file")
     rc, out, err = run("record", "sign", "key", key, "charter", charter,
