@@ -12,25 +12,6 @@
 #include "common/view_json.h"
 
 static const char *
-bytes_str(uint64_t n, char buf[24])
-{
-	static const char units[] = "BKMGT";
-	double v = (double)n;
-	size_t u = 0;
-
-	while (v >= 1000 && u + 2 < sizeof(units)) {
-		v /= 1024;
-		u++;
-	}
-	if (u == 0)
-		(void)snprintf(buf, 24, "%u", (unsigned)n);
-	else
-		(void)snprintf(buf, 24, v < 10 ? "%.1f%c" : "%.0f%c", v,
-		    units[u]);
-	return buf;
-}
-
-static const char *
 port_str(uint16_t port, char buf[8])
 {
 	if (port == 0)
@@ -65,8 +46,8 @@ print_row(const char *name, const char *state, uint32_t pid, uint16_t port,
 		(void)snprintf(pid_s, sizeof(pid_s), "%u", pid);
 	(void)printf("%-20s %-9s %7s %5s %5u %6s %6s %8u  %-9s %s\n", name,
 	    state, pid_s, port_str(port, port_s), c == NULL ? 0 : c->loops,
-	    bytes_str(c == NULL ? 0 : c->bytes_in, in),
-	    bytes_str(c == NULL ? 0 : c->bytes_out, out), restarts,
+	    text_size(c == NULL ? 0 : c->bytes_in, in),
+	    text_size(c == NULL ? 0 : c->bytes_out, out), restarts,
 	    pid == 0 ? "-" : text_age(age, age_s), last);
 }
 
@@ -203,16 +184,13 @@ print_loops(void)
 	    "PORT", "TO", "STATE", "IN", "OUT", "WAIT", "AGE", "RTT", "WAY");
 	while ((l = client_next(CTL_LOOP, &at)) != NULL) {
 		p = path_of(l->loop);
-		(void)snprintf(rtt, sizeof(rtt), "-");
-		if (p != NULL && p->rtt_us != MSG_NULL64)
-			(void)snprintf(rtt, sizeof(rtt), "%.1fms",
-			    (double)p->rtt_us / 1000);
 		(void)printf("%-20s %5u  %.8s:%-5u %-10s %6s %6s ",
 		    l->app[0] == '\0' ? "-" : l->app, l->port,
 		    node_id_hex(l->node, to), l->remote_port, l->state,
-		    bytes_str(l->bytes_in, in), bytes_str(l->bytes_out, out));
-		(void)printf("%6s %-8s %-8s ", bytes_str(l->waiting, in),
-		    text_age(l->age_s, age), rtt);
+		    text_size(l->bytes_in, in), text_size(l->bytes_out, out));
+		(void)printf("%6s %-8s %-8s ", text_size(l->waiting, in),
+		    text_age(l->age_s, age),
+		    text_rtt(p == NULL ? MSG_NULL64 : p->rtt_us, rtt));
 		print_way(l, p);
 		(void)printf("\n");
 	}

@@ -27,8 +27,8 @@ text_age(uint64_t s, char buf[24])
 	return buf;
 }
 
-static const char *
-size_str(uint64_t n, char buf[24])
+const char *
+text_size(uint64_t n, char buf[24])
 {
 	static const char units[] = " KMGT";
 	double v = (double)n;
@@ -48,8 +48,8 @@ size_str(uint64_t n, char buf[24])
 	return buf;
 }
 
-static const char *
-rtt_str(uint64_t us, char buf[24])
+const char *
+text_rtt(uint64_t us, char buf[24])
 {
 	if (us == MSG_NULL64)
 		return "-";
@@ -171,7 +171,7 @@ text_status_db(void)
 		    (unsigned long long)d->tick, node_id_hex(d->root, hex),
 		    (unsigned long long)d->cnt);
 	(void)printf("equal with %u of %u   %s\n", d->neighbours_equal,
-	    d->neighbours, size_str(d->bytes, size));
+	    d->neighbours, text_size(d->bytes, size));
 }
 
 void
@@ -197,8 +197,8 @@ text_status(void)
 		    "%u dialling   %u known   %u banned\n"
 		    "traffic   in %s  out %s\n", s->peers_up, s->peers_in,
 		    s->peers_up - s->peers_in, s->peers_max, s->dialling,
-		    s->peers_known, s->peers_banned, size_str(s->bytes_in, in),
-		    size_str(s->bytes_out, out));
+		    s->peers_known, s->peers_banned, text_size(s->bytes_in, in),
+		    text_size(s->bytes_out, out));
 	text_status_db();
 	text_status_listeners(n);
 	text_status_processes();
@@ -235,9 +235,9 @@ text_peers(void)
 		    "%-7s %-7s %s\n", p->name[0] == '\0' ? "-" : p->name,
 		    cx.wide ? 64 : 8, node_id_hex(p->id, hex),
 		    peer_status_name(p->status), dir_str(p->dir),
-		    role_str(p->role), naddr_str(&p->addr, addr), rtt_str(p->rtt_us, rtt),
-		    since_str(p->since, age), size_str(p->bytes_in, in),
-		    size_str(p->bytes_out, out),
+		    role_str(p->role), naddr_str(&p->addr, addr), text_rtt(p->rtt_us, rtt),
+		    since_str(p->since, age), text_size(p->bytes_in, in),
+		    text_size(p->bytes_out, out),
 		    nat_mapping_name(p->nat_mapping));
 	if (client_count(CTL_PEER) == 0)
 		(void)printf("no peers yet; see: warrenctl peer add\n");
@@ -283,7 +283,7 @@ text_peer(void)
 	    peer_status_name(p->status), dir_str(p->dir), role_str(p->role),
 	    naddr_str(&p->addr, addr), p->agent[0] ? p->agent : "-",
 	    p->region[0] ? p->region : "-");
-	(void)printf("rtt       %s   link up %s", rtt_str(p->rtt_us, buf),
+	(void)printf("rtt       %s   link up %s", text_rtt(p->rtt_us, buf),
 	    since_str(p->since, hex));
 	(void)printf("   last seen %s   score %d\n",
 	    since_str(p->last_seen, buf), p->score);

@@ -177,6 +177,9 @@ void text_nat(void);
 const char *text_name_of(const uint8_t id[32], char buf[40]);
 /* ms of a duration as "12s", "04:12", "3d 04:12". */
 const char *text_age(uint64_t seconds, char buf[24]);
+/* "512", "2.0K"; "1.5ms"; a dash for MSG_NULL64. */
+const char *text_size(uint64_t bytes, char buf[24]);
+const char *text_rtt(uint64_t us, char buf[24]);
 
 /* --- json.c: for programs --- */
 
