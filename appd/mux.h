@@ -20,7 +20,9 @@
  * wait for ever.  Its ids bound what it can owe then.
  *
  * An end that its app closed lives on while bytes are on their way out.  One
- * whose far side closed tells its app after the last byte.
+ * whose far side closed tells its app after the last byte.  The far side may
+ * use its port again before that: the new loop is confirmed when the app has
+ * been told of the old one's end, so that an address never means two loops.
  *
  * Pure; time and memory come from the caller.  Tested in
  * tests/unit/app_mux_test.c, fuzzed in tests/fuzz/app_mux_fuzz.c.
@@ -86,6 +88,7 @@ struct mux_end {
 	bool far;                 /* to another node */
 	bool relayed;
 	bool far_closed;              /* nothing comes any more */
+	bool behind; /* another of its address is not over for its app */
 	bool asking, netting, timing; /* on these lists */
 	bool sending;                 /* its app has a Send to answer, */
 	uint32_t sent;                /* of so many bytes */

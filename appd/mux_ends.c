@@ -87,12 +87,31 @@ end_memory(struct mux *m)
 	return e;
 }
 
+/* How many ends have the address; *at is where the next is hung up. */
+static unsigned
+hung_up(struct mux *m, uint16_t port, const struct app_addr *remote,
+    struct mux_end ***at)
+{
+	unsigned n = 0;
+
+	*at = bucket_of_addr(m, port, remote);
+	for (; **at != NULL; *at = &(**at)->hash_next)
+		n += (**at)->port == port &&
+		    app_addr_equal(&(**at)->remote, remote);
+	return n;
+}
+
 struct mux_end *
 end_new(struct mux *m, struct mux_app *a, uint16_t port,
     const struct app_addr *remote, const char **why)
 {
 	struct mux_end **at, *e = NULL;
+	unsigned before = hung_up(m, port, remote, &at);
 
+	if (before > 1) {
+		*why = "loop is already created";
+		return NULL;
+	}
 	if (m->n_ends < m->conf.loops_max &&
 	    a->n_ends < m->conf.loops_per_app)
 		e = end_memory(m);
@@ -106,8 +125,7 @@ end_new(struct mux *m, struct mux_app *a, uint16_t port,
 	e->port = port;
 	e->remote = *remote;
 	e->owed = e->owed_last = e->asked = MUX_NONE;
-	at = bucket_of_addr(m, port, remote);
-	e->hash_next = *at;
+	e->behind = before > 0;
 	*at = e;
 	TAILQ_INSERT_TAIL(&a->ends, e, mine);
 	a->n_ends++;
@@ -118,7 +136,7 @@ end_new(struct mux *m, struct mux_app *a, uint16_t port,
 static void
 stop_timing(struct mux *m, struct mux_end *e)
 {
-	if (e->state == END_CONFIRMING && e->app != NULL)
+	if (e->state == END_CONFIRMING && e->app != NULL && !e->behind)
 		e->app->n_confirming--;
 	if (!e->timing)
 		return;
@@ -138,7 +156,7 @@ end_set_state(struct mux *m, struct mux_end *e, enum mux_state state,
 	e->since = now;
 	if (state == END_CONFIRMING) {
 		TAILQ_INSERT_TAIL(&m->confirming, e, timed);
-		e->app->n_confirming++;
+		e->app->n_confirming += !e->behind;
 		e->timing = true;
 	} else if (state == END_CLOSED) {
 		TAILQ_INSERT_TAIL(&m->closed, e, timed);
@@ -149,6 +167,20 @@ end_set_state(struct mux *m, struct mux_end *e, enum mux_state state,
 }
 
 /* --- ending --- */
+
+/* The address is free: whoever waited for that is next. */
+static void
+step_up(struct mux *m, struct mux_app *a, uint16_t port,
+    const struct app_addr *remote)
+{
+	struct mux_end *e = end_find(m, port, remote);
+
+	if (e == NULL || !e->behind)
+		return;
+	e->behind = false;
+	a->n_confirming++;
+	tell_confirm(m, e);
+}
 
 /* Its app is done with it: the address is free, nothing is asked any more. */
 static void
@@ -177,6 +209,7 @@ leave_app(struct mux *m, struct mux_end *e)
 	ports_unref(m->ports, e->port);
 	e->app = NULL;
 	fifo_clear(&e->rx, &m->mem);
+	step_up(m, a, e->port, &e->remote);
 }
 
 void
@@ -223,7 +256,7 @@ close_early(struct mux *m, struct mux_end *e)
 	else if (e->stream != 0)
 		m->ops.close(m->ops.ctx, e->stream, LOOP_END_CLOSED);
 	else if (other != NULL)
-		other->far_closed = true; /* hears Close if it confirms */
+		end_far_gone(m, other); /* hears Close if it confirms */
 	end_free(m, e);
 }
 
@@ -262,7 +295,7 @@ end_far_gone(struct mux *m, struct mux_end *e)
 {
 	e->far_closed = true;
 	drop_tx(m, e);
-	if (e->state == END_CLOSED)
+	if (e->state == END_CLOSED || e->behind)
 		end_free(m, e);
 	else
 		tell_next(m, e);
@@ -281,6 +314,8 @@ end_give_up(struct mux *m, struct mux_end *e)
 	if (e->stream != 0)
 		m->ops.refuse(m->ops.ctx, e->stream, why);
 	end_set_stream(m, e, 0);
+	if (e->behind)
+		end_free(m, e); /* its app never heard of it */
 }
 
 void

@@ -26,7 +26,7 @@ bool mux_is_self(const struct mux *m, const uint8_t pk[32]);
 
 /*
  * A new end of the app, which holds port already; NULL with *why when there
- * is no room.
+ * is no room, or one waits behind another of this address already.
  */
 struct mux_end *end_new(struct mux *m, struct mux_app *a, uint16_t port,
     const struct app_addr *remote, const char **why);

@@ -2,6 +2,7 @@
 /*
  * Loops to other nodes: the messages of msg_appd.h, and credit both ways.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "appd/mux_int.h"
@@ -133,17 +134,20 @@ mux_net_offer(struct mux *m, uint32_t stream, const struct app_addr *from,
 {
 	uint16_t owner = ports_owner(m->ports, port);
 	struct mux_app *a = owner == PORT_NOBODY ? NULL : &m->apps[owner];
-	const char *why = NULL;
+	const char *why = NULL, *full;
 	struct mux_end *e = NULL;
+	char text[LOOP_TEXT];
 
 	if (a == NULL || !a->inited)
 		why = "confirm: port is not bound";
 	else if (a->n_confirming >= MUX_BACKLOG)
 		why = "confirm: backlog full";
-	else if (mux_is_self(m, from->pk) || end_find(m, port, from) != NULL)
+	else if (mux_is_self(m, from->pk))
 		why = "confirm: loop is already created";
-	else if ((e = end_new(m, a, port, from, &why)) == NULL)
-		why = "confirm: too many loops";
+	else if ((e = end_new(m, a, port, from, &full)) == NULL) {
+		(void)snprintf(text, sizeof(text), "confirm: %s", full);
+		why = text;
+	}
 	if (e != NULL) {
 		ports_ref(m->ports, port);
 		e->far = true;

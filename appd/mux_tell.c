@@ -329,6 +329,8 @@ tell_next(struct mux *m, struct mux_end *e)
 void
 tell_confirm(struct mux *m, struct mux_end *e)
 {
+	if (e->behind)
+		return;
 	line_up(e);
 	tell_run(m, e->app);
 }

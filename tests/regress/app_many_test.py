@@ -47,6 +47,8 @@ def run_all(suite, where):
         check("%s: %s (%.1f s)" % (where, name, time.monotonic() - began),
               good, why)
         if not good:
+            for n in suite.nodes:
+                print(n.tail())
             return
 
 
