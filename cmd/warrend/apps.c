@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The apps of the configuration, as promised in apps.h.
+ * The apps of the configuration and their lives, as promised in apps.h.
  *
  *	stopped --start--> starting --spawned--> running --exit--> stopped
  *	                       ^                    |      or failed, or
@@ -9,26 +9,17 @@
  *
  * A slot is an app's name for appd; it stays the same over a reload.
  */
-#include "cmd/warrend/apps.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "cmd/warrend/ctl_local.h"
-#include "cmd/warrend/msg_launch.h"
+#include "cmd/warrend/apps_int.h"
 #include "common/compat/compat.h"
 #include "common/log.h"
 
@@ -38,45 +29,16 @@
 #define PIPE_BYTES       (256 * 1024)
 #define STOPPED_FILE     "apps.stopped"
 
-enum app_state {
-	APP_STOPPED,
-	APP_STARTING, /* the launcher has been asked */
-	APP_RUNNING,
-	APP_BACKOFF,
-	APP_STOPPING,
-	APP_FAILED /* it failed and is not to be restarted */
-};
+struct app apps[CONF_APPS];
+bool appd_up;
 
-struct app {
-	bool used;
-	bool leaving; /* not configured any more: forgotten when it is gone */
-	struct conf_app conf;
-	enum app_state state;
-	bool again;       /* stopping: to be started after it */
-	bool quit;        /* starting: to be stopped once it runs */
-	bool by_operator; /* stopped by one: not started by itself */
-	pid_t pid;
-	uint32_t instance, launch;
-	int in, out; /* appd's ends, until the app runs */
-	struct app_log *log;
-	struct app_lines lines;
-	struct event *timer;
-	uint32_t backoff_ms, restarts;
-	struct mono up;
-	char last[160];
-};
-
-static struct app apps[CONF_APPS];
 static uint32_t next_instance = 1;
 static int door = -1;
-static bool appd_up;
-
-static void start(struct app *a);
 
 /* --- finding --- */
 
-static struct app *
-by_name(const char *name)
+struct app *
+app_by_name(const char *name)
 {
 	size_t i;
 
@@ -112,10 +74,10 @@ appd_channel(void)
 	return p == NULL ? NULL : p->ch;
 }
 
-/* --- what an operator stopped stays stopped, over restarts too --- */
+/* --- what operators stopped --- */
 
-static void
-save_stopped(void)
+void
+apps_save_stopped(void)
 {
 	char text[CONF_APPS * 34 + 1];
 	size_t i, n = 0;
@@ -138,82 +100,8 @@ read_stopped(void)
 	if (files_read_small(STOPPED_FILE, text, sizeof(text)) == -1)
 		return;
 	while ((line = strsep(&rest, "\n")) != NULL)
-		if ((a = by_name(line)) != NULL)
+		if ((a = app_by_name(line)) != NULL)
 			a->by_operator = true;
-}
-
-/* --- users and directories --- */
-
-/* Whom the app becomes.  False with why. */
-static bool
-find_user(const struct conf_app *c, uid_t *uid, gid_t *gid, char *why,
-    size_t cap)
-{
-	const struct passwd *pw;
-	size_t i;
-
-	*uid = geteuid();
-	*gid = getegid();
-	if (c->user[0] == '\0') {
-		if (!warrend.root)
-			return true;
-		(void)snprintf(why, cap, "as root an app wants a user");
-		return false;
-	}
-	if ((pw = getpwnam(c->user)) == NULL) {
-		(void)snprintf(why, cap, "no user %s", c->user);
-		return false;
-	}
-	if (warrend.root && pw->pw_uid == 0) {
-		(void)snprintf(why, cap, "not as root");
-		return false;
-	}
-	for (i = 0; warrend.root && i < PROC_KINDS; i++)
-		if (warrend.uids[i] != 0 && warrend.uids[i] == pw->pw_uid) {
-			(void)snprintf(why, cap, "user %s is the suite's",
-			    c->user);
-			return false;
-		}
-	if (!warrend.root && pw->pw_uid != geteuid()) {
-		(void)snprintf(why, cap, "cannot become user %s", c->user);
-		return false;
-	}
-	*uid = pw->pw_uid;
-	*gid = pw->pw_gid;
-	return true;
-}
-
-/* The app's own directory, made when it is the default one. */
-static bool
-prepare_dir(const struct conf_app *c, uid_t uid, gid_t gid, char *dir,
-    size_t cap)
-{
-	char path[512];
-
-	if (c->dir[0] != '\0') {
-		(void)strlcpy(dir, c->dir, cap);
-		return true;
-	}
-	(void)snprintf(path, sizeof(path), "%s/apps", warrend.conf.state_dir);
-	(void)mkdir(path, 0711);
-	(void)snprintf(path, sizeof(path), "%s/apps/%s", warrend.conf.state_dir,
-	    c->name);
-	(void)mkdir(path, 0711);
-	(void)snprintf(dir, cap, "%s/apps/%s/v%s", warrend.conf.state_dir,
-	    c->name, c->version);
-	if (mkdir(dir, 0750) == -1)
-		return errno == EEXIST;
-	return !warrend.root || lchown(dir, uid, gid) == 0;
-}
-
-static void
-program_of(const struct conf_app *c, char *path, size_t cap)
-{
-	if (c->command[0] != '\0')
-		(void)strlcpy(path, c->command, cap);
-	else
-		(void)snprintf(path, cap, "%.180s/%s.v%s",
-		    warrend.conf.apps_path, c->name, c->version);
 }
 
 /* --- lives --- */
@@ -299,21 +187,8 @@ open_pipes(struct app *a, int app[2], int *log_end)
 	return true;
 }
 
-static void
-fill_args(const struct conf_app *c, struct msg_launch_app *m)
-{
-	const char *p = c->args;
-	unsigned i;
-
-	for (i = 0; i < c->n_args; i++) {
-		(void)strlcpy(m->args[i].text, p, sizeof(m->args[i].text));
-		p += strlen(p) + 1;
-	}
-	m->n_args = c->n_args;
-}
-
-static void
-start(struct app *a)
+void
+app_start(struct app *a)
 {
 	static struct msg_launch_app m;
 	char why[80];
@@ -323,17 +198,17 @@ start(struct app *a)
 
 	memset(&m, 0, sizeof(m));
 	a->by_operator = false;
-	if (!find_user(&a->conf, &uid, &gid, why, sizeof(why))) {
+	if (!app_user(&a->conf, &uid, &gid, why, sizeof(why))) {
 		fail(a, why);
 		return;
 	}
-	program_of(&a->conf, m.path, sizeof(m.path));
+	app_program(&a->conf, m.path, sizeof(m.path));
 	if (access(m.path, X_OK) == -1) {
 		/* Said at once, to whoever asks; the launcher would find out. */
 		fail_to_run(a, m.path, errno);
 		return;
 	}
-	if (!prepare_dir(&a->conf, uid, gid, m.dir, sizeof(m.dir))) {
+	if (!app_dir(&a->conf, uid, gid, m.dir, sizeof(m.dir))) {
 		(void)snprintf(why, sizeof(why), "its directory: %s",
 		    strerror(errno));
 		fail(a, why);
@@ -344,7 +219,7 @@ start(struct app *a)
 		return;
 	}
 	(void)strlcpy(m.name, a->conf.name, sizeof(m.name));
-	fill_args(&a->conf, &m);
+	app_args(&a->conf, &m);
 	if (warrend.conf.apps_by_hand)
 		(void)strlcpy(m.socket, warrend.conf.apps_socket,
 		    sizeof(m.socket));
@@ -415,7 +290,7 @@ after(struct app *a, bool failed)
 		return;
 	if (asked) {
 		if (a->again && appd_up)
-			start(a);
+			app_start(a);
 		a->again = a->again && !appd_up;
 		return;
 	}
@@ -492,8 +367,8 @@ apps_exited(pid_t pid, int status)
 	return true;
 }
 
-static void
-stop(struct app *a, bool again)
+void
+app_stop(struct app *a, bool again)
 {
 	a->again = again;
 	switch (a->state) {
@@ -509,13 +384,13 @@ stop(struct app *a, bool again)
 		(void)evtimer_del(a->timer);
 		a->state = APP_STOPPED;
 		if (again && appd_up)
-			start(a);
+			app_start(a);
 		break;
 	case APP_STOPPING:
 		break;
 	default:
 		if (again && appd_up)
-			start(a);
+			app_start(a);
 		break;
 	}
 }
@@ -533,7 +408,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		signal_app(a, SIGKILL);
 	} else if (a->state == APP_BACKOFF && !warrend.stopping) {
 		if (appd_up)
-			start(a);
+			app_start(a);
 		else
 			timer_set(a, a->backoff_ms);
 	}
@@ -541,8 +416,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* --- the configuration --- */
 
-static void
-take(const struct conf_app *c)
+void
+app_take(const struct conf_app *c)
 {
 	struct app *a = apps;
 
@@ -579,7 +454,7 @@ apps_setup(struct proc *p)
 		    sizeof(m.version));
 		m.port = apps[i].conf.port;
 		m.by_hand = apps[i].conf.by_hand &&
-		    find_user(&apps[i].conf, &uid, &gid, why, sizeof(why));
+		    app_user(&apps[i].conf, &uid, &gid, why, sizeof(why));
 		m.uid = m.by_hand ? uid : 0;
 		(void)ipc_send(p->ch, APPD_APP, 0, &m);
 	}
@@ -603,7 +478,7 @@ apps_appd_up(void)
 		if (a->again ||
 		    (a->conf.autostart && !a->by_operator && a->restarts == 0 &&
 			a->up.us == 0))
-			start(a);
+			app_start(a);
 		a->again = false;
 	}
 }
@@ -619,158 +494,10 @@ apps_appd_lost(void)
 		if (apps[i].used &&
 		    (apps[i].state == APP_RUNNING ||
 			apps[i].state == APP_STARTING))
-			stop(&apps[i], true);
-}
-
-/* What a running app would notice. */
-static bool
-differs(const struct conf_app *a, const struct conf_app *b)
-{
-	struct conf_app x = *a, y = *b;
-
-	x.at = y.at = (struct conf_origin){ 0 };
-	x.autostart = y.autostart = false;
-	x.restart = y.restart = 0;
-	x.by_hand = y.by_hand = false;
-	x.stop_ms = y.stop_ms = 0;
-	return strcmp(x.name, y.name) != 0 ||
-	    strcmp(x.version, y.version) != 0 ||
-	    strcmp(x.command, y.command) != 0 || x.args_len != y.args_len ||
-	    memcmp(x.args, y.args, x.args_len) != 0 || x.port != y.port ||
-	    strcmp(x.user, y.user) != 0 || strcmp(x.dir, y.dir) != 0 ||
-	    x.memory != y.memory || x.files != y.files ||
-	    x.processes != y.processes;
-}
-
-static const struct conf_app *
-conf_by_name(const char *name)
-{
-	const struct config *c = &warrend.conf;
-	unsigned i;
-
-	for (i = 0; i < c->n_apps; i++)
-		if (strcmp(c->apps[i].name, name) == 0)
-			return &c->apps[i];
-	return NULL;
-}
-
-/* Stop it and forget it, at once if it does not run. */
-static void
-dismiss(struct app *a)
-{
-	a->leaving = true;
-	if (a->state == APP_RUNNING || a->state == APP_STARTING) {
-		stop(a, false);
-	} else if (a->state != APP_STOPPING) {
-		event_free(a->timer);
-		memset(a, 0, sizeof(*a));
-	}
-}
-
-void
-apps_reconfigure(void)
-{
-	bool changed[CONF_APPS] = { false }, fresh[CONF_APPS] = { false };
-	const struct conf_app *c;
-	struct proc *p = supervise_find(PROC_APPD, 0);
-	struct app *a;
-	unsigned i;
-
-	for (i = 0; i < CONF_APPS; i++) {
-		if (!apps[i].used)
-			continue;
-		if ((c = conf_by_name(apps[i].conf.name)) == NULL) {
-			dismiss(&apps[i]);
-			continue;
-		}
-		changed[i] = differs(&apps[i].conf, c);
-		apps[i].conf = *c;
-		apps[i].leaving = false;
-	}
-	for (i = 0; i < warrend.conf.n_apps; i++) {
-		if (by_name(warrend.conf.apps[i].name) != NULL)
-			continue;
-		for (a = apps; a < apps + CONF_APPS && a->used; a++)
-			continue;
-		if (a == apps + CONF_APPS) {
-			log_warn("app %s: no place until those that leave are "
-				 "gone; reload again",
-			    warrend.conf.apps[i].name);
-			continue;
-		}
-		take(&warrend.conf.apps[i]);
-		fresh[a - apps] = true;
-	}
-	if (p != NULL)
-		apps_setup(p);
-	for (i = 0; i < CONF_APPS; i++) {
-		a = &apps[i];
-		if (!a->used || a->leaving)
-			continue;
-		if (changed[i] &&
-		    (a->state == APP_RUNNING || a->state == APP_STARTING ||
-			a->state == APP_BACKOFF))
-			stop(a, true);
-		else if (fresh[i] && a->conf.autostart && appd_up)
-			start(a);
-	}
-	save_stopped();
+			app_stop(&apps[i], true);
 }
 
 /* --- the whole --- */
-
-static bool
-somebody_listens(const struct sockaddr_un *un)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool yes = fd != -1 &&
-	    connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
-
-	if (fd != -1)
-		(void)close(fd);
-	return yes;
-}
-
-/*
- * What lies at the path is ours to remove unless somebody listens there: it
- * may be the appd of a parent that was killed, which is dying just now.
- */
-static void
-make_room(const struct sockaddr_un *un)
-{
-	const struct timespec nap = { 0, 20 * 1000 * 1000 };
-	int turn;
-
-	for (turn = 0; somebody_listens(un); turn++) {
-		if (turn == 100)
-			fatalx(EX_UNAVAILABLE,
-			    "apps socket %s: another warrend listens there",
-			    un->sun_path);
-		(void)nanosleep(&nap, NULL);
-	}
-	(void)unlink(un->sun_path);
-}
-
-static void
-open_door(void)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	const char *path = warrend.conf.apps_socket;
-	mode_t old;
-
-	if (strlcpy(un.sun_path, path, sizeof(un.sun_path)) >=
-	    sizeof(un.sun_path))
-		fatalx(EX_CONFIG, "apps socket %s: path too long", path);
-	make_room(&un);
-	door = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* All may knock: appd looks at who it is. */
-	old = umask(0111);
-	if (door == -1 ||
-	    bind(door, (const struct sockaddr *)&un, sizeof(un)) == -1 ||
-	    listen(door, 16) == -1)
-		fatal(EX_UNAVAILABLE, "apps socket %s", path);
-	(void)umask(old);
-}
 
 void
 apps_open(void)
@@ -778,10 +505,10 @@ apps_open(void)
 	unsigned i;
 
 	for (i = 0; i < warrend.conf.n_apps; i++)
-		take(&warrend.conf.apps[i]);
+		app_take(&warrend.conf.apps[i]);
 	read_stopped();
 	if (warrend.conf.apps_by_hand)
-		open_door();
+		door = app_door_open();
 }
 
 void
@@ -798,7 +525,7 @@ apps_stop_all(void)
 
 	for (i = 0; i < CONF_APPS; i++)
 		if (apps[i].used)
-			stop(&apps[i], false);
+			app_stop(&apps[i], false);
 }
 
 void
@@ -819,132 +546,5 @@ apps_all_gone(void)
 	for (i = 0; i < CONF_APPS; i++)
 		if (apps[i].used && apps[i].pid != 0)
 			return false;
-	return true;
-}
-
-/* --- control requests --- */
-
-static bool end(struct ipc *ch, uint32_t id, uint8_t code, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-
-/* The end of an answer; false, as ctl_local has it. */
-static bool
-end(struct ipc *ch, uint32_t id, uint8_t code, const char *fmt, ...)
-{
-	struct msg_ctl_end e = { .code = code };
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(e.text, sizeof(e.text), fmt, ap);
-	va_end(ap);
-	(void)ipc_send(ch, CTL_END, id, &e);
-	return false;
-}
-
-bool
-ctl_apps(struct ipc *ch, const struct ipc_msg *m)
-{
-	static const char *const names[] = { "stopped", "starting", "running",
-		"backoff", "stopping", "failed" };
-	const struct app *a;
-	struct msg_ctl_app v;
-	size_t i;
-
-	for (i = 0; i < CONF_APPS; i++) {
-		a = &apps[i];
-		if (!a->used)
-			continue;
-		memset(&v, 0, sizeof(v));
-		(void)strlcpy(v.name, a->conf.name, sizeof(v.name));
-		(void)strlcpy(v.version, a->conf.version, sizeof(v.version));
-		(void)strlcpy(v.state, names[a->state], sizeof(v.state));
-		(void)strlcpy(v.user, a->conf.user, sizeof(v.user));
-		(void)strlcpy(v.restart, conf_app_restart_name(a->conf.restart),
-		    sizeof(v.restart));
-		(void)strlcpy(v.last, a->last, sizeof(v.last));
-		v.port = a->conf.port;
-		v.pid = (uint32_t)a->pid;
-		v.restarts = a->restarts;
-		v.autostart = a->conf.autostart && !a->by_operator;
-		if (a->pid != 0)
-			v.uptime_s =
-			    (uint64_t)mono_ms_between(a->up, mono_now()) / 1000;
-		(void)ipc_send(ch, CTL_APP, m->id, &v);
-	}
-	return true;
-}
-
-bool
-ctl_app_start(struct ipc *ch, const struct ipc_msg *m)
-{
-	const char *name = ((const struct msg_ctl_word *)m->body)->word;
-	struct app *a = by_name(name);
-
-	if (a == NULL || a->leaving)
-		return end(ch, m->id, 1, "unknown app");
-	if (a->state == APP_RUNNING || a->state == APP_STARTING)
-		return end(ch, m->id, 1, "App %s is already started", name);
-	if (!appd_up)
-		return end(ch, m->id, EX_TEMPFAIL, "appd is restarting");
-	a->by_operator = false;
-	a->backoff_ms = 0;
-	if (a->state == APP_STOPPING)
-		a->again = true;
-	else
-		stop(a, true);
-	save_stopped();
-	if (a->state == APP_FAILED)
-		return end(ch, m->id, 1, "%s", a->last);
-	return end(ch, m->id, 0, "started");
-}
-
-bool
-ctl_app_stop(struct ipc *ch, const struct ipc_msg *m)
-{
-	const char *name = ((const struct msg_ctl_word *)m->body)->word;
-	struct app *a = by_name(name);
-
-	if (a == NULL)
-		return end(ch, m->id, 1, "unknown app");
-	a->by_operator = true;
-	save_stopped();
-	stop(a, false);
-	return end(ch, m->id, 0, "stopped");
-}
-
-bool
-ctl_app_restart(struct ipc *ch, const struct ipc_msg *m)
-{
-	const char *name = ((const struct msg_ctl_word *)m->body)->word;
-	struct app *a = by_name(name);
-
-	if (a == NULL || a->leaving)
-		return end(ch, m->id, 1, "unknown app");
-	a->by_operator = false;
-	a->backoff_ms = 0;
-	save_stopped();
-	stop(a, true);
-	return end(ch, m->id, 0, "restarted");
-}
-
-bool
-ctl_app_log(struct ipc *ch, const struct ipc_msg *m)
-{
-	const char *name = ((const struct msg_ctl_word *)m->body)->word;
-	const struct app *a = by_name(name);
-	struct msg_ctl_line l;
-	const char *p, *nl, *stop_at;
-
-	if (a == NULL)
-		return end(ch, m->id, 1, "unknown app");
-	stop_at = a->lines.text + a->lines.len;
-	for (p = a->lines.text; p < stop_at; p = nl + 1) {
-		nl = memchr(p, '\n', (size_t)(stop_at - p));
-		if (nl == NULL)
-			break;
-		(void)snprintf(l.text, sizeof(l.text), "%.*s", (int)(nl - p),
-		    p);
-		(void)ipc_send(ch, CTL_LINE, m->id, &l);
-	}
 	return true;
 }
