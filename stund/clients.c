@@ -23,24 +23,15 @@
 
 #include "common/log.h"
 #include "stund/client.h"
+#include "stund/linked.h"
 #include "stund/stund.h"
 
-#define PEERS_MAX  1024  /* linked ones we know of */
 #define HOLDS_MAX  128   /* the parent keeps as many */
 #define ORPHAN_MS  60000 /* until a peer is named again after a restart */
 #define DOUBT_MS   5000  /* all are asked anew at most so often */
 #define GET_MS     30000 /* the parent answers sooner, or never */
 #define STREAM_MAX 512   /* bytes of an answer over TCP */
 #define READS_MAX  4     /* datagrams in one wakeup */
-
-struct peer {
-	bool used, chosen;
-	bool outbound;  /* we dialled it */
-	uint32_t since; /* order of arrival */
-	uint8_t id[32];
-	struct naddr link;
-	struct naddr server[2]; /* by protocol */
-};
 
 /* One socket held toward one peer. */
 struct hold {
@@ -61,11 +52,9 @@ struct hold {
 	uint8_t in[STREAM_MAX];
 };
 
-static struct peer peers[PEERS_MAX];
 static struct hold holds[HOLDS_MAX];
-static uint32_t n_peers, arrivals, last_want;
+static uint32_t last_want;
 static uint64_t refused, timeouts;
-static uint32_t by_hash[256]; /* peers with such an IP: most have none */
 static struct event *timer;
 static struct mono doubted;
 static bool run_again; /* run() has more to do than it thinks */
@@ -93,72 +82,6 @@ clients_used(void)
 	for (i = 0; i < HOLDS_MAX; i++)
 		n += holds[i].used;
 	return n;
-}
-
-/* --- who is linked --- */
-
-static uint8_t
-hash_ip(const struct naddr *a)
-{
-	uint8_t h = 0;
-	size_t i;
-
-	for (i = 0; i < sizeof(a->ip); i++)
-		h = (uint8_t)(h * 31 + a->ip[i]);
-	return h;
-}
-
-/* Called for every packet answered: one look, unless it may be a peer. */
-const uint8_t *
-clients_peer_at(const struct naddr *ip)
-{
-	size_t i;
-
-	if (n_peers == 0 || by_hash[hash_ip(ip)] == 0)
-		return NULL;
-	for (i = 0; i < PEERS_MAX; i++)
-		if (peers[i].used && naddr_ip_equal(&peers[i].link, ip))
-			return peers[i].id;
-	return NULL;
-}
-
-static struct peer *
-peer_find(const uint8_t id[32])
-{
-	size_t i;
-
-	for (i = 0; i < PEERS_MAX; i++)
-		if (peers[i].used && memcmp(peers[i].id, id, 32) == 0)
-			return &peers[i];
-	return NULL;
-}
-
-static struct peer *
-peer_new(const uint8_t id[32])
-{
-	size_t i;
-
-	for (i = 0; i < PEERS_MAX; i++) {
-		if (peers[i].used)
-			continue;
-		memset(&peers[i], 0, sizeof(peers[i]));
-		peers[i].used = true;
-		peers[i].since = arrivals++;
-		memcpy(peers[i].id, id, 32);
-		n_peers++;
-		return &peers[i];
-	}
-	return NULL;
-}
-
-static void
-peer_forget(struct peer *p, struct wall now)
-{
-	requesters_link_down(&stund.requesters, p->id, now);
-	if (p->link.fam != NADDR_NONE)
-		by_hash[hash_ip(&p->link)]--;
-	p->used = false;
-	n_peers--;
 }
 
 /* --- what is held --- */
@@ -532,54 +455,16 @@ no_socket(struct hold *h, struct instant now)
 
 /* --- whom to ask --- */
 
-/* Peers we dialled come first: nobody forces those on us.  Then the old. */
-static bool
-is_better(const struct peer *a, const struct peer *b)
-{
-	if (a->outbound != b->outbound)
-		return a->outbound;
-	return a->since < b->since;
-}
-
-static bool
-has_server(const struct peer *p)
-{
-	return p->server[PROTO_UDP].fam != NADDR_NONE ||
-	    (stund.conf.tcp && p->server[PROTO_TCP].fam != NADDR_NONE);
-}
-
-static void
-choose(void)
-{
-	struct peer *best;
-	size_t i;
-	unsigned n;
-
-	for (i = 0; i < PEERS_MAX; i++)
-		peers[i].chosen = false;
-	for (n = 0; n < stund.conf.clients_max; n++) {
-		best = NULL;
-		for (i = 0; i < PEERS_MAX; i++)
-			if (peers[i].used && !peers[i].chosen &&
-			    has_server(&peers[i]) &&
-			    (best == NULL || is_better(&peers[i], best)))
-				best = &peers[i];
-		if (best == NULL)
-			break;
-		best->chosen = true;
-	}
-}
-
 /* Is h what p wants for this protocol? */
 static bool
-fits(const struct hold *h, const struct peer *p)
+fits(const struct hold *h, const struct linked *p)
 {
 	return p->chosen && naddr_equal(&h->server, &p->server[h->proto]) &&
 	    (h->proto == PROTO_UDP || stund.conf.tcp);
 }
 
 static void
-ask(struct peer *p, uint8_t proto, struct mono now)
+ask(struct linked *p, uint8_t proto, struct mono now)
 {
 	struct hold *h = hold_find(p->id, proto);
 
@@ -626,19 +511,19 @@ static void
 rebalance(void)
 {
 	struct mono now = mono_now();
-	struct peer *p;
+	struct linked *p;
 	size_t i;
 
-	choose();
+	linked_choose(stund.conf.clients_max, stund.conf.tcp);
 	for (i = 0; i < HOLDS_MAX; i++)
-		if (holds[i].used && (p = peer_find(holds[i].peer)) != NULL &&
+		if (holds[i].used && (p = linked_find(holds[i].peer)) != NULL &&
 		    !fits(&holds[i], p))
 			hold_drop(&holds[i]);
-	for (i = 0; i < PEERS_MAX; i++) {
-		if (!peers[i].used || !peers[i].chosen)
+	for (i = 0; i < LINKED_MAX; i++) {
+		if (!linked[i].used || !linked[i].chosen)
 			continue;
-		ask(&peers[i], PROTO_UDP, now);
-		ask(&peers[i], PROTO_TCP, now);
+		ask(&linked[i], PROTO_UDP, now);
+		ask(&linked[i], PROTO_TCP, now);
 	}
 	trim_orphans();
 	run();
@@ -817,36 +702,35 @@ clients_socket_failed(uint32_t id, const struct msg_stund_socket_fail *f)
 void
 clients_peer_up(const struct msg_sp_peer_up *up)
 {
-	struct peer *p = peer_find(up->peer);
+	struct linked *p = linked_set(up);
 
-	if (p == NULL && (p = peer_new(up->peer)) == NULL) {
+	if (p == NULL) {
 		refused++;
 		return;
 	}
-	if (p->link.fam != NADDR_NONE)
-		by_hash[hash_ip(&p->link)]--;
-	p->link = up->link;
-	if (p->link.fam != NADDR_NONE)
-		by_hash[hash_ip(&p->link)]++;
-	p->server[PROTO_UDP] = up->stun_udp;
-	p->server[PROTO_TCP] = up->stun_tcp;
-	p->outbound = up->outbound;
 	requesters_link_up(&stund.requesters, &p->link, p->id);
 	rebalance();
-	if (!p->chosen && has_server(p))
+	if (!p->chosen && linked_has_server(p, stund.conf.tcp))
 		refused++;
+}
+
+static void
+forget(struct linked *p, int64_t ms)
+{
+	requesters_link_down(&stund.requesters, p->id, wall_now());
+	linked_forget(p);
+	orphan(p->id, ms);
 }
 
 void
 clients_peer_down(const uint8_t id[32])
 {
-	struct peer *p = peer_find(id);
+	struct linked *p = linked_find(id);
 
 	if (p == NULL)
 		return;
-	peer_forget(p, wall_now());
 	/* It may be back in a moment: hold for two keepalives. */
-	orphan(id,
+	forget(p,
 	    2 *
 		(int64_t)(stund.conf.keepalive_ms == 0
 			? CLIENT_KEEPALIVE_MS
@@ -857,15 +741,11 @@ clients_peer_down(const uint8_t id[32])
 void
 clients_forget_peers(void)
 {
-	struct wall now = wall_now();
 	size_t i;
 
-	for (i = 0; i < PEERS_MAX; i++) {
-		if (!peers[i].used)
-			continue;
-		peer_forget(&peers[i], now);
-		orphan(peers[i].id, ORPHAN_MS);
-	}
+	for (i = 0; i < LINKED_MAX; i++)
+		if (linked[i].used)
+			forget(&linked[i], ORPHAN_MS);
 	run();
 }
 

@@ -15,6 +15,7 @@
 #include "common/assert.h"
 #include "common/log.h"
 #include "common/msg_ctl.h"
+#include "stund/linked.h"
 
 #define HOUSEKEEPING_MS 60000
 
@@ -44,8 +45,7 @@ stund_allow(void)
 void
 stund_note(const struct naddr *from, uint8_t proto, struct wall now)
 {
-	requesters_note(&stund.requesters, from, proto, clients_peer_at(from),
-	    now);
+	requesters_note(&stund.requesters, from, proto, linked_at(from), now);
 }
 
 /* --- settings --- */

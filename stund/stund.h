@@ -11,7 +11,7 @@
  *      +--------------------------------+    |           |
  *                                       |    v           v
  *   peerd -- SP_PEER_UP, SP_PEER_DOWN -> clients.c    serve_udp.c <- strangers
- *      ^                                 | client.h   serve_tcp.c <- strangers
+ *      ^                      linked.h <-+ client.h   serve_tcp.c <- strangers
  *      |                                 v               | server.h
  *      +--- SP_STUN ----------------- report.c           v
  *   apid <- SA_STUN ------------------+ mapping.h   requesters.h
@@ -108,9 +108,6 @@ void clients_peer_down(const uint8_t id[32]);
 
 /* A new channel to peerd, or none: peers have a while to be named again. */
 void clients_forget_peers(void);
-
-/* The linked peer with this IP, or NULL. */
-const uint8_t *clients_peer_at(const struct naddr *ip);
 
 /* Ask all servers now. */
 void clients_probe(void);
