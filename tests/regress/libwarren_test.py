@@ -398,6 +398,26 @@ def test_forward_stall():
         flooded.close()
 
 
+def test_forward_slow_reader():
+    """One who begins late, reads slowly and says nothing misses nothing."""
+    size = 12 * MIB
+    server = TcpServer(lambda c: c.sendall(b"x" * size))
+    with Node() as n:
+        n.keep_trace = False
+        f = Forward(n, server.port)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            s.settimeout(5)
+            s.connect((ADDR, f.port))
+            time.sleep(0.3)             # every buffer on the way is full
+            left = size
+            while left > 0:
+                got = len(s.recv(65536))
+                assert got > 0
+                left -= got
+                time.sleep(0.001)
+
+
 def test_forward_half_close():
     """A client that closes its side still gets the answer."""
     def serve(c):

@@ -245,6 +245,8 @@ move_down(struct tunnel *t, bool *moved)
 			return errno == EAGAIN || errno == EINTR;
 		h->at += (size_t)n;
 		h->len -= (size_t)n;
+		/* The loop may hold more, of which there is no more news. */
+		*moved |= n > 0;
 	}
 	return h->eof && h->len == 0 ? start_draining(t) : true;
 }
