@@ -216,7 +216,7 @@ mux_drained(struct mux *m, unsigned app)
 	if (!a->used)
 		return;
 	tell_run(m, a);
-	if (a->stalled && a->tx_bytes <= MUX_TX_MAX)
+	if (a->stalled) /* it may have been for want of this room */
 		m->ops.resume(m->ops.ctx, app);
 }
 

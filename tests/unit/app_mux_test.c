@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "appd/base64.h"
 #include "tests/unit/muxrig.h"
 
 #define A "a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0"
@@ -397,97 +396,6 @@ test_never_reads(void **state)
 	assert_true(before > 0);
 }
 
-/* Sends that nobody takes up fill the sender's account, not memory. */
-static void
-test_account(void **state)
-{
-	unsigned s = rig_start(n0, 0, "server", 10), i;
-	unsigned c = rig_start(n0, 1, "client", 0);
-	static char body[PACKET_MAX];
-	static uint8_t bytes[32768];
-	struct packet p;
-	size_t n, taken = 0, answers = 0;
-
-	(void)state;
-	open_local(s, c);
-	n = (size_t)snprintf(body, sizeof(body),
-	    "{\"addr\":" C_ADDR ",\"payload\":\"");
-	n += base64_encode(body + n, bytes, sizeof(bytes));
-	(void)snprintf(body + n, sizeof(body) - n, "\"}");
-	for (i = 0; i < 100; i++)
-		rig_packet(n0, c, PACKET_SEND, (uint8_t)i, body);
-	assert_true(n0->apps[c].stalled);
-	assert_true(n0->apps[c].tx_bytes <= MUX_TX_MAX + sizeof(bytes));
-	assert_true(n0->pipes[c].in_len > 0);
-	while (rig_take(n0, s, &p)) {
-		assert_int_equal(p.type, PACKET_SEND);
-		taken++;
-		rig_packet(n0, s, PACKET_SUCCESS, p.id, "null");
-		while (rig_take(n0, c, &p)) {
-			assert_int_equal(p.type, PACKET_SUCCESS);
-			assert_int_equal(p.id, answers); /* in order */
-			answers++;
-		}
-	}
-	assert_int_equal(taken, 100);
-	assert_int_equal(answers, 100);
-	assert_int_equal(n0->apps[c].tx_bytes, 0);
-	assert_int_equal(net->chunks, 0);
-}
-
-/* Answer the oldest thing an app has to read, if it is a request. */
-static bool
-answer_one(unsigned app, size_t *answers)
-{
-	struct packet p;
-
-	if (!rig_take(n0, app, &p))
-		return false;
-	if (p.type == PACKET_SEND)
-		rig_packet(n0, app, PACKET_SUCCESS, p.id, "null");
-	else
-		*answers += p.type == PACKET_SUCCESS;
-	return true;
-}
-
-/*
- * Both ends fill their accounts, and only then answer: what each waits for
- * lies behind what the other has sent.
- */
-static void
-test_account_both_ways(void **state)
-{
-	unsigned s = rig_start(n0, 0, "server", 10), i;
-	unsigned c = rig_start(n0, 1, "client", 0);
-	static char body[2][PACKET_MAX];
-	static uint8_t bytes[32768];
-	size_t n, answers = 0;
-	bool more = true;
-
-	(void)state;
-	open_local(s, c);
-	for (i = 0; i < 2; i++) {
-		n = (size_t)snprintf(body[i], sizeof(body[i]),
-		    "{\"addr\":%s,\"payload\":\"", i == 0 ? C_ADDR : S_ADDR);
-		n += base64_encode(body[i] + n, bytes, sizeof(bytes));
-		(void)snprintf(body[i] + n, sizeof(body[i]) - n, "\"}");
-	}
-	for (i = 0; i < 100; i++) {
-		rig_packet(n0, c, PACKET_SEND, (uint8_t)i, body[0]);
-		rig_packet(n0, s, PACKET_SEND, (uint8_t)i, body[1]);
-	}
-	assert_true(n0->apps[c].tx_bytes > MUX_TX_MAX);
-	assert_true(n0->apps[s].tx_bytes > MUX_TX_MAX);
-	while (more) {
-		more = answer_one(s, &answers);
-		more |= answer_one(c, &answers);
-	}
-	assert_int_equal(answers, 200);
-	assert_int_equal(n0->apps[c].tx_bytes, 0);
-	assert_int_equal(n0->apps[s].tx_bytes, 0);
-	assert_int_equal(net->chunks, 0);
-}
-
 static void
 test_junk(void **state)
 {
@@ -833,8 +741,6 @@ main(void)
 		T(test_confirm_timeout),
 		T(test_flood),
 		T(test_never_reads),
-		T(test_account),
-		T(test_account_both_ways),
 		T(test_junk),
 		T(test_loop_form),
 		T(test_far_session),
