@@ -256,7 +256,7 @@ link_is_down(struct conn *c, const char *why)
 	if (!c->announced)
 		return;
 	flow_link_down(c);
-	relaying_link_down(c);
+	reserving_link_down(c);
 	if (c->loops) {
 		misdeed_remember(c);
 		log_debug("peer %s: link for loops down: %s",
@@ -617,7 +617,7 @@ conn_shaken(struct conn *c, const struct noise_cipher *tx,
 		return;
 	if (c->quiet)
 		return; /* not for long, or not for this */
-	relaying_link_up(c);
+	reserving_link_up(c);
 	route_linked(c);
 }
 

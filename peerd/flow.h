@@ -7,7 +7,8 @@
  *                               |            |
  *   a link over it == circuit.c +== flow.c ==+
  *                               |
- *   another link == relaying.c -+       route.c dials, and asks relays
+ *   another link == relaying.c -+       route.c dials, and asks relays;
+ *                                       reserving.c has some for us
  *
  * Nothing here frees a stream behind the back of its caller: a link that
  * does not take what it must is only marked, and ended by flow_tick().
@@ -124,21 +125,27 @@ void circuit_left(struct circuit *ct);       /* by its connection */
 const uint8_t *circuit_via(const struct circuit *ct);
 void circuits_limits(limit_emit emit, void *arg);
 
-/* --- relaying.c --- */
-
-/* Whether a node reserves at relays for itself. */
-enum { RELAY_RESERVE_AUTO, RELAY_RESERVE_YES, RELAY_RESERVE_NO };
+/* --- relaying.c: what we relay --- */
 
 void relaying_init(void);
 void relaying_config(void); /* it may have changed */
 void relaying_offer(struct conn *c, struct stream *s, const struct wire_msg *m);
-void relaying_message(struct conn *c, const struct wire_msg *m);
-void relaying_link_up(const struct conn *c);
-void relaying_link_down(const struct conn *c);
-size_t relaying_vias(uint8_t vias[][32], size_t max);
-struct conn *relaying_own_relay(void); /* a link to one, or NULL */
+void relaying_reserve(struct conn *c); /* RESERVE came */
 void relaying_tick(struct mono now);
 void relaying_stats(stat_emit emit, void *arg);
 void relaying_limits(limit_emit emit, void *arg);
+
+/* --- reserving.c: who relays for us --- */
+
+/* Whether a node reserves at relays for itself. */
+enum { RELAY_RESERVE_AUTO, RELAY_RESERVE_YES, RELAY_RESERVE_NO };
+
+void reserving_granted(struct conn *c, const struct wire_msg *m);
+void reserving_link_up(const struct conn *c);
+void reserving_link_down(const struct conn *c);
+size_t reserving_vias(uint8_t vias[][32], size_t max);
+struct conn *reserving_relay(void); /* a link to one, or NULL */
+void reserving_tick(struct mono now);
+void reserving_stats(stat_emit emit, void *arg);
 
 #endif

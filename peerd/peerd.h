@@ -33,7 +33,7 @@
  *   pings.c     control: ping          flow.c      streams of links
  *   loops.c     loops of appd's        route.c     a link to any node
  *   circuit.c   links over relays      relaying.c  what we relay
- *   clocks.c    is our clock wrong?
+ *   reserving.c who relays for us      clocks.c    is our clock wrong?
  *
  * The pure cores beside them have headers of their own.
  */

@@ -221,7 +221,7 @@ ask_relay(struct reach *r, struct conn *c, const uint8_t *path, size_t n,
 static void
 try_own(struct reach *r, struct mono now)
 {
-	struct conn *c = relaying_own_relay();
+	struct conn *c = reserving_relay();
 	uint8_t path[WIRE_KEY_STEP + 32];
 
 	r->by_own = true;
