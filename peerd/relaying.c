@@ -127,7 +127,7 @@ relay_data(struct conn *c, struct stream *s, const uint8_t *p, uint32_t n)
 	(void)c;
 	if (ct == NULL)
 		return;
-	if (!relay_carry(&relay, ct, n, mono_now())) {
+	if (!relay_carry(&relay, ct, s->tag % 2, n, mono_now())) {
 		end_both(ct, LOOP_END_LIMIT);
 		return;
 	}
@@ -187,7 +187,8 @@ begin(struct conn *c, struct stream *s, const struct wire_msg *m,
 
 	if (to == NULL) {
 		relay_close(&relay, ct);
-		flow_refuse(c, s, WIRE_NO_LIMIT, "relay: too many streams");
+		flow_refuse(c, s, WIRE_NO_LIMIT,
+		    relay_refuse(&relay, RELAY_NO_STREAMS));
 		return;
 	}
 	tie(ct, 0, s);
@@ -207,12 +208,13 @@ relaying_offer(struct conn *c, struct stream *s, const struct wire_msg *m)
 
 	s->tag = STREAM_NONE;
 	if (!relay.conf.enable) {
-		flow_refuse(c, s, WIRE_NO_SERVICE, "relay: switched off");
+		flow_refuse(c, s, WIRE_NO_SERVICE,
+		    relay_refuse(&relay, RELAY_NO_OFF));
 		return;
 	}
 	if (next == NULL || memcmp(next->id, c->id, 32) == 0) {
 		flow_refuse(c, s, WIRE_NO_ROUTE,
-		    "relay: not linked to that node");
+		    relay_refuse(&relay, RELAY_NO_ROUTE));
 		return;
 	}
 	why = relay_open(&relay, c->id, next->id, mono_now(), &ct);
