@@ -123,6 +123,7 @@ ssize_t circuit_write(struct circuit *ct, const void *p, size_t n);
 void circuit_await_room(struct circuit *ct); /* or say that there is some */
 void circuit_left(struct circuit *ct);       /* by its connection */
 const uint8_t *circuit_via(const struct circuit *ct);
+void circuits_show(struct ipc *ch, uint32_t id);
 void circuits_limits(limit_emit emit, void *arg);
 
 /* --- relaying.c: what we relay --- */
@@ -132,6 +133,7 @@ void relaying_config(void); /* it may have changed */
 void relaying_offer(struct conn *c, struct stream *s, const struct wire_msg *m);
 void relaying_reserve(struct conn *c); /* RESERVE came */
 void relaying_tick(struct mono now);
+void relaying_show(struct ipc *ch, const struct ipc_msg *m);
 void relaying_stats(stat_emit emit, void *arg);
 void relaying_limits(limit_emit emit, void *arg);
 
@@ -145,6 +147,8 @@ void reserving_link_up(const struct conn *c);
 void reserving_link_down(const struct conn *c);
 size_t reserving_vias(uint8_t vias[][32], size_t max);
 struct conn *reserving_relay(void); /* a link to one, or NULL */
+bool reserving_wanted(void);        /* now */
+void reserving_show(struct ipc *ch, uint32_t id);
 void reserving_tick(struct mono now);
 void reserving_stats(stat_emit emit, void *arg);
 

@@ -389,6 +389,7 @@ static const struct ipc_handler handlers[] = {
 	{ CTL_BAN_ADD,         edit_ban_add },
 	{ CTL_BAN_DELETE,      edit_ban_delete },
 	{ CTL_SHOW_LOOP_PATHS, loops_show_paths },
+	{ CTL_SHOW_RELAY,      relaying_show },
 	{ 0,                   NULL },
 };
 /* clang-format on */

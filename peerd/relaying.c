@@ -267,6 +267,97 @@ relaying_tick(struct mono now)
 
 /* --- what is shown --- */
 
+static void
+show_conf(struct ipc *ch, uint32_t id)
+{
+	static const char *const reserve[] = { "auto", "yes", "no" };
+	const struct relay_conf *c = &relay.conf;
+	struct msg_ctl_relay v = { .enabled = c->enable,
+		.max_circuits = (uint16_t)c->circuits,
+		.max_circuits_per_peer = (uint16_t)c->per_peer,
+		.max_reservations = (uint16_t)c->reservations,
+		.reservation_bytes = c->bytes,
+		.reservation_s = c->seconds,
+		.unreserved_bytes = c->free_bytes,
+		.unreserved_s = c->free_seconds,
+		.bytes = relay.bytes,
+		.opened = relay.opened,
+		.reserved = relay.reserved,
+		.cut = relay.cut,
+		.refused = relay.refused,
+		.reserving = reserving_wanted() };
+	enum relay_refusal i;
+
+	for (i = 0; i < RELAY_REFUSAL_N; i++) {
+		if (relay.refusals[i] == 0)
+			continue;
+		v.refusals[v.n_refusals].count = relay.refusals[i];
+		(void)strlcpy(v.refusals[v.n_refusals++].reason,
+		    relay_refusal_name(i), sizeof(v.refusals[0].reason));
+	}
+	(void)strlcpy(v.reserve, reserve[peerd.conf.relay_reserve],
+	    sizeof(v.reserve));
+	(void)ipc_send(ch, CTL_RELAY, id, &v);
+}
+
+static uint64_t
+seconds_until(struct mono until, struct mono now)
+{
+	return mono_reached(until, now)
+	    ? 0
+	    : (uint64_t)mono_ms_between(now, until) / 1000;
+}
+
+static void
+show_reservation(struct ipc *ch, uint32_t id, const struct relay_res *res,
+    struct mono now)
+{
+	struct msg_ctl_relay_res v = { .bytes_left = res->left,
+		.seconds_left = seconds_until(res->until, now),
+		.circuits = res->circuits };
+
+	memcpy(v.node, res->id, 32);
+	(void)ipc_send(ch, CTL_RELAY_RES, id, &v);
+}
+
+static void
+show_circuit(struct ipc *ch, uint32_t id, const struct relay_circuit *ct,
+    struct mono now)
+{
+	const struct relay_res *res =
+	    ct->res == RELAY_NONE ? NULL : &relay.res[ct->res];
+	struct msg_ctl_relay_circuit v = { .bytes_from = ct->bytes[0],
+		.bytes_to = ct->bytes[1],
+		.age_s = (uint64_t)mono_ms_between(ct->since, now) / 1000,
+		.reserved = res != NULL,
+		.bytes_left = res == NULL ? ct->left : res->left,
+		.seconds_left =
+		    seconds_until(res == NULL ? ct->until : res->until, now) };
+
+	memcpy(v.from, ct->from, 32);
+	memcpy(v.to, ct->to, 32);
+	(void)ipc_send(ch, CTL_RELAY_CIRCUIT, id, &v);
+}
+
+/* Both tables are bounded, and so is the answer: some 300 KB. */
+void
+relaying_show(struct ipc *ch, const struct ipc_msg *m)
+{
+	struct mono now = mono_now();
+	size_t i;
+
+	show_conf(ch, m->id);
+	for (i = 0; i < RELAY_RESERVATIONS_MAX && relay.n_res > 0; i++)
+		if (relay.res[i].used)
+			show_reservation(ch, m->id, &relay.res[i], now);
+	for (i = 0; i < RELAY_CIRCUITS_MAX && relay.n_circuits > 0; i++)
+		if (relay.circuits[i].used)
+			show_circuit(ch, m->id, &relay.circuits[i], now);
+	reserving_show(ch, m->id);
+	circuits_show(ch, m->id);
+	child_ctl_end(ch, m->id, 0, "%s", "");
+}
+
 void
 relaying_stats(stat_emit emit, void *arg)
 {

@@ -26,6 +26,8 @@ static struct mine {
 	bool granted, asking;
 	uint8_t id[32];
 	struct mono asked, renew;
+	struct mono said, until; /* what the relay said last, and when */
+	uint64_t left;
 } mine[MINE_MAX];
 
 /* Links that refused us lately. */
@@ -84,6 +86,9 @@ reserving_granted(struct conn *c, const struct wire_msg *m)
 	}
 	is_new = !mi->granted;
 	mi->granted = true;
+	mi->said = now;
+	mi->until = mono_add_ms(now, (int64_t)m->seconds * 1000);
+	mi->left = m->quota;
 	/* A little into the second half, in which it begins anew. */
 	mi->renew = mono_add_ms(now, (int64_t)m->seconds * 550);
 	if (!is_new)
@@ -157,9 +162,11 @@ is_hidden(struct mono now)
 	}
 }
 
-static bool
-wants_relays(struct mono now)
+bool
+reserving_wanted(void)
 {
+	struct mono now = mono_now();
+
 	return peerd.conf.relay_reserve == RELAY_RESERVE_YES ||
 	    (peerd.conf.relay_reserve == RELAY_RESERVE_AUTO && is_hidden(now));
 }
@@ -210,7 +217,7 @@ ask_somebody(struct mine *m, struct mono now)
 static void
 look(struct mono now)
 {
-	bool wanted = wants_relays(now);
+	bool wanted = reserving_wanted();
 	struct conn *c;
 	size_t i;
 
@@ -241,6 +248,37 @@ reserving_tick(struct mono now)
 		return;
 	look_due = mono_add_ms(now, LOOK_MS);
 	look(now);
+}
+
+/* --- what is shown --- */
+
+static uint64_t
+seconds(int64_t ms)
+{
+	return ms < 0 ? 0 : (uint64_t)ms / 1000;
+}
+
+void
+reserving_show(struct ipc *ch, uint32_t id)
+{
+	struct mono now = mono_now();
+	struct msg_ctl_relay_own v;
+	size_t i;
+
+	for (i = 0; i < MINE_MAX; i++) {
+		if (mine[i].link == 0)
+			continue;
+		memcpy(v.node, mine[i].id, 32);
+		v.granted = mine[i].granted;
+		v.bytes_left = v.said_s = v.seconds_left = MSG_NULL64;
+		if (v.granted) {
+			v.bytes_left = mine[i].left;
+			v.said_s = seconds(mono_ms_between(mine[i].said, now));
+			v.seconds_left =
+			    seconds(mono_ms_between(now, mine[i].until));
+		}
+		(void)ipc_send(ch, CTL_RELAY_OWN, id, &v);
+	}
 }
 
 void

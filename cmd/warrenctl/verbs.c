@@ -127,6 +127,8 @@ const struct verb verbs[] = {
 	    false, true, act_show_apps, NULL, json_made },
 	{ "show loops", "", "byte streams of apps: bytes, age, way",
 	    false, true, act_show_loops, NULL, json_made },
+	{ "show relay", "", "what is relayed for others, and for this node",
+	    false, false, act_show_relay, NULL, json_made },
 	{ "check", "", "one line and an exit code, for monitoring",
 	    false, true, act_check, NULL, NULL },
 	{ "netcheck", "", "ask our STUN servers now, from the real sockets",

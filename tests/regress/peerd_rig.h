@@ -50,6 +50,12 @@ struct rig_answer {
 	struct msg_ctl_pong pong;
 	unsigned n_paths;
 	struct msg_ctl_loop_path path;
+	struct msg_ctl_relay relay;
+	unsigned n_res, n_circuits, n_own, n_links;
+	struct msg_ctl_relay_res res; /* of these, too, the last one */
+	struct msg_ctl_relay_circuit circuit;
+	struct msg_ctl_relay_own own;
+	struct msg_ctl_relay_link link;
 };
 
 struct rig_node {
@@ -335,6 +341,32 @@ rig_on_end(struct rig_node *n, const struct msg_ctl_end *e)
 }
 
 static void
+rig_on_relay(struct rig_answer *a, const struct ipc_msg *m)
+{
+	switch (m->type) {
+	case CTL_RELAY:
+		a->relay = *(const struct msg_ctl_relay *)m->body;
+		break;
+	case CTL_RELAY_RES:
+		a->res = *(const struct msg_ctl_relay_res *)m->body;
+		a->n_res++;
+		break;
+	case CTL_RELAY_CIRCUIT:
+		a->circuit = *(const struct msg_ctl_relay_circuit *)m->body;
+		a->n_circuits++;
+		break;
+	case CTL_RELAY_OWN:
+		a->own = *(const struct msg_ctl_relay_own *)m->body;
+		a->n_own++;
+		break;
+	default:
+		a->link = *(const struct msg_ctl_relay_link *)m->body;
+		a->n_links++;
+		break;
+	}
+}
+
+static void
 rig_on_other(struct ipc *ch, const struct ipc_msg *m)
 {
 	struct rig_node *n = rig_of(ch);
@@ -367,6 +399,13 @@ rig_on_other(struct ipc *ch, const struct ipc_msg *m)
 	case CTL_LOOP_PATH:
 		n->answer.path = *(const struct msg_ctl_loop_path *)m->body;
 		n->answer.n_paths++;
+		break;
+	case CTL_RELAY:
+	case CTL_RELAY_RES:
+	case CTL_RELAY_CIRCUIT:
+	case CTL_RELAY_OWN:
+	case CTL_RELAY_LINK:
+		rig_on_relay(&n->answer, m);
 		break;
 	case CTL_BANNED:
 		n->answer.n_bans++;

@@ -118,6 +118,52 @@ filled(void *arg)
 	    (far != NULL && l->in >= l->want && far->in >= far->want);
 }
 
+/* What each of the three tells its operator; 8 MiB went each way. */
+static void
+check_show(void)
+{
+	const struct rig_answer *a = rig_ask(node[P], CTL_SHOW_RELAY, NULL);
+	uint64_t back;
+
+	rig_check(a->relay.enabled && a->relay.max_circuits == 128 &&
+		a->relay.opened == 1 && a->relay.reserved == 1 &&
+		a->relay.bytes > 16u << 20 && a->relay.refused == 0,
+	    "show relay: what it may, and did");
+	rig_check(a->n_res == 1 && a->res.circuits == 1 &&
+		memcmp(a->res.node, node[B]->id, 32) == 0 &&
+		a->res.bytes_left == (1u << 30) - a->relay.bytes &&
+		a->res.seconds_left > 3500 && a->res.seconds_left < 3600,
+	    "for whom, and what that one has left: %llu",
+	    (unsigned long long)a->res.bytes_left);
+	rig_check(a->n_circuits == 1 && a->circuit.reserved &&
+		memcmp(a->circuit.from, node[A]->id, 32) == 0 &&
+		memcmp(a->circuit.to, node[B]->id, 32) == 0 &&
+		a->circuit.bytes_from > 8u << 20 &&
+		a->circuit.bytes_from + a->circuit.bytes_to == a->relay.bytes,
+	    "between whom, and how much each sent: %llu, %llu",
+	    (unsigned long long)a->circuit.bytes_from,
+	    (unsigned long long)a->circuit.bytes_to);
+	back = a->circuit.bytes_to;
+	rig_check(a->n_own == 0 && a->n_links == 0 && !a->relay.reserving,
+	    "it uses nobody itself");
+	a = rig_ask(node[A], CTL_SHOW_RELAY, NULL);
+	rig_check(!a->relay.enabled && a->n_own == 0 && a->n_links == 1 &&
+		a->link.up && !a->link.inbound && a->link.loops == 2 &&
+		a->link.bytes_in == back &&
+		memcmp(a->link.via, node[P]->id, 32) == 0 &&
+		memcmp(a->link.node, node[B]->id, 32) == 0,
+	    "show relay: who opened it");
+	a = rig_ask(node[B], CTL_SHOW_RELAY, NULL);
+	rig_check(a->n_own == 1 && a->own.granted && a->relay.reserving &&
+		a->own.bytes_left == 1u << 30 && a->own.said_s < 60 &&
+		memcmp(a->own.node, node[P]->id, 32) == 0,
+	    "show relay: who has reserved");
+	rig_check(a->n_links == 1 && a->link.up && a->link.inbound &&
+		a->link.bytes_out == back &&
+		memcmp(a->link.node, node[A]->id, 32) == 0,
+	    "and is reached by it");
+}
+
 static void
 test_reserved(void)
 {
@@ -157,6 +203,7 @@ test_reserved(void)
 	rig_check(rig_stat(node[A], "links") == 1 &&
 		rig_stat(node[B], "links") == 1,
 	    "nobody takes it for a peer");
+	check_show();
 	app_close(app[A], l);
 	app_close(app[A], m);
 }
@@ -225,6 +272,7 @@ test_unreserved(void)
 static void
 test_caps(void)
 {
+	const struct rig_answer *a;
 	struct app_loop *l;
 
 	(void)rig_until(no_circuits, NULL, 5000);
@@ -240,6 +288,12 @@ test_caps(void)
 	rig_check(strcmp(l->text,
 		      "transport: relay refused: relay: switched off") == 0,
 	    "switched off: %s", l->text);
+	a = rig_ask(node[P], CTL_SHOW_RELAY, NULL);
+	rig_check(!a->relay.enabled && a->relay.max_circuits == 0 &&
+		a->relay.n_refusals >= 2 &&
+		strcmp(a->relay.refusals[0].reason, "switched off") == 0 &&
+		strcmp(a->relay.refusals[1].reason, "no circuits left") == 0,
+	    "and the relay knows why it refused");
 	node[P]->conf.relay_circuits = 128;
 	node[P]->conf.relay = true;
 	node[P]->conf.relay_s = 4;
