@@ -66,6 +66,7 @@
 	F(T, U32,  peers_known, 0, 0)                                    \
 	F(T, U32,  peers_max, 0, 0)                                      \
 	F(T, U32,  peers_banned, 0, 0)                                   \
+	F(T, U32,  loop_links, 0, 0) /* for loops alone: no peers */     \
 	F(T, U32,  dialling, 0, 0)                                       \
 	F(T, U64,  bytes_in, 0, 0)                                       \
 	F(T, U64,  bytes_out, 0, 0)

@@ -151,14 +151,23 @@ def relay(lab):
     check("show relay, B: reserved at P", b["reserving"] and [
         x for x in b["own_reservations"] if x["granted"] and
         x["node"] == ids[2]], b)
+    links = lab.a.ctl("show", "peers", "loops")["data"]
+    check("show peers, A: the link over the relay", [
+        x for x in links if x["role"] == "circuit" and x["addr"] is None and
+        (x["nodeId"], x["via"]) == (ids[1], ids[2])], links)
+    rc, out, err = lab.a.ctl("show", "peers", raw=True)
+    check("show peers, for people", rc == 0 and
+          "relay " + ids[2][:8] in out, out + err)
+    told = lab.a.rpc("getpeerinfo")
+    check("getpeerinfo does not tell whom apps talk to", told and not [
+        x for x in told if x["via"] or x["role"] in ("circuit", "loops")],
+        told)
     rc, out, err = lab.p.ctl("show", "relay", raw=True)
     check("show relay, for people", rc == 0 and ids[0][:8] in out and
           "RESERVED BY" in out and "CIRCUIT OF" in out, out + err)
-    print(out, end="")
     rc, out, err = lab.b.ctl("show", "relay", raw=True)
     check("show relay, at an end", rc == 0 and "granted" in out and
           "LINK BY" in out, out + err)
-    print(out, end="")
 
 
 def path(lab, to, name, port, relayed):

@@ -224,6 +224,7 @@ test_appd_dies(void)
 static void
 test_dial(void)
 {
+	struct msg_ctl_word w = { .word = "loops" };
 	struct rig_node *far[2];
 	struct app_loop *l;
 	uint64_t links;
@@ -252,6 +253,15 @@ test_dial(void)
 		rig_stat(node[0], "links") > links,
 	    "by a link of its own: %llu",
 	    (unsigned long long)rig_stat(node[0], "loop_links"));
+	rig_check(rig_ask(node[0], CTL_SHOW_PEERS, &w)->n_peers ==
+		    rig_stat(node[0], "loop_links") &&
+		(node[0]->answer.n_peers == 0 ||
+		    (node[0]->answer.peer.role == PEER_ROLE_LOOPS &&
+			naddr_equal(&node[0]->answer.peer.addr,
+			    &node[3]->addr) &&
+			memcmp(node[0]->answer.peer.id, node[3]->id, 32) ==
+			    0)),
+	    "which is shown as one");
 }
 
 static void

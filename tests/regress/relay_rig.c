@@ -164,6 +164,52 @@ check_show(void)
 	    "and is reached by it");
 }
 
+/* The connection over the relay has a line of its own, and no address. */
+static void
+check_peers(void)
+{
+	struct msg_ctl_word w = { .word = "loops" };
+	const struct rig_answer *a = rig_ask(node[A], CTL_SHOW_PEERS, &w);
+
+	rig_check(a->n_peers == 1 && a->peer.role == PEER_ROLE_CIRCUIT &&
+		a->peer.dir == PEER_DIR_OUT && a->peer.status == PEER_ACTIVE &&
+		a->peer.addr.fam == NADDR_NONE && a->peer.known &&
+		a->peer.bytes_out > 8u << 20 &&
+		memcmp(a->peer.id, node[B]->id, 32) == 0 &&
+		memcmp(a->peer.via, node[P]->id, 32) == 0,
+	    "show peers: the link over the relay");
+	(void)strlcpy(w.word, "up", sizeof(w.word));
+	rig_check(rig_ask(node[A], CTL_SHOW_PEERS, &w)->n_peers == 2,
+	    "beside the link to the relay");
+	rig_check(rig_ask(node[A], CTL_SHOW_STATUS, NULL)->status.peers_up ==
+		    1 &&
+		node[A]->answer.status.loop_links == 1,
+	    "show status: one peer, one link for loops");
+	(void)sodium_bin2hex(w.word, sizeof(w.word), node[B]->id, 32);
+	rig_check(rig_ask(node[A], CTL_SHOW_PEER, &w)->peer.role ==
+		PEER_ROLE_CIRCUIT,
+	    "show peer: with the only link there is");
+	/* Nobody but operators. */
+	rig_check(rig_peer(node[A], node[B]->id)->role == PEER_ROLE_NONE &&
+		rig_peer(node[A], node[B]->id)->status == PEER_PENDING,
+	    "the API is not told of it");
+}
+
+/* By hand, as any link is ended. */
+static void
+test_disconnect(void)
+{
+	struct app_loop *l = open_loop(A, B, 10, 52, 0);
+	struct msg_ctl_word w;
+
+	(void)sodium_bin2hex(w.word, sizeof(w.word), node[B]->id, 32);
+	rig_check(l->opened && rig_ask(node[A], CTL_PEER_DISCONNECT, &w)->code ==
+		    0 &&
+		rig_until(is_over, l, 1000) && l->why == LOOP_END_LOST,
+	    "an operator ends a link for loops");
+	(void)rig_until(no_circuits, NULL, 5000);
+}
+
 static void
 test_reserved(void)
 {
@@ -204,6 +250,7 @@ test_reserved(void)
 		rig_stat(node[B], "links") == 1,
 	    "nobody takes it for a peer");
 	check_show();
+	check_peers();
 	app_close(app[A], l);
 	app_close(app[A], m);
 }
@@ -398,6 +445,7 @@ main(int argc, char **argv)
 	}
 	rig_init(program);
 	test_reserved();
+	test_disconnect();
 	test_relay_dies();
 	test_used_up();
 	test_unreserved();
