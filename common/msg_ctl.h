@@ -260,7 +260,11 @@ enum ctl_list { CTL_LIST_BODIES, CTL_LIST_EVIDENCE };
 	F(T, U64,  bytes_in, 0, 0)                                       \
 	F(T, U64,  bytes_out, 0, 0)                                      \
 	F(T, U64,  age_s, 0, 0)                                          \
-	F(T, U32,  loops, 0, 0)
+	F(T, U32,  loops, 0, 0)                                          \
+	F(T, BOOL, direct, 0, 0)   /* there is a direct link besides */  \
+	F(T, U32,  tries, 0, 0)    /* at one */                          \
+	F(T, N64,  next_s, 0, 0)                                         \
+	F(T, STR,  error, 64, 0)   /* of the last one */
 
 #define CTL_MSGS(X)                                                      \
 	X(CTL_HELLO,        100, MSG_UP,   PH_ANY, FD_NONE, ctl_hello)   \

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/compat/compat.h"
 #include "common/log.h"
 #include "peerd/flow.h"
 
@@ -339,6 +340,20 @@ circuit_open(struct conn *via, const uint8_t *path, size_t n,
 
 /* --- what is shown --- */
 
+/* Why it goes by a relay, and for how long yet. */
+static void
+show_direct(const struct conn *c, struct msg_ctl_relay_link *v)
+{
+	int64_t ms = mono_ms_between(mono_now(), c->direct.due);
+
+	v->loops = c->flow.n;
+	v->direct = conn_find_direct(c->id) != NULL;
+	v->tries = c->direct.tries;
+	if (!v->direct)
+		v->next_s = ms < 0 ? 0 : (uint64_t)ms / 1000;
+	(void)strlcpy(v->error, c->direct_error, sizeof(v->error));
+}
+
 static void
 show_one(struct ipc *ch, uint32_t id, const struct circuit *ct)
 {
@@ -347,11 +362,13 @@ show_one(struct ipc *ch, uint32_t id, const struct circuit *ct)
 		.bytes_in = ct->bytes_in,
 		.bytes_out = ct->bytes_out,
 		.age_s =
-		    (uint64_t)mono_ms_between(ct->since, mono_now()) / 1000 };
+		    (uint64_t)mono_ms_between(ct->since, mono_now()) / 1000,
+		.next_s = MSG_NULL64 };
 
 	memcpy(v.via, ct->via, 32);
 	memcpy(v.node, v.up ? ct->c->id : ct->node, 32);
-	v.loops = v.up ? ct->c->flow.n : 0;
+	if (v.up)
+		show_direct(ct->c, &v);
 	(void)ipc_send(ch, CTL_RELAY_LINK, id, &v);
 }
 

@@ -72,17 +72,23 @@ conn_find_direct(const uint8_t id[32])
 }
 
 struct conn *
+conn_find_circuit(const uint8_t id[32])
+{
+	struct conn *c;
+
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
+		if (c->state == CONN_UP && c->circuit != NULL &&
+		    memcmp(c->id, id, 32) == 0)
+			break;
+	return c;
+}
+
+struct conn *
 conn_find_any(const uint8_t id[32])
 {
 	struct conn *c = conn_find_direct(id);
 
-	if (c != NULL)
-		return c;
-	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
-		if (c->state == CONN_UP && c->loops &&
-		    memcmp(c->id, id, 32) == 0)
-			break;
-	return c;
+	return c != NULL ? c : conn_find_circuit(id);
 }
 
 unsigned
@@ -618,6 +624,7 @@ conn_shaken(struct conn *c, const struct noise_cipher *tx,
 	if (c->quiet)
 		return; /* not for long, or not for this */
 	reserving_link_up(c);
+	direct_link_up(c);
 	route_linked(c);
 }
 

@@ -491,7 +491,8 @@ static bool
 is_idle(const struct conn *c, struct mono now)
 {
 	return c->loops && c->state == CONN_UP && c->flow.n == 0 &&
-	    mono_ms_between(c->flow_since, now) > LOOP_IDLE_MS;
+	    mono_ms_between(c->flow_since, now) > LOOP_IDLE_MS &&
+	    !direct_is_needed(c);
 }
 
 void
@@ -501,6 +502,7 @@ flow_tick(struct mono now)
 
 	relaying_tick(now);
 	reserving_tick(now);
+	direct_tick(now);
 	for (c = conn_next_any(NULL); c != NULL; c = after) {
 		after = conn_next_any(c);
 		if (c->choked && c->state == CONN_UP)
@@ -526,6 +528,7 @@ flow_stats(stat_emit emit, void *arg)
 	emit(arg, "loop_links", conn_loop_links());
 	relaying_stats(emit, arg);
 	reserving_stats(emit, arg);
+	direct_stats(emit, arg);
 }
 
 void

@@ -105,12 +105,24 @@ void route_init(void);
  * not before this has returned.  False when too many are being looked for.
  */
 bool route_begin(const uint8_t node[32]);
+/* The same without relays, for a node that is linked over one. */
+bool route_dial(const uint8_t node[32]);
+bool route_is_looking(const uint8_t node[32]);
 void route_linked(struct conn *c);
 void route_result(const struct dial_why *why, const uint8_t *id,
     const char *error);
 /* A circuit to the node was refused, or is closed before it was up. */
 void route_refused(const uint8_t node[32], uint8_t code, const char *text);
 void route_limits(limit_emit emit, void *arg);
+
+/* --- direct.c --- */
+
+void direct_link_up(struct conn *c);
+/* It would be idle, but loops are still on a circuit beside it. */
+bool direct_is_needed(const struct conn *c);
+void direct_failed(const uint8_t node[32], const char *why);
+void direct_tick(struct mono now);
+void direct_stats(stat_emit emit, void *arg);
 
 /* --- circuit.c --- */
 

@@ -33,7 +33,8 @@
  *   pings.c     control: ping          flow.c      streams of links
  *   loops.c     loops of appd's        route.c     a link to any node
  *   circuit.c   links over relays      relaying.c  what we relay
- *   reserving.c who relays for us      clocks.c    is our clock wrong?
+ *   reserving.c who relays for us      direct.c    from relays to links
+ *   clocks.c    is our clock wrong?
  *
  * The pure cores beside them have headers of their own.
  */
@@ -58,6 +59,7 @@
 #include "peerd/known.h"
 #include "peerd/link.h"
 #include "peerd/overlay.h"
+#include "peerd/retry.h"
 #include "peerd/score.h"
 #include "peerd/stream.h"
 #include "peerd/wire.h"
@@ -131,6 +133,8 @@ struct conn {
 	bool choked;            /* it did not take what it must: end it */
 	struct mono flow_since; /* when the last stream ended */
 	uint8_t flow_why;       /* what its loops hear when it ends */
+	struct retry direct;    /* over a circuit: for a link without */
+	char direct_error[64];  /* why the last try came to nothing */
 	uint64_t bytes_in, bytes_out;
 	bool ping_out;
 	uint64_t ping_token;
@@ -261,6 +265,7 @@ struct conn *conn_find(const uint8_t id[32]); /* linked, or NULL */
 /* The best link to a node for its loops, or NULL. */
 struct conn *conn_find_any(const uint8_t id[32]);
 struct conn *conn_find_direct(const uint8_t id[32]); /* no circuit */
+struct conn *conn_find_circuit(const uint8_t id[32]);
 unsigned conn_loop_links(void);
 /* Likewise, as others are told: quiet links are not there. */
 struct conn *conn_find_shown(const uint8_t id[32]);

@@ -113,6 +113,24 @@ print_own(const struct msg_ctl_relay *r)
 		    o->granted ? text_age(o->seconds_left, until) : "-");
 }
 
+/* A direct link, or what came of looking for one. */
+static void
+print_direct(const struct msg_ctl_relay_link *l)
+{
+	char next[24];
+
+	if (!l->up)
+		(void)printf("-\n");
+	else if (l->direct)
+		(void)printf("yes: new loops take it\n");
+	else if (l->tries == 0)
+		(void)printf("in %s\n", text_age(l->next_s, next));
+	else
+		(void)printf("tried %u, again in %s: %s\n", l->tries,
+		    text_age(l->next_s, next),
+		    l->error[0] == '\0' ? "under way" : l->error);
+}
+
 static void
 print_links(void)
 {
@@ -123,16 +141,18 @@ print_links(void)
 
 	if (client_count(CTL_RELAY_LINK) == 0)
 		return;
-	(void)printf("\n%-11s %-8s %-4s %-6s %-7s %-7s %-9s %s\n", "LINK BY",
-	    "WITH", "DIR", "STATE", "IN", "OUT", "AGE", "LOOPS");
+	(void)printf("\n%-11s %-8s %-4s %-6s %-7s %-7s %-9s %-5s %s\n",
+	    "LINK BY", "WITH", "DIR", "STATE", "IN", "OUT", "AGE", "LOOPS",
+	    "DIRECT");
 	while ((l = client_next(CTL_RELAY_LINK, &at)) != NULL) {
 		known = l->up || !l->inbound;
-		(void)printf("%-11.*s %-8.*s %-4s %-6s %-7s %-7s %-9s %u\n",
+		(void)printf("%-11.*s %-8.*s %-4s %-6s %-7s %-7s %-9s %-5u ",
 		    cx.wide ? 64 : 8, node_id_hex(l->via, via),
 		    cx.wide ? 64 : 8, known ? node_id_hex(l->node, node) : "-",
 		    l->inbound ? "in" : "out", l->up ? "up" : "begins",
 		    text_size(l->bytes_in, in), text_size(l->bytes_out, out),
 		    text_age(l->age_s, age), l->loops);
+		print_direct(l);
 	}
 }
 

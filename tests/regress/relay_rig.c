@@ -195,6 +195,60 @@ check_peers(void)
 	    "the API is not told of it");
 }
 
+static bool
+two_paths(void *arg)
+{
+	(void)arg;
+	return rig_stat(node[A], "direct_found") == 1 &&
+	    rig_stat(node[B], "direct_found") == 1;
+}
+
+/* A can be dialled after all: B, whom it has called, sees to a link. */
+static void
+test_direct(void)
+{
+	struct app_loop *old = open_loop(A, B, 10, 53, 0), *l;
+	const struct rig_answer *a;
+
+	rig_check(old->opened && old->relayed &&
+		wait_stat(B, "direct_tries", 2, 8000),
+	    "beside a circuit a direct link is looked for");
+	a = rig_ask(node[B], CTL_SHOW_RELAY, NULL);
+	rig_check(a->n_links == 1 && !a->link.direct && a->link.tries >= 2 &&
+		a->link.next_s < 60 &&
+		strcmp(a->link.error, "connection timed out") == 0,
+	    "and it is shown why there is none: %s", a->link.error);
+	/* A full node dials nobody for gossip, which would be a link, too. */
+	node[B]->conf.max_peers = 1;
+	rig_send_settings(node[B], 64);
+	node[A]->nat = false;
+	rig_check(rig_until(two_paths, NULL, 15000), "it comes about");
+	l = open_loop(A, B, 10, 54, 0);
+	ping(app[A], l, 64);
+	ping(app[A], old, 64);
+	rig_check(l->opened && !l->relayed && l->in == 64,
+	    "the next loop takes it");
+	rig_check(old->relayed && !old->over && old->in == 64,
+	    "the one under way stays where it is");
+	a = rig_ask(node[A], CTL_SHOW_LOOP_PATHS, NULL);
+	rig_check(a->n_paths == 2, "each is shown as it is");
+	a = rig_ask(node[A], CTL_SHOW_RELAY, NULL);
+	rig_check(a->link.direct && a->link.loops == 1,
+	    "the circuit has the old one alone");
+	rig_check(rig_stat(node[A], "direct_tries") +
+			rig_stat(node[B], "direct_tries") <
+		    16,
+	    "with few attempts");
+	rig_check(rig_stat(node[B], "links") == 1 &&
+		rig_stat(node[B], "loop_links") == 1,
+	    "and no more than a link for loops");
+	node[A]->nat = true;
+	node[B]->conf.max_peers = rig_conf.max_peers;
+	rig_send_settings(node[B], 64);
+	app_close(app[A], l);
+	app_close(app[A], old);
+}
+
 /* By hand, as any link is ended. */
 static void
 test_disconnect(void)
@@ -206,7 +260,7 @@ test_disconnect(void)
 	rig_check(l->opened && rig_ask(node[A], CTL_PEER_DISCONNECT, &w)->code ==
 		    0 &&
 		rig_until(is_over, l, 1000) && l->why == LOOP_END_LOST,
-	    "an operator ends a link for loops");
+	    "an operator ends links for loops");
 	(void)rig_until(no_circuits, NULL, 5000);
 }
 
@@ -445,6 +499,7 @@ main(int argc, char **argv)
 	}
 	rig_init(program);
 	test_reserved();
+	test_direct();
 	test_disconnect();
 	test_relay_dies();
 	test_used_up();
