@@ -102,6 +102,23 @@ res_begin(const struct relay *r, struct relay_res *res, struct mono now)
 	res->left = r->conf.bytes;
 }
 
+/*
+ * Room for n bytes more, if asking would give it.  In the second half of its
+ * time the node would only have to ask, and it asks by a timer of its own,
+ * which knows neither when its bytes are gone nor, after a new link, when
+ * the half is over: a busy loop would die for nothing.  In the first half
+ * this grants nothing, and must not: bytes once in half of the time is what
+ * the reservation promises us.
+ */
+static void
+res_refill(const struct relay *r, struct relay_res *res, uint64_t n,
+    struct mono now)
+{
+	if (n > res->left && r->conf.enable && !is_first_half(res, now) &&
+	    !mono_reached(res->until, now))
+		res_begin(r, res, now);
+}
+
 const char *
 relay_reserve(struct relay *r, const uint8_t id[32], struct mono now,
     uint64_t *bytes, uint32_t *seconds)
@@ -189,10 +206,13 @@ relay_open(struct relay *r, const uint8_t from[32], const uint8_t to[32],
     struct mono now, struct relay_circuit **out)
 {
 	struct relay_res *res = res_for(r, from, to, now);
-	enum relay_refusal why = refusal(r, from, res, now);
+	enum relay_refusal why;
 	struct relay_circuit *c;
 	size_t i;
 
+	if (res != NULL)
+		res_refill(r, res, 1, now);
+	why = refusal(r, from, res, now);
 	if (why != RELAY_REFUSAL_N)
 		return relay_refuse(r, why);
 	for (i = 0; i < RELAY_CIRCUITS_MAX && r->circuits[i].used; i++)
@@ -234,6 +254,8 @@ relay_carry(struct relay *r, struct relay_circuit *c, unsigned side,
 {
 	uint64_t *left = c->res == RELAY_NONE ? &c->left : &r->res[c->res].left;
 
+	if (c->res != RELAY_NONE)
+		res_refill(r, &r->res[c->res], n, now);
 	if (relay_is_over(r, c, now) || n > *left) {
 		*left = n > *left ? 0 : *left;
 		r->cut++;

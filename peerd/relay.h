@@ -5,8 +5,9 @@
  *
  * A node reserves here once and may then be reached through us until its
  * bytes or its time are used up; asking again in the second half of the time
- * begins anew, asking before that only tells what is left.  A circuit
- * between two nodes of which neither has reserved gets a little and soon
+ * begins anew, asking before that only tells what is left.  What is used up
+ * in the second half begins anew by itself.  So a node gets its bytes once in
+ * half of the time, whenever it asks.  A circuit between two nodes of which neither has reserved gets a little and soon
  * ends, and only so many begin in a while.  Everything is counted; a cap
  * that is reached has a text that names it.
  *

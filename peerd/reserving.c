@@ -75,7 +75,8 @@ reserving_granted(struct conn *c, const struct wire_msg *m)
 		return;
 	}
 	mi->asking = false;
-	if (m->quota == 0 || m->seconds == 0) {
+	/* One that is used up will begin anew; it is no reason to leave. */
+	if (m->seconds == 0 || (m->quota == 0 && !mi->granted)) {
 		log_debug("relay %s: no reservation: %s", id_short(c->id, id),
 		    m->text);
 		refusers[n_refusers % 16].link = c->serial;

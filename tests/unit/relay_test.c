@@ -172,6 +172,54 @@ test_reserve(void **state)
 	assert_false(relay_carry(&r, y, 0, 1, now));
 }
 
+/* Bytes once in half of the time, without having to ask at the right moment. */
+static void
+test_refill(void **state)
+{
+	struct relay_circuit *x, *y;
+	struct relay_conf off = conf;
+	uint64_t bytes;
+	uint32_t s;
+
+	(void)state;
+	assert_null(relay_reserve(&r, b, now, &bytes, &s));
+	assert_null(relay_open(&r, a, b, now, &x));
+	assert_true(relay_carry(&r, x, 0, 900, now));
+	after(50);
+	assert_true(relay_carry(&r, x, 0, 600, now));
+	/* It is the first half again: no more than that. */
+	after(49);
+	assert_true(relay_carry(&r, x, 0, 400, now));
+	assert_string_equal(relay_open(&r, c, b, now, &y),
+	    "relay: reservation used up");
+	after(1);
+	assert_null(relay_open(&r, c, b, now, &y));
+	assert_true(relay_carry(&r, y, 0, 1000, now));
+	assert_false(relay_carry(&r, x, 0, 1, now));
+	/* Asked now it tells what is left, and for how long. */
+	assert_null(relay_reserve(&r, b, now, &bytes, &s));
+	assert_true(bytes == 0 && s == 100);
+	/* More than there ever is. */
+	after(50);
+	assert_false(relay_carry(&r, x, 0, 1001, now));
+	/* A relay that was switched off gives what it has, and no more. */
+	(void)setup(NULL);
+	assert_null(relay_reserve(&r, b, now, &bytes, &s));
+	assert_null(relay_open(&r, a, b, now, &x));
+	off.enable = false;
+	relay_configure(&r, &off);
+	after(60);
+	assert_true(relay_carry(&r, x, 0, 1000, now));
+	assert_false(relay_carry(&r, x, 0, 1, now));
+	/* Nor does time that is over come back. */
+	(void)setup(NULL);
+	assert_null(relay_reserve(&r, b, now, &bytes, &s));
+	assert_null(relay_open(&r, a, b, now, &x));
+	after(100);
+	assert_false(relay_carry(&r, x, 0, 1001, now));
+	assert_true(relay_is_over(&r, x, now));
+}
+
 static void
 test_reservations_end(void **state)
 {
@@ -206,6 +254,7 @@ main(void)
 		cmocka_unit_test_setup(test_refusals, setup),
 		cmocka_unit_test_setup(test_free_rate, setup),
 		cmocka_unit_test_setup(test_reserve, setup),
+		cmocka_unit_test_setup(test_refill, setup),
 		cmocka_unit_test_setup(test_reservations_end, setup),
 	};
 
