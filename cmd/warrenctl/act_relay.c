@@ -31,7 +31,7 @@ print_caps(const struct msg_ctl_relay *r)
 	char bytes[24], age[24];
 
 	(void)printf("relaying   %s   %zu of %u circuits, %u a node   "
-	    "%zu of %u reservations\n",
+		     "%zu of %u reservations\n",
 	    r->enabled ? "on" : "off", client_count(CTL_RELAY_CIRCUIT),
 	    r->max_circuits, r->max_circuits_per_peer,
 	    client_count(CTL_RELAY_RES), r->max_reservations);
@@ -45,7 +45,7 @@ print_caps(const struct msg_ctl_relay *r)
 		    text_size(r->unreserved_bytes, bytes),
 		    text_age(r->unreserved_s, age));
 	(void)printf("so far     %llu circuits, %llu cut off   "
-	    "%llu reservations   %s carried\n",
+		     "%llu reservations   %s carried\n",
 	    (unsigned long long)r->opened, (unsigned long long)r->cut,
 	    (unsigned long long)r->reserved, text_size(r->bytes, bytes));
 	print_refusals(r);
@@ -107,7 +107,8 @@ print_own(const struct msg_ctl_relay *r)
 	    "FOR");
 	while ((o = client_next(CTL_RELAY_OWN, &at)) != NULL)
 		(void)printf("%-11.*s %-8s %-7s %-9s %s\n", cx.wide ? 64 : 8,
-		    node_id_hex(o->node, node), o->granted ? "granted" : "asked",
+		    node_id_hex(o->node, node),
+		    o->granted ? "granted" : "asked",
 		    text_size(o->bytes_left, left),
 		    o->granted ? text_age(o->said_s, age) : "-",
 		    o->granted ? text_age(o->seconds_left, until) : "-");

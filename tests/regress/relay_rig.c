@@ -22,7 +22,7 @@ start_one(unsigned i, struct rig_node *boot, bool nat, uint8_t reserve)
 	node[i]->conf.relay_reserve = reserve;
 	node[i]->conf.republish_ms = 100;
 	rig_start(node[i]);
-	(void)rig_until(all_ready, NULL, 5000);
+	(void)rig_until(rig_all_ready, NULL, 5000);
 	rig_siblings(node[i]);
 	app[i] = app_start(node[i]);
 }
@@ -33,7 +33,7 @@ knows(void *arg)
 	unsigned *p = arg;
 	struct rig_node *pair[2] = { node[p[0]], node[p[1]] };
 
-	return is_known(pair);
+	return rig_pair_known(pair);
 }
 
 static bool
@@ -42,28 +42,6 @@ wait_known(unsigned a, unsigned b)
 	unsigned p[2] = { a, b };
 
 	return rig_until(knows, p, 8000);
-}
-
-struct stat_want {
-	unsigned i;
-	const char *name;
-	uint64_t least;
-};
-
-static bool
-has_stat(void *arg)
-{
-	struct stat_want *w = arg;
-
-	return rig_stat(node[w->i], w->name) >= w->least;
-}
-
-static bool
-wait_stat(unsigned i, const char *name, uint64_t least, int64_t ms)
-{
-	struct stat_want w = { i, name, least };
-
-	return rig_until(has_stat, &w, ms);
 }
 
 /* A loop from a to b; what the app reads when there is none. */
@@ -90,12 +68,11 @@ open_soon(unsigned a, unsigned b, uint16_t port, uint16_t seed)
 	return l;
 }
 
-/* Ends every link for loops, so that the next one is made anew. */
-static bool
-no_circuits(void *arg)
+/* Until every circuit has ended, so that the next is made anew. */
+static void
+wait_no_circuits(void)
 {
-	(void)arg;
-	return rig_stat(node[P], "relay_circuits") == 0;
+	(void)rig_wait_stat_is(node[P], "relay_circuits", 0, 8000);
 }
 
 static void
@@ -103,10 +80,10 @@ restart(unsigned i)
 {
 	rig_kill(node[i]);
 	rig_start(node[i]);
-	(void)rig_until(all_ready, NULL, 5000);
+	(void)rig_until(rig_all_ready, NULL, 5000);
 	rig_siblings(node[i]);
 	app[i] = app_start(node[i]);
-	(void)rig_until(no_circuits, NULL, 8000);
+	wait_no_circuits();
 }
 
 static bool
@@ -211,7 +188,7 @@ test_direct(void)
 	const struct rig_answer *a;
 
 	rig_check(old->opened && old->relayed &&
-		wait_stat(B, "direct_tries", 2, 8000),
+		rig_wait_stat(node[B], "direct_tries", 2, 8000),
 	    "beside a circuit a direct link is looked for");
 	a = rig_ask(node[B], CTL_SHOW_RELAY, NULL);
 	rig_check(a->n_links == 1 && !a->link.direct && a->link.tries >= 2 &&
@@ -236,8 +213,8 @@ test_direct(void)
 	rig_check(a->link.direct && a->link.loops == 1,
 	    "the circuit has the old one alone");
 	rig_check(rig_stat(node[A], "direct_tries") +
-			rig_stat(node[B], "direct_tries") <
-		    16,
+		    rig_stat(node[B], "direct_tries") <
+		16,
 	    "with few attempts");
 	rig_check(rig_stat(node[B], "links") == 1 &&
 		rig_stat(node[B], "loop_links") == 1,
@@ -257,11 +234,11 @@ test_disconnect(void)
 	struct msg_ctl_word w;
 
 	(void)sodium_bin2hex(w.word, sizeof(w.word), node[B]->id, 32);
-	rig_check(l->opened && rig_ask(node[A], CTL_PEER_DISCONNECT, &w)->code ==
-		    0 &&
+	rig_check(l->opened &&
+		rig_ask(node[A], CTL_PEER_DISCONNECT, &w)->code == 0 &&
 		rig_until(is_over, l, 1000) && l->why == LOOP_END_LOST,
 	    "an operator ends links for loops");
-	(void)rig_until(no_circuits, NULL, 5000);
+	wait_no_circuits();
 }
 
 static void
@@ -275,8 +252,8 @@ test_reserved(void)
 	start_one(P, NULL, false, 2);
 	start_one(A, node[P], true, 2);
 	start_one(B, node[P], true, 1);
-	rig_check(wait_stat(P, "relay_reservations", 1, 5000) &&
-		wait_stat(B, "relay_own", 1, 2000),
+	rig_check(rig_wait_stat(node[P], "relay_reservations", 1, 5000) &&
+		rig_wait_stat(node[B], "relay_own", 1, 2000),
 	    "a node that nobody can dial reserves at a relay");
 	rig_check(wait_known(A, B), "it is heard of");
 	t = mono_now();
@@ -324,7 +301,7 @@ test_relay_dies(void)
 	rig_check(l->why == LOOP_END_LOST, "it is lost within %lld ms",
 	    (long long)mono_ms_between(t, mono_now()));
 	restart(P);
-	rig_check(wait_stat(P, "relay_reservations", 1, 10000),
+	rig_check(rig_wait_stat(node[P], "relay_reservations", 1, 10000),
 	    "the node reserves anew");
 }
 
@@ -336,7 +313,8 @@ test_used_up(void)
 	node[P]->conf.relay_bytes = 2u << 20;
 	rig_send_settings(node[P], 64);
 	start_one(C, node[P], true, 1);
-	rig_check(wait_known(A, C) && wait_stat(C, "relay_own", 1, 5000),
+	rig_check(wait_known(A, C) &&
+		rig_wait_stat(node[C], "relay_own", 1, 5000),
 	    "another reserves less");
 	l = open_loop(A, C, 20, 44, 8u << 20);
 	(void)rig_until(is_over, l, 10000);
@@ -361,7 +339,7 @@ test_unreserved(void)
 	(void)rig_until(is_over, l, 10000);
 	rig_check(l->opened && l->relayed && l->why == LOOP_END_LIMIT,
 	    "gets a mebibyte: %u", l->why);
-	(void)rig_until(no_circuits, NULL, 5000);
+	wait_no_circuits();
 	node[P]->conf.relay_free_s = 1;
 	rig_send_settings(node[P], 64);
 	l = open_loop(A, D, 10, 47, 0);
@@ -376,7 +354,7 @@ test_caps(void)
 	const struct rig_answer *a;
 	struct app_loop *l;
 
-	(void)rig_until(no_circuits, NULL, 5000);
+	wait_no_circuits();
 	node[P]->conf.relay_circuits = 0;
 	rig_send_settings(node[P], 64);
 	l = open_loop(A, B, 10, 48, 0);
@@ -402,25 +380,18 @@ test_caps(void)
 	rig_send_settings(node[P], 64);
 }
 
-static bool
-rest_is_over(void *arg)
-{
-	return mono_reached(*(struct mono *)arg, mono_now());
-}
-
 /* Reservations of four seconds: renewed while the node is there. */
 static void
 test_expiry(void)
 {
-	struct mono end;
 	struct app_loop *l;
 
 	node[D]->conf.relay_reserve = 1;
 	rig_send_settings(node[D], 64);
-	rig_check(wait_stat(D, "relay_own", 1, 8000), "a short reservation");
+	rig_check(rig_wait_stat(node[D], "relay_own", 1, 8000),
+	    "a short reservation");
 	l = open_loop(A, D, 10, 50, 0);
-	end = mono_add_ms(mono_now(), 6000);
-	(void)rig_until(rest_is_over, &end, 7000);
+	rig_rest(6000);
 	ping(app[A], l, 64);
 	rig_check(l->opened && !l->over && l->in == 64, "is renewed in time");
 	node[D]->conf.relay_reserve = 2;
@@ -450,11 +421,12 @@ test_two_relays(void)
 	node[E]->conf.relay_reserve = 1;
 	node[E]->conf.republish_ms = 100;
 	rig_start(node[E]);
-	(void)rig_until(all_ready, NULL, 5000);
+	(void)rig_until(rig_all_ready, NULL, 5000);
 	rig_siblings(node[E]);
 	app[E] = app_start(node[E]);
-	rig_check(wait_known(A, E) && wait_stat(E, "relay_own", 1, 5000) &&
-		wait_stat(A, "relay_own", 1, 5000),
+	rig_check(wait_known(A, E) &&
+		rig_wait_stat(node[E], "relay_own", 1, 5000) &&
+		rig_wait_stat(node[A], "relay_own", 1, 5000),
 	    "two nodes with a relay each");
 	l = open_soon(A, E, 10, 51);
 	ping(app[A], l, 64);
@@ -480,24 +452,8 @@ test_alive(void)
 int
 main(int argc, char **argv)
 {
-	char program[512];
-	char *slash;
-	int c;
-
-	(void)strlcpy(program, argv[0], sizeof(program));
-	for (c = 0; c < 3; c++)
-		if ((slash = strrchr(program, '/')) != NULL)
-			*slash = '\0';
-	(void)strlcat(program, "/peerd-bin", sizeof(program));
-	while ((c = getopt(argc, argv, "vp:")) != -1) {
-		if (c == 'v')
-			rig.verbose = true;
-		else if (c == 'p')
-			(void)strlcpy(program, optarg, sizeof(program));
-		else
-			return 64;
-	}
-	rig_init(program);
+	if (!rig_begin(argc, argv, NULL))
+		return 64;
 	test_reserved();
 	test_direct();
 	test_disconnect();
@@ -508,7 +464,5 @@ main(int argc, char **argv)
 	test_expiry();
 	test_two_relays();
 	test_alive();
-	rig_stop_all();
-	(void)printf("%u passed, %u failed\n", rig.passed, rig.failed);
-	return rig.failed == 0 ? 0 : 1;
+	return rig_finish();
 }

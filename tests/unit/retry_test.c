@@ -63,8 +63,8 @@ test_doubles(void **state)
 		after_ms(wait * 3 / 4 - 1);
 		assert_false(retry_is_due(&r, 0, now));
 		after_ms(1);
-		wait = wait * 2 > RETRY_WAIT_MAX_MS ? RETRY_WAIT_MAX_MS
-						    : wait * 2;
+		wait =
+		    wait * 2 > RETRY_WAIT_MAX_MS ? RETRY_WAIT_MAX_MS : wait * 2;
 	}
 	assert_int_equal(r.tries, 20);
 }
