@@ -18,7 +18,7 @@
 
 struct circuit {
 	bool used, over;
-	bool inbound;    /* they asked for it */
+	bool inbound;     /* they asked for it */
 	bool full;        /* the connection waits for room */
 	uint32_t stream;  /* STREAM_NONE when it has ended */
 	struct conn *c;   /* what runs over it, or NULL */

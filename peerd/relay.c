@@ -249,8 +249,8 @@ relay_is_over(const struct relay *r, const struct relay_circuit *c,
 }
 
 bool
-relay_carry(struct relay *r, struct relay_circuit *c, unsigned side,
-    uint32_t n, struct mono now)
+relay_carry(struct relay *r, struct relay_circuit *c, unsigned side, uint32_t n,
+    struct mono now)
 {
 	uint64_t *left = c->res == RELAY_NONE ? &c->left : &r->res[c->res].left;
 

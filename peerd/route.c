@@ -33,8 +33,8 @@ enum relayed {
 
 static struct reach {
 	bool used, gathered, dialling;
-	bool out;     /* no address is left to dial */
-	bool direct;  /* only a direct link will do */
+	bool out;    /* no address is left to dial */
+	bool direct; /* only a direct link will do */
 	uint8_t node[32];
 	struct mono began, due; /* due: the end of direct attempts */
 	struct naddr addrs[ADDRS_MAX];
