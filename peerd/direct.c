@@ -18,8 +18,19 @@
 #define CALLER_MS 5000 /* it just has, and the two should not meet */
 #define AT_ONCE   4    /* nodes dialled at a time */
 
+/*
+ * Of all circuits together: who opens one after another, each time with
+ * addresses of others in its record, shall not make us dial them.
+ */
+static struct bucket all;
 static struct mono look_due;
 static uint64_t n_tries, n_found;
+
+void
+direct_init(void)
+{
+	bucket_init(&all, (struct rate){ .per_s = 1, .burst = AT_ONCE });
+}
 
 void
 direct_link_up(struct conn *c)
@@ -82,7 +93,7 @@ look(struct conn *c, struct mono now)
 		return;
 	}
 	if (!retry_is_due(&c->direct, stamp, now) || under_way() >= AT_ONCE ||
-	    !route_dial(c->id))
+	    !bucket_allow(&all, now) || !route_dial(c->id))
 		return;
 	n_tries++;
 	retry_begin(&c->direct, stamp, randombytes_random(), now);

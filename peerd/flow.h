@@ -117,6 +117,7 @@ void route_limits(limit_emit emit, void *arg);
 
 /* --- direct.c --- */
 
+void direct_init(void);
 void direct_link_up(struct conn *c);
 /* It would be idle, but loops are still on a circuit beside it. */
 bool direct_is_needed(const struct conn *c);

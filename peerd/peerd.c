@@ -254,6 +254,7 @@ ready(void)
 	gossip_start();
 	records_start();
 	route_init();
+	direct_init();
 	peerd.hello.proto_min = LINK_PROTO_MIN;
 	peerd.hello.proto_max = LINK_PROTO_MAX;
 	memcpy(peerd.hello.identity, peerd.node.id, 32);
