@@ -155,6 +155,10 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Circuits and reservations asked of this relay")                           \
   X("relay_refused", "relay_requests", COUNTER, "", "result=\"refused\"",      \
     "Circuits and reservations asked of this relay")                           \
+  X("direct_tries", "direct_tries", COUNTER, "", "",                           \
+    "Searches for a direct link to a node linked over a relay")                \
+  X("direct_found", "direct_found", COUNTER, "", "",                           \
+    "Direct links that came up beside one over a relay")                       \
   X("relay_cut", "relay_cut", COUNTER, "", "",                                 \
     "Circuits ended by a limit")                                               \
   X("dials", "dials", COUNTER, "", "", "Connections asked of the parent")      \

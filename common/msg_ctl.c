@@ -33,6 +33,12 @@ MSG_DEFINE(ctl_app, MSG_CTL_APP)
 MSG_DEFINE(ctl_app_conn, MSG_CTL_APP_CONN)
 MSG_DEFINE(ctl_loop, MSG_CTL_LOOP)
 MSG_DEFINE(ctl_loop_path, MSG_CTL_LOOP_PATH)
+MSG_DEFINE(ctl_refusals, MSG_CTL_REFUSALS)
+MSG_DEFINE(ctl_relay, MSG_CTL_RELAY)
+MSG_DEFINE(ctl_relay_res, MSG_CTL_RELAY_RES)
+MSG_DEFINE(ctl_relay_circuit, MSG_CTL_RELAY_CIRCUIT)
+MSG_DEFINE(ctl_relay_own, MSG_CTL_RELAY_OWN)
+MSG_DEFINE(ctl_relay_link, MSG_CTL_RELAY_LINK)
 
 static const struct msg_def defs[] = { CTL_MSGS(MSG_DEF) };
 

@@ -66,6 +66,7 @@
 	F(T, U32,  peers_known, 0, 0)                                    \
 	F(T, U32,  peers_max, 0, 0)                                      \
 	F(T, U32,  peers_banned, 0, 0)                                   \
+	F(T, U32,  loop_links, 0, 0) /* for loops alone: no peers */     \
 	F(T, U32,  dialling, 0, 0)                                       \
 	F(T, U64,  bytes_in, 0, 0)                                       \
 	F(T, U64,  bytes_out, 0, 0)
@@ -191,6 +192,7 @@ enum ctl_list { CTL_LIST_BODIES, CTL_LIST_EVIDENCE };
 	F(T, U64,  bytes_out, 0, 0)                                      \
 	F(T, U64,  waiting, 0, 0)                                        \
 	F(T, U64,  age_s, 0, 0)
+
 /* How a loop of peerd's reaches its other end; appd knows the rest. */
 #define MSG_CTL_LOOP_PATH(F, T)                                          \
 	F(T, U32,  loop, 0, 0)     /* its id between appd and peerd */   \
@@ -198,6 +200,71 @@ enum ctl_list { CTL_LIST_BODIES, CTL_LIST_EVIDENCE };
 	F(T, N64,  rtt_us, 0, 0)   /* of the link it is on */            \
 	F(T, BOOL, relayed, 0, 0)                                        \
 	F(T, BIN,  via, 32, 0)     /* the first relay, or zero */
+
+/* How often a relay refused, by one reason. */
+#define MSG_CTL_REFUSALS(F, T)                                           \
+	F(T, STR,  reason, 48, 0)                                        \
+	F(T, U64,  count, 0, 0)
+
+/* What this node may relay for others, and what came of it. */
+#define MSG_CTL_RELAY(F, T)                                              \
+	F(T, BOOL, enabled, 0, 0)                                        \
+	F(T, U16,  max_circuits, 0, 0)                                   \
+	F(T, U16,  max_circuits_per_peer, 0, 0)                          \
+	F(T, U16,  max_reservations, 0, 0)                               \
+	F(T, U64,  reservation_bytes, 0, 0)                              \
+	F(T, U32,  reservation_s, 0, 0)                                  \
+	F(T, U64,  unreserved_bytes, 0, 0)                               \
+	F(T, U32,  unreserved_s, 0, 0)                                   \
+	F(T, U64,  bytes, 0, 0)    /* from here on: since the start */   \
+	F(T, U64,  opened, 0, 0)                                         \
+	F(T, U64,  reserved, 0, 0)                                       \
+	F(T, U64,  cut, 0, 0)      /* circuits that met their limit */   \
+	F(T, U64,  refused, 0, 0)                                        \
+	F(T, LIST, refusals, ctl_refusals, 16)                           \
+	F(T, STR,  reserve, 5, 0)  /* for us: auto, yes, no */           \
+	F(T, BOOL, reserving, 0, 0) /* that is, now */
+
+/* Somebody has reserved here. */
+#define MSG_CTL_RELAY_RES(F, T)                                          \
+	F(T, BIN,  node, 32, 0)                                          \
+	F(T, U64,  bytes_left, 0, 0)                                     \
+	F(T, U64,  seconds_left, 0, 0)                                   \
+	F(T, U32,  circuits, 0, 0)
+
+/* A circuit we carry; what is left is of the reservation, if it has one. */
+#define MSG_CTL_RELAY_CIRCUIT(F, T)                                      \
+	F(T, BIN,  from, 32, 0)                                          \
+	F(T, BIN,  to, 32, 0)                                            \
+	F(T, U64,  bytes_from, 0, 0)                                     \
+	F(T, U64,  bytes_to, 0, 0)                                       \
+	F(T, U64,  age_s, 0, 0)                                          \
+	F(T, BOOL, reserved, 0, 0)                                       \
+	F(T, U64,  bytes_left, 0, 0)                                     \
+	F(T, U64,  seconds_left, 0, 0)
+
+/* We have reserved there, or have asked to. */
+#define MSG_CTL_RELAY_OWN(F, T)                                          \
+	F(T, BIN,  node, 32, 0)                                          \
+	F(T, BOOL, granted, 0, 0)                                        \
+	F(T, N64,  bytes_left, 0, 0) /* as it said last */               \
+	F(T, N64,  said_s, 0, 0)   /* ago */                             \
+	F(T, N64,  seconds_left, 0, 0)
+
+/* A circuit that ends here. */
+#define MSG_CTL_RELAY_LINK(F, T)                                         \
+	F(T, BIN,  via, 32, 0)     /* the first relay */                 \
+	F(T, BIN,  node, 32, 0)    /* zero: not known yet */             \
+	F(T, BOOL, up, 0, 0)       /* the handshake over it is done */   \
+	F(T, BOOL, inbound, 0, 0)                                        \
+	F(T, U64,  bytes_in, 0, 0)                                       \
+	F(T, U64,  bytes_out, 0, 0)                                      \
+	F(T, U64,  age_s, 0, 0)                                          \
+	F(T, U32,  loops, 0, 0)                                          \
+	F(T, BOOL, direct, 0, 0)   /* there is a direct link besides */  \
+	F(T, U32,  tries, 0, 0)    /* at one */                          \
+	F(T, N64,  next_s, 0, 0)                                         \
+	F(T, STR,  error, 64, 0)   /* of the last one */
 
 #define CTL_MSGS(X)                                                      \
 	X(CTL_HELLO,        100, MSG_UP,   PH_ANY, FD_NONE, ctl_hello)   \
@@ -270,6 +337,12 @@ enum ctl_list { CTL_LIST_BODIES, CTL_LIST_EVIDENCE };
 	X(CTL_LOOP,         202, MSG_UP,   PH_ANY, FD_NONE, ctl_loop)    \
 	X(CTL_SHOW_LOOP_PATHS, 192, MSG_DOWN, PH_ANY, FD_NONE, none)     \
 	X(CTL_LOOP_PATH,    193, MSG_UP,   PH_ANY, FD_NONE, ctl_loop_path) \
+	X(CTL_SHOW_RELAY,   205, MSG_DOWN, PH_ANY, FD_NONE, none)        \
+	X(CTL_RELAY,        206, MSG_UP,   PH_ANY, FD_NONE, ctl_relay)   \
+	X(CTL_RELAY_RES,    207, MSG_UP,   PH_ANY, FD_NONE, ctl_relay_res) \
+	X(CTL_RELAY_CIRCUIT, 208, MSG_UP,  PH_ANY, FD_NONE, ctl_relay_circuit) \
+	X(CTL_RELAY_OWN,    209, MSG_UP,   PH_ANY, FD_NONE, ctl_relay_own) \
+	X(CTL_RELAY_LINK,   210, MSG_UP,   PH_ANY, FD_NONE, ctl_relay_link) \
 	X(CTL_BODIES,       158, MSG_UP,   PH_ANY, FD_NONE, ctl_bodies)  \
 	X(CTL_EVIDENCE,     159, MSG_UP,   PH_ANY, FD_NONE, ctl_evidence) \
 	CTL_MSGS_ATTACK(X)
@@ -323,6 +396,12 @@ MSG_DECLARE(ctl_app, MSG_CTL_APP)
 MSG_DECLARE(ctl_app_conn, MSG_CTL_APP_CONN)
 MSG_DECLARE(ctl_loop, MSG_CTL_LOOP)
 MSG_DECLARE(ctl_loop_path, MSG_CTL_LOOP_PATH)
+MSG_DECLARE(ctl_refusals, MSG_CTL_REFUSALS)
+MSG_DECLARE(ctl_relay, MSG_CTL_RELAY)
+MSG_DECLARE(ctl_relay_res, MSG_CTL_RELAY_RES)
+MSG_DECLARE(ctl_relay_circuit, MSG_CTL_RELAY_CIRCUIT)
+MSG_DECLARE(ctl_relay_own, MSG_CTL_RELAY_OWN)
+MSG_DECLARE(ctl_relay_link, MSG_CTL_RELAY_LINK)
 MSG_DECLARE(ctl_list, MSG_CTL_LIST)
 MSG_DECLARE(ctl_body, MSG_CTL_BODY)
 MSG_DECLARE(ctl_bodies, MSG_CTL_BODIES)

@@ -70,7 +70,7 @@ peer_role_name(uint8_t v)
 {
 	static const char *const words[PEER_ROLES] = { "none", "active",
 		"anchor", "pinned", "joining", "feeler", "hidden", "sync",
-		"client" };
+		"client", "loops", "circuit" };
 
 	return v < PEER_ROLES ? words[v] : "unknown";
 }

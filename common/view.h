@@ -58,6 +58,8 @@ enum peer_role {
 	PEER_ROLE_HIDDEN,  /* for syncs alone; only operators are shown it */
 	PEER_ROLE_SYNC,    /* dialled, beside the view */
 	PEER_ROLE_CLIENT,  /* accepted, beside the view */
+	PEER_ROLE_LOOPS,   /* carries loops of apps and nothing else */
+	PEER_ROLE_CIRCUIT, /* likewise, over a relay */
 	PEER_ROLES
 };
 
@@ -112,7 +114,8 @@ enum peer_role {
 	F(T, U32,  caps, 0, 0)                 \
 	F(T, U8,   status, 0, 2)               \
 	F(T, U8,   dir, 0, 2)                  \
-	F(T, U8,   role, 0, 8)                 \
+	F(T, U8,   role, 0, 10)                \
+	F(T, BIN,  via, 32, 0)    /* of a circuit: the first relay */ \
 	F(T, BOOL, pinned, 0, 0)               \
 	F(T, BOOL, known, 0, 0)   /* a node record is held */ \
 	F(T, ADDR, addr, 0, 0)    /* of the link, or the best to dial */ \

@@ -517,6 +517,8 @@ view_json_peer(const struct msg_peer *p, uint64_t now_ms)
 	jo_put(&o, "role",
 	    p->role == PEER_ROLE_NONE ? json_null()
 				      : jv_word(peer_role_name(p->role)));
+	jo_put(&o, "via",
+	    p->role == PEER_ROLE_CIRCUIT ? jv_hex(p->via, 32) : json_null());
 	jo_put(&o, "pinned", json_boolean(p->pinned));
 	jo_put(&o, "pingtime", jv_maybe(p->rtt_us));
 	jo_put(&o, "lastSeen", jv_time(p->last_seen));

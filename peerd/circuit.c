@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/compat/compat.h"
 #include "common/log.h"
 #include "peerd/flow.h"
 
@@ -17,6 +18,7 @@
 
 struct circuit {
 	bool used, over;
+	bool inbound;     /* they asked for it */
 	bool full;        /* the connection waits for room */
 	uint32_t stream;  /* STREAM_NONE when it has ended */
 	struct conn *c;   /* what runs over it, or NULL */
@@ -25,6 +27,8 @@ struct circuit {
 	uint8_t *buf;     /* what came and was not read, a ring of WINDOW */
 	uint32_t head, len;
 	uint32_t owed; /* read, not granted */
+	struct mono since;
+	uint64_t bytes_in, bytes_out; /* as the relay counts them */
 };
 
 static struct circuit circuits[CIRCUITS_MAX];
@@ -44,6 +48,7 @@ circuit_new(struct conn *via)
 	memset(&circuits[i], 0, sizeof(circuits[i]));
 	circuits[i].used = true;
 	circuits[i].stream = STREAM_NONE;
+	circuits[i].since = mono_now();
 	memcpy(circuits[i].via, via->id, 32);
 	n_circuits++;
 	return &circuits[i];
@@ -157,6 +162,7 @@ circuit_write(struct circuit *ct, const void *p, size_t n)
 			break;
 		did += part;
 	}
+	ct->bytes_out += did;
 	if (did > 0)
 		return (ssize_t)did;
 	errno = EAGAIN;
@@ -241,6 +247,7 @@ circuit_data(struct conn *c, struct stream *s, const uint8_t *p, uint32_t n)
 	memcpy(ct->buf + at, p, first);
 	memcpy(ct->buf, p + first, n - first);
 	ct->len += n;
+	ct->bytes_in += n;
 	wake_reader(ct);
 }
 
@@ -301,6 +308,7 @@ circuits_offer(struct conn *c, struct stream *s)
 		flow_refuse(c, s, WIRE_NO_LIMIT, "too many circuits there");
 		return;
 	}
+	ct->inbound = true;
 	tie(ct, s);
 	flow_accept(c, s, WINDOW);
 	conn_start_circuit(ct, &ct->c, NULL);
@@ -328,6 +336,50 @@ circuit_open(struct conn *via, const uint8_t *path, size_t n,
 	wire_put_relay(&w, s->id, path, n, WINDOW);
 	flow_send(via, &w);
 	return true;
+}
+
+/* --- what is shown --- */
+
+/* Why it goes by a relay, and for how long yet. */
+static void
+show_direct(const struct conn *c, struct msg_ctl_relay_link *v)
+{
+	int64_t ms = mono_ms_between(mono_now(), c->direct.due);
+
+	v->loops = c->flow.n;
+	v->direct = conn_find_direct(c->id) != NULL;
+	v->tries = c->direct.tries;
+	if (!v->direct)
+		v->next_s = ms < 0 ? 0 : (uint64_t)ms / 1000;
+	(void)strlcpy(v->error, c->direct_error, sizeof(v->error));
+}
+
+static void
+show_one(struct ipc *ch, uint32_t id, const struct circuit *ct)
+{
+	struct msg_ctl_relay_link v = { .inbound = ct->inbound,
+		.up = ct->c != NULL && ct->c->state == CONN_UP,
+		.bytes_in = ct->bytes_in,
+		.bytes_out = ct->bytes_out,
+		.age_s =
+		    (uint64_t)mono_ms_between(ct->since, mono_now()) / 1000,
+		.next_s = MSG_NULL64 };
+
+	memcpy(v.via, ct->via, 32);
+	memcpy(v.node, v.up ? ct->c->id : ct->node, 32);
+	if (v.up)
+		show_direct(ct->c, &v);
+	(void)ipc_send(ch, CTL_RELAY_LINK, id, &v);
+}
+
+void
+circuits_show(struct ipc *ch, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < CIRCUITS_MAX; i++)
+		if (circuits[i].used)
+			show_one(ch, id, &circuits[i]);
 }
 
 void

@@ -164,7 +164,7 @@ void
 edit_peer_disconnect(struct ipc *ch, const struct ipc_msg *m)
 {
 	const struct msg_ctl_word *w = m->body;
-	struct conn *c;
+	struct conn *c, *after;
 	const char *why;
 	uint8_t id[32];
 
@@ -172,12 +172,17 @@ edit_peer_disconnect(struct ipc *ch, const struct ipc_msg *m)
 		child_ctl_end(ch, m->id, REFUSED, "%s", why);
 		return;
 	}
-	if ((c = conn_find(id)) == NULL) {
+	if (conn_find(id) == NULL && conn_find_any(id) == NULL) {
 		child_ctl_end(ch, m->id, REFUSED, "that peer is not linked");
 		return;
 	}
 	discover_hold(id, CUT_HOLD_S, true);
-	conn_end(c, WIRE_BYE_NONE, "disconnected by the operator");
+	for (c = conn_next_any(NULL); c != NULL; c = after) {
+		after = conn_next_any(c);
+		if (c->state == CONN_UP && memcmp(c->id, id, 32) == 0)
+			conn_end(c, WIRE_BYE_NONE,
+			    "disconnected by the operator");
+	}
 	child_ctl_end(ch, m->id, 0, "disconnected, and left alone for %d s",
 	    CUT_HOLD_S);
 }

@@ -429,8 +429,12 @@ flow_message(struct conn *c, const struct wire_msg *m)
 		on_offer(c, m);
 		return;
 	}
-	if (m->type == WIRE_RESERVE || m->type == WIRE_RESERVED) {
-		relaying_message(c, m);
+	if (m->type == WIRE_RESERVE) {
+		relaying_reserve(c);
+		return;
+	}
+	if (m->type == WIRE_RESERVED) {
+		reserving_granted(c, m);
 		return;
 	}
 	if ((s = stream_find(&streams, &c->flow, m->stream)) == NULL) {
@@ -487,7 +491,8 @@ static bool
 is_idle(const struct conn *c, struct mono now)
 {
 	return c->loops && c->state == CONN_UP && c->flow.n == 0 &&
-	    mono_ms_between(c->flow_since, now) > LOOP_IDLE_MS;
+	    mono_ms_between(c->flow_since, now) > LOOP_IDLE_MS &&
+	    !direct_is_needed(c);
 }
 
 void
@@ -496,6 +501,8 @@ flow_tick(struct mono now)
 	struct conn *c, *after;
 
 	relaying_tick(now);
+	reserving_tick(now);
+	direct_tick(now);
 	for (c = conn_next_any(NULL); c != NULL; c = after) {
 		after = conn_next_any(c);
 		if (c->choked && c->state == CONN_UP)
@@ -520,6 +527,8 @@ flow_stats(stat_emit emit, void *arg)
 	emit(arg, "streams", streams.used);
 	emit(arg, "loop_links", conn_loop_links());
 	relaying_stats(emit, arg);
+	reserving_stats(emit, arg);
+	direct_stats(emit, arg);
 }
 
 void

@@ -7,7 +7,8 @@
  *                               |            |
  *   a link over it == circuit.c +== flow.c ==+
  *                               |
- *   another link == relaying.c -+       route.c dials, and asks relays
+ *   another link == relaying.c -+       route.c dials, and asks relays;
+ *                                       reserving.c has some for us
  *
  * Nothing here frees a stream behind the back of its caller: a link that
  * does not take what it must is only marked, and ended by flow_tick().
@@ -104,12 +105,25 @@ void route_init(void);
  * not before this has returned.  False when too many are being looked for.
  */
 bool route_begin(const uint8_t node[32]);
+/* The same without relays, for a node that is linked over one. */
+bool route_dial(const uint8_t node[32]);
+bool route_is_looking(const uint8_t node[32]);
 void route_linked(struct conn *c);
 void route_result(const struct dial_why *why, const uint8_t *id,
     const char *error);
 /* A circuit to the node was refused, or is closed before it was up. */
 void route_refused(const uint8_t node[32], uint8_t code, const char *text);
 void route_limits(limit_emit emit, void *arg);
+
+/* --- direct.c --- */
+
+void direct_init(void);
+void direct_link_up(struct conn *c);
+/* It would be idle, but loops are still on a circuit beside it. */
+bool direct_is_needed(const struct conn *c);
+void direct_failed(const uint8_t node[32], const char *why);
+void direct_tick(struct mono now);
+void direct_stats(stat_emit emit, void *arg);
 
 /* --- circuit.c --- */
 
@@ -122,23 +136,33 @@ ssize_t circuit_write(struct circuit *ct, const void *p, size_t n);
 void circuit_await_room(struct circuit *ct); /* or say that there is some */
 void circuit_left(struct circuit *ct);       /* by its connection */
 const uint8_t *circuit_via(const struct circuit *ct);
+void circuits_show(struct ipc *ch, uint32_t id);
 void circuits_limits(limit_emit emit, void *arg);
 
-/* --- relaying.c --- */
-
-/* Whether a node reserves at relays for itself. */
-enum { RELAY_RESERVE_AUTO, RELAY_RESERVE_YES, RELAY_RESERVE_NO };
+/* --- relaying.c: what we relay --- */
 
 void relaying_init(void);
 void relaying_config(void); /* it may have changed */
 void relaying_offer(struct conn *c, struct stream *s, const struct wire_msg *m);
-void relaying_message(struct conn *c, const struct wire_msg *m);
-void relaying_link_up(const struct conn *c);
-void relaying_link_down(const struct conn *c);
-size_t relaying_vias(uint8_t vias[][32], size_t max);
-struct conn *relaying_own_relay(void); /* a link to one, or NULL */
+void relaying_reserve(struct conn *c); /* RESERVE came */
 void relaying_tick(struct mono now);
+void relaying_show(struct ipc *ch, const struct ipc_msg *m);
 void relaying_stats(stat_emit emit, void *arg);
 void relaying_limits(limit_emit emit, void *arg);
+
+/* --- reserving.c: who relays for us --- */
+
+/* Whether a node reserves at relays for itself. */
+enum { RELAY_RESERVE_AUTO, RELAY_RESERVE_YES, RELAY_RESERVE_NO };
+
+void reserving_granted(struct conn *c, const struct wire_msg *m);
+void reserving_link_up(const struct conn *c);
+void reserving_link_down(const struct conn *c);
+size_t reserving_vias(uint8_t vias[][32], size_t max);
+struct conn *reserving_relay(void); /* a link to one, or NULL */
+bool reserving_wanted(void);        /* now */
+void reserving_show(struct ipc *ch, uint32_t id);
+void reserving_tick(struct mono now);
+void reserving_stats(stat_emit emit, void *arg);
 
 #endif

@@ -94,7 +94,7 @@ by_digits(struct lookup *l)
 		return;
 	while ((n = known_next(&peerd.known, n)) != NULL)
 		match_digits(l, n->id);
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
 		if (c->state == CONN_UP && c->node == NULL)
 			match_digits(l, c->id);
 	while ((t = targets_next(t)) != NULL)
@@ -109,7 +109,7 @@ by_addr(struct lookup *l)
 	const struct known_node *n = NULL;
 	const struct conn *c;
 
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c))
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
 		if (c->state == CONN_UP)
 			match_addr(l, c->id, &c->remote);
 	while (l->n == 0 && (n = known_next(&peerd.known, n)) != NULL)

@@ -204,7 +204,7 @@ build(struct noderec *nr)
 	add_listeners(nr);
 	for (i = 0; i < own.stun.n_mappings; i++)
 		add_mapping(nr, &own.stun.mappings[i]);
-	nr->n_vias = (uint8_t)relaying_vias(nr->vias, NODEREC_VIAS_MAX);
+	nr->n_vias = (uint8_t)reserving_vias(nr->vias, NODEREC_VIAS_MAX);
 	if (nr->n_vias > 0)
 		make_fit(nr);
 }

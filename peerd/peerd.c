@@ -254,6 +254,7 @@ ready(void)
 	gossip_start();
 	records_start();
 	route_init();
+	direct_init();
 	peerd.hello.proto_min = LINK_PROTO_MIN;
 	peerd.hello.proto_max = LINK_PROTO_MAX;
 	memcpy(peerd.hello.identity, peerd.node.id, 32);
@@ -389,6 +390,7 @@ static const struct ipc_handler handlers[] = {
 	{ CTL_BAN_ADD,         edit_ban_add },
 	{ CTL_BAN_DELETE,      edit_ban_delete },
 	{ CTL_SHOW_LOOP_PATHS, loops_show_paths },
+	{ CTL_SHOW_RELAY,      relaying_show },
 	{ 0,                   NULL },
 };
 /* clang-format on */

@@ -29,6 +29,32 @@ relay_configure(struct relay *r, const struct relay_conf *conf)
 		r->conf.reservations = RELAY_RESERVATIONS_MAX;
 }
 
+/* --- refusing --- */
+
+const char *
+relay_refuse(struct relay *r, enum relay_refusal why)
+{
+#define SAID(name, text) [name] = "relay: " text,
+	static const char *const said[] = { RELAY_REFUSALS(SAID) };
+#undef SAID
+
+	ASSERT(why < RELAY_REFUSAL_N);
+	r->refused++;
+	r->refusals[why]++;
+	return said[why];
+}
+
+const char *
+relay_refusal_name(enum relay_refusal why)
+{
+#define NAME(name, text) [name] = text,
+	static const char *const names[] = { RELAY_REFUSALS(NAME) };
+#undef NAME
+
+	ASSERT(why < RELAY_REFUSAL_N);
+	return names[why];
+}
+
 /* --- reservations --- */
 
 static struct relay_res *
@@ -76,6 +102,23 @@ res_begin(const struct relay *r, struct relay_res *res, struct mono now)
 	res->left = r->conf.bytes;
 }
 
+/*
+ * Room for n bytes more, if asking would give it.  In the second half of its
+ * time the node would only have to ask, and it asks by a timer of its own,
+ * which knows neither when its bytes are gone nor, after a new link, when
+ * the half is over: a busy loop would die for nothing.  In the first half
+ * this grants nothing, and must not: bytes once in half of the time is what
+ * the reservation promises us.
+ */
+static void
+res_refill(const struct relay *r, struct relay_res *res, uint64_t n,
+    struct mono now)
+{
+	if (n > res->left && r->conf.enable && !is_first_half(res, now) &&
+	    !mono_reached(res->until, now))
+		res_begin(r, res, now);
+}
+
 const char *
 relay_reserve(struct relay *r, const uint8_t id[32], struct mono now,
     uint64_t *bytes, uint32_t *seconds)
@@ -83,15 +126,14 @@ relay_reserve(struct relay *r, const uint8_t id[32], struct mono now,
 	struct relay_res *res = res_find(r, id);
 
 	if (!r->conf.enable)
-		return "relay: switched off";
+		return relay_refuse(r, RELAY_NO_OFF);
 	if (res == NULL) {
 		relay_tick(r, now);
-		if ((res = res_new(r)) == NULL) {
-			r->refused++;
-			return "relay: no reservations left";
-		}
+		if ((res = res_new(r)) == NULL)
+			return relay_refuse(r, RELAY_NO_PLACE);
 		memcpy(res->id, id, 32);
 		res_begin(r, res, now);
+		r->reserved++;
 	} else if (!is_first_half(res, now)) {
 		res_begin(r, res, now);
 	}
@@ -139,23 +181,24 @@ res_for(const struct relay *r, const uint8_t from[32], const uint8_t to[32],
 	return res == NULL || mono_reached(res->until, now) ? NULL : res;
 }
 
-static const char *
+/* RELAY_REFUSAL_N: it may. */
+static enum relay_refusal
 refusal(struct relay *r, const uint8_t from[32], const struct relay_res *res,
     struct mono now)
 {
 	if (!r->conf.enable)
-		return "relay: switched off";
+		return RELAY_NO_OFF;
 	if (r->n_circuits >= r->conf.circuits)
-		return "relay: no circuits left";
+		return RELAY_NO_CIRCUITS;
 	if (opened_by(r, from) >= r->conf.per_peer)
-		return "relay: too many circuits of this node";
+		return RELAY_NO_PER_PEER;
 	if (res != NULL && res->left == 0)
-		return "relay: reservation used up";
+		return RELAY_NO_QUOTA;
 	if (res == NULL && r->conf.free_bytes == 0)
-		return "relay: no reservation";
+		return RELAY_NO_RESERVATION;
 	if (res == NULL && !bucket_allow(&r->free_opens, now))
-		return "relay: too many circuits without reservation";
-	return NULL;
+		return RELAY_NO_BURST;
+	return RELAY_REFUSAL_N;
 }
 
 const char *
@@ -163,20 +206,22 @@ relay_open(struct relay *r, const uint8_t from[32], const uint8_t to[32],
     struct mono now, struct relay_circuit **out)
 {
 	struct relay_res *res = res_for(r, from, to, now);
-	const char *why = refusal(r, from, res, now);
+	enum relay_refusal why;
 	struct relay_circuit *c;
 	size_t i;
 
-	if (why != NULL) {
-		r->refused++;
-		return why;
-	}
+	if (res != NULL)
+		res_refill(r, res, 1, now);
+	why = refusal(r, from, res, now);
+	if (why != RELAY_REFUSAL_N)
+		return relay_refuse(r, why);
 	for (i = 0; i < RELAY_CIRCUITS_MAX && r->circuits[i].used; i++)
 		;
 	ASSERT(i < RELAY_CIRCUITS_MAX);
 	c = &r->circuits[i];
 	memset(c, 0, sizeof(*c));
 	c->used = true;
+	c->since = now;
 	memcpy(c->from, from, 32);
 	memcpy(c->to, to, 32);
 	c->res = RELAY_NONE;
@@ -204,18 +249,20 @@ relay_is_over(const struct relay *r, const struct relay_circuit *c,
 }
 
 bool
-relay_carry(struct relay *r, struct relay_circuit *c, uint32_t n,
+relay_carry(struct relay *r, struct relay_circuit *c, unsigned side, uint32_t n,
     struct mono now)
 {
 	uint64_t *left = c->res == RELAY_NONE ? &c->left : &r->res[c->res].left;
 
+	if (c->res != RELAY_NONE)
+		res_refill(r, &r->res[c->res], n, now);
 	if (relay_is_over(r, c, now) || n > *left) {
 		*left = n > *left ? 0 : *left;
 		r->cut++;
 		return false;
 	}
 	*left -= n;
-	c->bytes += n;
+	c->bytes[side] += n;
 	r->bytes += n;
 	return true;
 }

@@ -1,46 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The shell of relay.h: circuits between two links of ours, and the relays
- * this node has reserved at for itself.  A circuit goes to a node that is
- * linked already; nobody is dialled on behalf of others.  Credit passes from
- * end to end, so a relay holds no more than STREAM_HOLD each way.
+ * The shell of relay.h: circuits between two links of ours.  A circuit goes
+ * to a node that is linked already; nobody is dialled on behalf of others.
+ * Credit passes from end to end, so a relay holds no more than STREAM_HOLD
+ * each way.  The relays this node uses itself are in reserving.c.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "common/addr_policy.h"
 #include "common/compat/compat.h"
 #include "common/log.h"
 #include "peerd/flow.h"
 #include "peerd/relay.h"
 
-#define MINE_MAX   2
-#define LOOK_MS    1000
-#define NAT_MS     3000  /* linked for so long behind a NAT: reserve */
-#define UNSURE_MS  15000 /* nothing known of a NAT */
-#define OPEN_MS    60000 /* no NAT seen, yet nobody comes in */
-#define ANSWER_MS  10000
-#define REFUSED_MS 300000
+#define LOOK_MS 1000
 
 static struct relay relay;
-static struct mono look_due, linked_since;
-static bool met_inbound;
-
-/* Relays we have reserved at. */
-static struct mine {
-	uint32_t link; /* serial; 0: free */
-	bool granted, asking;
-	uint8_t id[32];
-	struct mono asked, renew;
-} mine[MINE_MAX];
-
-/* Links that refused us lately. */
-static struct {
-	uint32_t link;
-	struct mono until;
-} refusers[16];
-static size_t n_refusers;
+static struct mono look_due;
 
 void
 relaying_init(void)
@@ -150,7 +127,7 @@ relay_data(struct conn *c, struct stream *s, const uint8_t *p, uint32_t n)
 	(void)c;
 	if (ct == NULL)
 		return;
-	if (!relay_carry(&relay, ct, n, mono_now())) {
+	if (!relay_carry(&relay, ct, s->tag % 2, n, mono_now())) {
 		end_both(ct, LOOP_END_LIMIT);
 		return;
 	}
@@ -210,7 +187,8 @@ begin(struct conn *c, struct stream *s, const struct wire_msg *m,
 
 	if (to == NULL) {
 		relay_close(&relay, ct);
-		flow_refuse(c, s, WIRE_NO_LIMIT, "relay: too many streams");
+		flow_refuse(c, s, WIRE_NO_LIMIT,
+		    relay_refuse(&relay, RELAY_NO_STREAMS));
 		return;
 	}
 	tie(ct, 0, s);
@@ -230,12 +208,13 @@ relaying_offer(struct conn *c, struct stream *s, const struct wire_msg *m)
 
 	s->tag = STREAM_NONE;
 	if (!relay.conf.enable) {
-		flow_refuse(c, s, WIRE_NO_SERVICE, "relay: switched off");
+		flow_refuse(c, s, WIRE_NO_SERVICE,
+		    relay_refuse(&relay, RELAY_NO_OFF));
 		return;
 	}
 	if (next == NULL || memcmp(next->id, c->id, 32) == 0) {
 		flow_refuse(c, s, WIRE_NO_ROUTE,
-		    "relay: not linked to that node");
+		    relay_refuse(&relay, RELAY_NO_ROUTE));
 		return;
 	}
 	why = relay_open(&relay, c->id, next->id, mono_now(), &ct);
@@ -245,10 +224,10 @@ relaying_offer(struct conn *c, struct stream *s, const struct wire_msg *m)
 		begin(c, s, m, next, ct);
 }
 
-/* --- reservations, theirs and ours --- */
+/* --- reservations of others --- */
 
-static void
-on_reserve(struct conn *c)
+void
+relaying_reserve(struct conn *c)
 {
 	uint8_t buf[WIRE_TEXT_MAX + 32];
 	uint64_t bytes = 0;
@@ -256,6 +235,10 @@ on_reserve(struct conn *c)
 	const char *why;
 	struct wr w;
 
+	if (c->circuit != NULL) {
+		peerd.n.unknown_messages++;
+		return;
+	}
 	why = relay_reserve(&relay, c->id, mono_now(), &bytes, &seconds);
 	wr_init(&w, buf, sizeof(buf));
 	if (why != NULL)
@@ -263,208 +246,6 @@ on_reserve(struct conn *c)
 	else
 		wire_put_reserved(&w, bytes, seconds, "");
 	flow_send(c, &w);
-}
-
-static struct mine *
-mine_on(uint32_t link)
-{
-	size_t i;
-
-	for (i = 0; i < MINE_MAX; i++)
-		if (mine[i].link == link)
-			return &mine[i];
-	return NULL;
-}
-
-static void
-mine_lose(struct mine *m)
-{
-	bool said = m->granted;
-
-	memset(m, 0, sizeof(*m));
-	if (said)
-		own_changed();
-}
-
-static void
-on_reserved(struct conn *c, const struct wire_msg *m)
-{
-	struct mine *mi = mine_on(c->serial);
-	struct mono now = mono_now();
-	bool is_new;
-	char id[9];
-
-	if (mi == NULL || !mi->asking) {
-		peerd.n.stream_strays++;
-		return;
-	}
-	mi->asking = false;
-	if (m->quota == 0 || m->seconds == 0) {
-		log_debug("relay %s: no reservation: %s", id_short(c->id, id),
-		    m->text);
-		refusers[n_refusers % 16].link = c->serial;
-		refusers[n_refusers++ % 16].until =
-		    mono_add_ms(now, REFUSED_MS);
-		mine_lose(mi);
-		return;
-	}
-	is_new = !mi->granted;
-	mi->granted = true;
-	/* A little into the second half, in which it begins anew. */
-	mi->renew = mono_add_ms(now, (int64_t)m->seconds * 550);
-	if (!is_new)
-		return;
-	log_info("relay %s: reserved, %llu bytes for %u s", id_short(c->id, id),
-	    (unsigned long long)m->quota, m->seconds);
-	own_changed();
-}
-
-void
-relaying_message(struct conn *c, const struct wire_msg *m)
-{
-	if (c->circuit != NULL)
-		peerd.n.unknown_messages++;
-	else if (m->type == WIRE_RESERVE)
-		on_reserve(c);
-	else
-		on_reserved(c, m);
-}
-
-void
-relaying_link_up(const struct conn *c)
-{
-	/* Neighbours on the LAN say nothing about the world. */
-	if (!c->outbound && c->circuit == NULL &&
-	    (addr_class(&c->remote) == ADDR_GLOBAL ||
-		addr_class(&c->remote) == ADDR_RESERVED ||
-		own_nat_mapping() == NAT_MAP_NONE ||
-		own_nat_mapping() == NAT_MAP_UNKNOWN))
-		met_inbound = true;
-}
-
-void
-relaying_link_down(const struct conn *c)
-{
-	struct mine *m = mine_on(c->serial);
-
-	if (m != NULL)
-		mine_lose(m);
-}
-
-size_t
-relaying_vias(uint8_t vias[][32], size_t max)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < MINE_MAX && n < max; i++)
-		if (mine[i].link != 0 && mine[i].granted)
-			memcpy(vias[n++], mine[i].id, 32);
-	return n;
-}
-
-struct conn *
-relaying_own_relay(void)
-{
-	struct conn *c;
-	size_t i;
-
-	for (i = 0; i < MINE_MAX; i++)
-		if (mine[i].link != 0 && mine[i].granted &&
-		    (c = conn_by_serial(mine[i].link)) != NULL)
-			return c;
-	return NULL;
-}
-
-/* Does anybody get in by himself?  Asked while there are links. */
-static bool
-is_hidden(struct mono now)
-{
-	int64_t age;
-
-	if (met_inbound || linked_since.us == 0)
-		return false;
-	age = mono_ms_between(linked_since, now);
-	switch (own_nat_mapping()) {
-	case NAT_MAP_NONE:
-		return age > OPEN_MS;
-	case NAT_MAP_UNKNOWN:
-		return age > UNSURE_MS;
-	default:
-		return age > NAT_MS;
-	}
-}
-
-static bool
-wants_relays(struct mono now)
-{
-	return peerd.conf.relay_reserve == RELAY_RESERVE_YES ||
-	    (peerd.conf.relay_reserve == RELAY_RESERVE_AUTO && is_hidden(now));
-}
-
-static bool
-refused_lately(uint32_t link, struct mono now)
-{
-	size_t i;
-
-	for (i = 0; i < 16; i++)
-		if (refusers[i].link == link &&
-		    mono_before(now, refusers[i].until))
-			return true;
-	return false;
-}
-
-static void
-ask(struct mine *m, struct conn *c, struct mono now)
-{
-	uint8_t buf[8];
-	struct wr w;
-
-	m->link = c->serial;
-	memcpy(m->id, c->id, 32);
-	m->asking = true;
-	m->asked = now;
-	wr_init(&w, buf, sizeof(buf));
-	wire_put_reserve(&w);
-	flow_send(c, &w);
-}
-
-/* Whom we dialled is reachable, and so are others through it. */
-static void
-ask_somebody(struct mine *m, struct mono now)
-{
-	struct conn *c;
-
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c)) {
-		if (c->state != CONN_UP || !c->outbound ||
-		    mine_on(c->serial) != NULL ||
-		    refused_lately(c->serial, now))
-			continue;
-		ask(m, c, now);
-		return;
-	}
-}
-
-static void
-look(struct mono now)
-{
-	bool wanted = wants_relays(now);
-	struct conn *c;
-	size_t i;
-
-	for (i = 0; i < MINE_MAX; i++) {
-		if (mine[i].link != 0 && !wanted) {
-			mine_lose(&mine[i]);
-		} else if (mine[i].link == 0 && wanted) {
-			ask_somebody(&mine[i], now);
-		} else if (mine[i].asking &&
-		    mono_ms_between(mine[i].asked, now) > ANSWER_MS) {
-			mine_lose(&mine[i]);
-		} else if (mine[i].granted && !mine[i].asking &&
-		    mono_reached(mine[i].renew, now) &&
-		    (c = conn_by_serial(mine[i].link)) != NULL) {
-			ask(&mine[i], c, now);
-		}
-	}
 }
 
 void
@@ -478,31 +259,114 @@ relaying_tick(struct mono now)
 			relay.cut++;
 			end_both(&relay.circuits[i], LOOP_END_LIMIT);
 		}
-	if (conn_links(1) == 0)
-		linked_since.us = 0;
-	else if (linked_since.us == 0)
-		linked_since = now;
 	if (!mono_reached(look_due, now))
 		return;
 	look_due = mono_add_ms(now, LOOK_MS);
 	relay_tick(&relay, now);
-	look(now);
 }
 
 /* --- what is shown --- */
 
+static void
+show_conf(struct ipc *ch, uint32_t id)
+{
+	static const char *const reserve[] = { "auto", "yes", "no" };
+	const struct relay_conf *c = &relay.conf;
+	struct msg_ctl_relay v = { .enabled = c->enable,
+		.max_circuits = (uint16_t)c->circuits,
+		.max_circuits_per_peer = (uint16_t)c->per_peer,
+		.max_reservations = (uint16_t)c->reservations,
+		.reservation_bytes = c->bytes,
+		.reservation_s = c->seconds,
+		.unreserved_bytes = c->free_bytes,
+		.unreserved_s = c->free_seconds,
+		.bytes = relay.bytes,
+		.opened = relay.opened,
+		.reserved = relay.reserved,
+		.cut = relay.cut,
+		.refused = relay.refused,
+		.reserving = reserving_wanted() };
+	enum relay_refusal i;
+
+	for (i = 0; i < RELAY_REFUSAL_N; i++) {
+		if (relay.refusals[i] == 0)
+			continue;
+		v.refusals[v.n_refusals].count = relay.refusals[i];
+		(void)strlcpy(v.refusals[v.n_refusals++].reason,
+		    relay_refusal_name(i), sizeof(v.refusals[0].reason));
+	}
+	(void)strlcpy(v.reserve, reserve[peerd.conf.relay_reserve],
+	    sizeof(v.reserve));
+	(void)ipc_send(ch, CTL_RELAY, id, &v);
+}
+
+static uint64_t
+seconds_until(struct mono until, struct mono now)
+{
+	return mono_reached(until, now)
+	    ? 0
+	    : (uint64_t)mono_ms_between(now, until) / 1000;
+}
+
+static void
+show_reservation(struct ipc *ch, uint32_t id, const struct relay_res *res,
+    struct mono now)
+{
+	struct msg_ctl_relay_res v = { .bytes_left = res->left,
+		.seconds_left = seconds_until(res->until, now),
+		.circuits = res->circuits };
+
+	memcpy(v.node, res->id, 32);
+	(void)ipc_send(ch, CTL_RELAY_RES, id, &v);
+}
+
+static void
+show_circuit(struct ipc *ch, uint32_t id, const struct relay_circuit *ct,
+    struct mono now)
+{
+	const struct relay_res *res =
+	    ct->res == RELAY_NONE ? NULL : &relay.res[ct->res];
+	struct msg_ctl_relay_circuit v = { .bytes_from = ct->bytes[0],
+		.bytes_to = ct->bytes[1],
+		.age_s = (uint64_t)mono_ms_between(ct->since, now) / 1000,
+		.reserved = res != NULL,
+		.bytes_left = res == NULL ? ct->left : res->left,
+		.seconds_left =
+		    seconds_until(res == NULL ? ct->until : res->until, now) };
+
+	memcpy(v.from, ct->from, 32);
+	memcpy(v.to, ct->to, 32);
+	(void)ipc_send(ch, CTL_RELAY_CIRCUIT, id, &v);
+}
+
+/* Both tables are bounded, and so is the answer: some 300 KB. */
+void
+relaying_show(struct ipc *ch, const struct ipc_msg *m)
+{
+	struct mono now = mono_now();
+	size_t i;
+
+	show_conf(ch, m->id);
+	for (i = 0; i < RELAY_RESERVATIONS_MAX && relay.n_res > 0; i++)
+		if (relay.res[i].used)
+			show_reservation(ch, m->id, &relay.res[i], now);
+	for (i = 0; i < RELAY_CIRCUITS_MAX && relay.n_circuits > 0; i++)
+		if (relay.circuits[i].used)
+			show_circuit(ch, m->id, &relay.circuits[i], now);
+	reserving_show(ch, m->id);
+	circuits_show(ch, m->id);
+	child_ctl_end(ch, m->id, 0, "%s", "");
+}
+
 void
 relaying_stats(stat_emit emit, void *arg)
 {
-	uint8_t vias[MINE_MAX][32];
-
 	emit(arg, "relay_circuits", relay.n_circuits);
 	emit(arg, "relay_reservations", relay.n_res);
 	emit(arg, "relay_bytes", relay.bytes);
 	emit(arg, "relay_opened", relay.opened);
 	emit(arg, "relay_refused", relay.refused);
 	emit(arg, "relay_cut", relay.cut);
-	emit(arg, "relay_own", relaying_vias(vias, MINE_MAX));
 }
 
 void

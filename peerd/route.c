@@ -33,8 +33,8 @@ enum relayed {
 
 static struct reach {
 	bool used, gathered, dialling;
-	bool out;     /* no address is left to dial */
-	bool for_via; /* only a direct link will do */
+	bool out;    /* no address is left to dial */
+	bool direct; /* only a direct link will do */
 	uint8_t node[32];
 	struct mono began, due; /* due: the end of direct attempts */
 	struct naddr addrs[ADDRS_MAX];
@@ -74,20 +74,20 @@ reach_new(void)
 }
 
 static bool
-begin(const uint8_t node[32], bool for_via)
+begin(const uint8_t node[32], bool direct)
 {
 	struct mono now = mono_now();
 	struct reach *r = reach_find(node);
 
 	if (r != NULL) {
-		r->for_via = r->for_via && for_via;
+		r->direct = r->direct && direct;
 		return true;
 	}
 	if ((r = reach_new()) == NULL)
 		return false;
 	memset(r, 0, sizeof(*r));
 	r->used = true;
-	r->for_via = for_via;
+	r->direct = direct;
 	memcpy(r->node, node, 32);
 	r->began = now;
 	r->due = mono_add_ms(now, REACH_MS);
@@ -145,6 +145,8 @@ give_up(struct reach *r, const char *text)
 
 	memcpy(node, r->node, 32);
 	r->used = false;
+	if (r->direct)
+		direct_failed(node, text);
 	loops_unreached(node, text);
 }
 
@@ -221,7 +223,7 @@ ask_relay(struct reach *r, struct conn *c, const uint8_t *path, size_t n,
 static void
 try_own(struct reach *r, struct mono now)
 {
-	struct conn *c = relaying_own_relay();
+	struct conn *c = reserving_relay();
 	uint8_t path[WIRE_KEY_STEP + 32];
 
 	r->by_own = true;
@@ -265,7 +267,7 @@ try_via(struct reach *r, struct mono now)
 static void
 step_relays(struct reach *r, struct mono now)
 {
-	if (r->for_via) {
+	if (r->direct) {
 		r->relayed = RELAY_OUT;
 		return;
 	}
@@ -364,6 +366,18 @@ bool
 route_begin(const uint8_t node[32])
 {
 	return begin(node, false);
+}
+
+bool
+route_dial(const uint8_t node[32])
+{
+	return begin(node, true);
+}
+
+bool
+route_is_looking(const uint8_t node[32])
+{
+	return reach_find(node) != NULL;
 }
 
 void

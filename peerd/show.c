@@ -51,6 +51,7 @@ problems(struct ipc *ch, uint32_t id)
 void
 show_status(struct ipc *ch, const struct ipc_msg *m)
 {
+	const struct conn *c;
 	struct msg_ctl_status s = { .now = (uint64_t)wall_now().ms,
 		.peers_up = conn_links(-1),
 		.peers_in = conn_links(0),
@@ -61,6 +62,8 @@ show_status(struct ipc *ch, const struct ipc_msg *m)
 		.bytes_in = peerd.n.bytes_in,
 		.bytes_out = peerd.n.bytes_out };
 
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c))
+		s.loop_links += c->loops && c->state == CONN_UP;
 	(void)ipc_send(ch, CTL_STATUS, m->id, &s);
 	problems(ch, m->id);
 	child_ctl_end(ch, m->id, 0, "%s", "");
@@ -104,6 +107,9 @@ wanted(const struct msg_peer *v, const char *word, bool is_static)
 		return v->dir == PEER_DIR_IN;
 	if (strcmp(word, "outbound") == 0)
 		return v->dir == PEER_DIR_OUT;
+	if (strcmp(word, "loops") == 0)
+		return v->role == PEER_ROLE_LOOPS ||
+		    v->role == PEER_ROLE_CIRCUIT;
 	if (strcmp(word, "static") == 0)
 		return is_static;
 	return strcmp(word, "known") == 0 && v->dir == PEER_DIR_NONE &&
@@ -125,7 +131,7 @@ static bool
 is_word(const char *word)
 {
 	static const char *const words[] = { "", "up", "inbound", "outbound",
-		"static", "known" };
+		"static", "known", "loops" };
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -134,24 +140,41 @@ is_word(const char *word)
 	return false;
 }
 
+/*
+ * What no known node is shown with: links of nodes the table had no room for,
+ * and those for loops, each beside the node itself.
+ */
+static void
+answer_links(struct answer *a)
+{
+	static struct msg_peer v;
+	const struct known_node *n;
+	const struct conn *c;
+
+	for (c = conn_next_any(NULL); c != NULL; c = conn_next_any(c)) {
+		if (c->state != CONN_UP || c->node != NULL)
+			continue;
+		n = known_find(&peerd.known, c->id);
+		if (n != NULL && c->loops)
+			nodes_view(n, c, &v);
+		else
+			nodes_view_link(c, &v);
+		answer_peer(a, &v, !c->loops && targets_of_id(c->id) != NULL);
+	}
+}
+
 static void
 answer_all(struct answer *a)
 {
 	static struct msg_peer v;
 	const struct known_node *n = NULL;
 	const struct target *t = NULL;
-	const struct conn *c;
 
 	while ((n = known_next(&peerd.known, n)) != NULL) {
 		nodes_view(n, conn_find(n->id), &v);
 		answer_peer(a, &v, targets_of_id(n->id) != NULL);
 	}
-	for (c = conn_next(NULL); c != NULL; c = conn_next(c)) {
-		if (c->state != CONN_UP || c->node != NULL)
-			continue;
-		nodes_view_link(c, &v);
-		answer_peer(a, &v, targets_of_id(c->id) != NULL);
-	}
+	answer_links(a);
 	while ((t = targets_next(t)) != NULL) {
 		if (t->p.origin == PEERD_DNS_SEED ||
 		    (targets_id(t) != NULL &&
@@ -171,7 +194,7 @@ show_peers(struct ipc *ch, const struct ipc_msg *m)
 	if (!is_word(w->word)) {
 		child_ctl_end(ch, m->id, 1,
 		    "no such choice; one of up, inbound, outbound, static, "
-		    "known");
+		    "known, loops");
 		return;
 	}
 	answer_all(&a);
@@ -193,7 +216,8 @@ show_peer(struct ipc *ch, const struct ipc_msg *m)
 	uint8_t id[32];
 
 	if (lookup_peer(w->word, id, &why) == 0) {
-		c = conn_find(id);
+		if ((c = conn_find(id)) == NULL)
+			c = conn_find_any(id);
 		n = known_find(&peerd.known, id);
 		t = targets_of_id(id);
 		if (n != NULL)

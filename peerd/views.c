@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/compat/compat.h"
-#include "peerd/peerd.h"
+#include "peerd/flow.h"
 
 static void
 fill_addrs(const struct noderec *nr, struct msg_peer *v)
@@ -75,6 +75,15 @@ fill_record(const struct known_node *n, struct msg_peer *v)
 	fill_mappings(nr, v);
 }
 
+/* The neighbours know nothing of links for loops. */
+static enum peer_role
+role_of(const struct conn *c)
+{
+	return !c->loops         ? neigh_role(c)
+	    : c->circuit == NULL ? PEER_ROLE_LOOPS
+				 : PEER_ROLE_CIRCUIT;
+}
+
 static void
 fill_link(const struct conn *c, struct msg_peer *v)
 {
@@ -82,7 +91,9 @@ fill_link(const struct conn *c, struct msg_peer *v)
 
 	v->status = PEER_ACTIVE;
 	v->dir = c->outbound ? PEER_DIR_OUT : PEER_DIR_IN;
-	v->role = (uint8_t)neigh_role(c);
+	v->role = (uint8_t)role_of(c);
+	if (c->circuit != NULL)
+		memcpy(v->via, circuit_via(c->circuit), 32);
 	v->addr = c->remote;
 	v->rtt_us = c->rtt_us == 0 ? MSG_NULL64 : c->rtt_us;
 	v->since = (uint64_t)c->since.ms;

@@ -77,18 +77,6 @@ print_apps(void)
 			    c, 0, c->age_s, "");
 }
 
-static json_t *
-list_of(uint16_t type, const struct schema *s)
-{
-	json_t *list = json_array();
-	struct part *at = NULL;
-	const void *body;
-
-	while ((body = client_next(type, &at)) != NULL)
-		(void)json_array_append_new(list, view_json_schema(s, body));
-	return list;
-}
-
 int
 act_show_apps(int argc, char **argv)
 {
@@ -100,9 +88,9 @@ act_show_apps(int argc, char **argv)
 	if (cx.json) {
 		cx.data = json_object();
 		(void)json_object_set_new(cx.data, "apps",
-		    list_of(CTL_APP, &schema_ctl_app));
+		    json_parts(CTL_APP, &schema_ctl_app));
 		(void)json_object_set_new(cx.data, "connected",
-		    list_of(CTL_APP_CONN, &schema_ctl_app_conn));
+		    json_parts(CTL_APP_CONN, &schema_ctl_app_conn));
 	} else if (code == 0) {
 		print_apps();
 	}

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "cmd/warrenctl/warrenctl.h"
+#include "common/backup.h"
 #include "common/compat/compat.h"
 #include "common/json_obj.h"
 #include "common/tar.h"
@@ -250,19 +251,31 @@ has_dir(const char *name, const char *dir)
 	return strncmp(name, dir, strlen(dir)) == 0;
 }
 
+static bool
+is_among(const char *const *names, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* The names that a backup has, and no others. */
 static bool
 is_ours(const char *name)
 {
 	static const char *const names[] = { "warren.conf", "charter",
-		"node.key", "state/peers.book", "state/bans",
-		"state/peers.added", "state/peers.allowed", "store/warren.db" };
+		"node.key", "store/warren.db" };
+	static const char *const state[] = { BACKUP_STATE };
 	const char *body = name + strlen("store/blocks/");
-	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
+	if (has_dir(name, "state/"))
+		return is_among(state, sizeof(state) / sizeof(state[0]),
+		    name + strlen("state/"));
+	if (is_among(names, sizeof(names) / sizeof(names[0]), name))
+		return true;
 	return has_dir(name, "store/blocks/") && strlen(body) == 65 &&
 	    body[2] == '/' && strspn(body, "0123456789abcdef") == 2 &&
 	    strspn(body + 3, "0123456789abcdef") == 62;

@@ -72,6 +72,9 @@ act_completion(int argc, char **argv)
 	    "show ] &&\n"
 	    "\t\twords=$(warrenctl -t 1 show peers 2>/dev/null |\n"
 	    "\t\t    awk 'NR > 1 && $1 != \"-\" { print $1 }')\n"
+	    "\t[ \"$prev\" = peers ] && [ \"${COMP_WORDS[COMP_CWORD-2]}\" = "
+	    "show ] &&\n"
+	    "\t\twords='up inbound outbound static known loops'\n"
 	    "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
 	    "}\ncomplete -F _warrenctl warrenctl\n");
 	return 0;

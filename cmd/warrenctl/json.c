@@ -102,9 +102,8 @@ json_event(const struct msg_event *e)
 		exit(0);
 }
 
-/* All parts of a type, by their schema. */
-static json_t *
-list_of(uint16_t type, const struct schema *s)
+json_t *
+json_parts(uint16_t type, const struct schema *s)
 {
 	json_t *list = json_array();
 	struct part *at = NULL;
@@ -126,9 +125,9 @@ json_status(json_t *envelope)
 	(void)json_object_set_new(
 	    envelope, "health", json_string(words[health_of()]));
 	(void)json_object_set_new(
-	    envelope, "problems", list_of(CTL_PROBLEM, &schema_ctl_problem));
+	    envelope, "problems", json_parts(CTL_PROBLEM, &schema_ctl_problem));
 	(void)json_object_set_new(
-	    envelope, "processes", list_of(CTL_PROCESS, &schema_process));
+	    envelope, "processes", json_parts(CTL_PROCESS, &schema_process));
 	(void)json_object_set_new(envelope, "database", db == NULL ?
 	    json_null() : json_db(db));
 	(void)json_object_set_new(envelope, "peers", s == NULL ? json_null() :
@@ -168,7 +167,7 @@ json_stun(json_t *envelope)
 	const struct msg_node *n = client_first(CTL_NODE);
 
 	(void)json_object_set_new(envelope, "requesters",
-	    list_of(CTL_REQUESTER, &schema_requester));
+	    json_parts(CTL_REQUESTER, &schema_requester));
 	return view_json_stun(
 	    n == NULL ? &nobody : n, client_first(CTL_STUN), now_ms());
 }
@@ -186,14 +185,14 @@ json_t *
 json_processes(json_t *envelope)
 {
 	(void)envelope;
-	return list_of(CTL_PROCESS, &schema_process);
+	return json_parts(CTL_PROCESS, &schema_process);
 }
 
 json_t *
 json_limits(json_t *envelope)
 {
 	(void)envelope;
-	return list_of(CTL_LIMIT, &schema_limit);
+	return json_parts(CTL_LIMIT, &schema_limit);
 }
 
 json_t *
@@ -213,7 +212,7 @@ json_t *
 json_bans(json_t *envelope)
 {
 	(void)envelope;
-	return list_of(CTL_BANNED, &schema_banned);
+	return json_parts(CTL_BANNED, &schema_banned);
 }
 
 json_t *
@@ -233,7 +232,7 @@ json_t *
 json_pongs(json_t *envelope)
 {
 	(void)envelope;
-	return list_of(CTL_PONG, &schema_ctl_pong);
+	return json_parts(CTL_PONG, &schema_ctl_pong);
 }
 
 json_t *

@@ -192,13 +192,16 @@ text_status(void)
 	text_nat_line("tcp4", PROTO_TCP, NADDR_V4);
 	text_nat_line("udp6", PROTO_UDP, NADDR_V6);
 	(void)printf("\n");
-	if (s != NULL)
+	if (s != NULL) {
 		(void)printf("peers     %u up (%u in, %u out) of %u   "
-		    "%u dialling   %u known   %u banned\n"
-		    "traffic   in %s  out %s\n", s->peers_up, s->peers_in,
-		    s->peers_up - s->peers_in, s->peers_max, s->dialling,
-		    s->peers_known, s->peers_banned, text_size(s->bytes_in, in),
-		    text_size(s->bytes_out, out));
+		    "%u dialling   %u known   %u banned", s->peers_up,
+		    s->peers_in, s->peers_up - s->peers_in, s->peers_max,
+		    s->dialling, s->peers_known, s->peers_banned);
+		if (s->loop_links > 0)
+			(void)printf("   %u links for loops", s->loop_links);
+		(void)printf("\ntraffic   in %s  out %s\n",
+		    text_size(s->bytes_in, in), text_size(s->bytes_out, out));
+	}
 	text_status_db();
 	text_status_listeners(n);
 	text_status_processes();
@@ -210,6 +213,18 @@ static const char *
 dir_str(uint8_t dir)
 {
 	return dir == PEER_DIR_IN ? "in" : dir == PEER_DIR_OUT ? "out" : "-";
+}
+
+/* Where a link goes to: a circuit has no address, but a first relay. */
+static const char *
+at_str(const struct msg_peer *p, char buf[NADDR_STR])
+{
+	char hex[NODE_ID_HEX];
+
+	if (p->role != PEER_ROLE_CIRCUIT)
+		return naddr_str(&p->addr, buf);
+	(void)snprintf(buf, NADDR_STR, "relay %.8s", node_id_hex(p->via, hex));
+	return buf;
 }
 
 static const char *
@@ -235,7 +250,7 @@ text_peers(void)
 		    "%-7s %-7s %s\n", p->name[0] == '\0' ? "-" : p->name,
 		    cx.wide ? 64 : 8, node_id_hex(p->id, hex),
 		    peer_status_name(p->status), dir_str(p->dir),
-		    role_str(p->role), naddr_str(&p->addr, addr), text_rtt(p->rtt_us, rtt),
+		    role_str(p->role), at_str(p, addr), text_rtt(p->rtt_us, rtt),
 		    since_str(p->since, age), text_size(p->bytes_in, in),
 		    text_size(p->bytes_out, out),
 		    nat_mapping_name(p->nat_mapping));
@@ -281,7 +296,7 @@ text_peer(void)
 	    "software  %s   region %s\n", p->name[0] ? p->name : "-",
 	    p->pinned ? " (static)" : "", node_id_hex(p->id, hex),
 	    peer_status_name(p->status), dir_str(p->dir), role_str(p->role),
-	    naddr_str(&p->addr, addr), p->agent[0] ? p->agent : "-",
+	    at_str(p, addr), p->agent[0] ? p->agent : "-",
 	    p->region[0] ? p->region : "-");
 	(void)printf("rtt       %s   link up %s", text_rtt(p->rtt_us, buf),
 	    since_str(p->since, hex));

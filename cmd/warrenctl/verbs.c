@@ -74,7 +74,7 @@ static int
 ask_peers(int argc, char **argv)
 {
 	static const char *const filters[] = { "up", "inbound", "outbound",
-		"static", "known", NULL };
+		"static", "known", "loops", NULL };
 	size_t i;
 
 	for (i = 0; argc == 1 && filters[i] != NULL; i++)
@@ -82,7 +82,7 @@ ask_peers(int argc, char **argv)
 			break;
 	if (argc == 1 && filters[i] == NULL)
 		die(EX_USAGE, "no filter '%s'; one of: up inbound outbound "
-		    "static known", argv[0]);
+		    "static known loops", argv[0]);
 	return ask_word(CTL_SHOW_PEERS, argc, argv, false);
 }
 
@@ -96,8 +96,8 @@ ask_peer(int argc, char **argv)
 const struct verb verbs[] = {
 	{ "show status", "", "the node at a glance, its health first",
 	    false, true, ask_status, text_status, json_status },
-	{ "show peers", "[up|inbound|outbound|static|known]",
-	    "linked and known nodes",
+	{ "show peers", "[up|inbound|outbound|static|known|loops]",
+	    "linked and known nodes, and every link",
 	    false, true, ask_peers, text_peers, json_peers },
 	{ "show peer", "NAME|KEY|ADDRESS", "one peer in depth",
 	    false, true, ask_peer, text_peer, json_peer },
@@ -127,6 +127,8 @@ const struct verb verbs[] = {
 	    false, true, act_show_apps, NULL, json_made },
 	{ "show loops", "", "byte streams of apps: bytes, age, way",
 	    false, true, act_show_loops, NULL, json_made },
+	{ "show relay", "", "what is relayed for others, and for this node",
+	    false, false, act_show_relay, NULL, json_made },
 	{ "check", "", "one line and an exit code, for monitoring",
 	    false, true, act_check, NULL, NULL },
 	{ "netcheck", "", "ask our STUN servers now, from the real sockets",

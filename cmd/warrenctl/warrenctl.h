@@ -137,6 +137,7 @@ int act_show_db(int argc, char **argv);
 int act_show_metrics(int argc, char **argv);
 int act_show_apps(int argc, char **argv);
 int act_show_loops(int argc, char **argv);
+int act_show_relay(int argc, char **argv);
 int act_app_start(int argc, char **argv);
 int act_app_stop(int argc, char **argv);
 int act_app_restart(int argc, char **argv);
@@ -196,6 +197,8 @@ json_t *json_key(json_t *envelope);
 json_t *json_pongs(json_t *envelope);
 json_t *json_done(json_t *envelope);
 json_t *json_made(json_t *envelope); /* cx.data, as the verb made it */
+/* All parts of a type, by their schema. */
+json_t *json_parts(uint16_t type, const struct schema *s);
 json_t *json_db(const struct msg_db_state *s);
 
 /* Print the envelope with its data, and free both. */

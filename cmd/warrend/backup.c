@@ -18,6 +18,7 @@
 
 #include "cmd/warrend/ctl_local.h"
 #include "cmd/warrend/warrend.h"
+#include "common/backup.h"
 #include "common/compat/compat.h"
 #include "common/log.h"
 #include "common/tar.h"
@@ -91,8 +92,7 @@ put_file(int fd, const char *name, const char *path)
 static int
 put_ours(int fd)
 {
-	static const char *const state[] = { "peers.book", "bans",
-		"peers.added", "peers.allowed" };
+	static const char *const state[] = { BACKUP_STATE };
 	char path[CONF_PATH + 64], name[32];
 	size_t i;
 

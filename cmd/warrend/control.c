@@ -106,6 +106,8 @@ static const struct route {
 	{ CTL_SHOW_APPS,       true,  TO(PROC_APPD),  ctl_apps },
 	{ CTL_SHOW_LOOPS,      true,  TO(PROC_APPD),  NULL },
 	{ CTL_SHOW_LOOP_PATHS, true,  TO(PROC_PEERD), NULL },
+	/* Who speaks with whom through us is theirs, not for anybody. */
+	{ CTL_SHOW_RELAY,      false, TO(PROC_PEERD), NULL },
 	{ CTL_APP_START,       false, 0,              ctl_app_start },
 	{ CTL_APP_STOP,        false, 0,              ctl_app_stop },
 	{ CTL_APP_RESTART,     false, 0,              ctl_app_restart },

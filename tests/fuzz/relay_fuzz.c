@@ -16,6 +16,7 @@ static void
 check(void)
 {
 	uint32_t i, n = 0, on = 0, held = 0;
+	uint64_t refused = 0;
 
 	for (i = 0; i < RELAY_CIRCUITS_MAX; i++) {
 		n += circuits[i].used;
@@ -30,6 +31,9 @@ check(void)
 		ASSERT(!res[i].used || res[i].left <= r.conf.bytes);
 	}
 	ASSERT(n == r.n_res && n <= r.conf.reservations && on == held);
+	for (i = 0; i < RELAY_REFUSAL_N; i++)
+		refused += r.refusals[i];
+	ASSERT(refused == r.refused);
 }
 
 int
@@ -59,7 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			(void)relay_open(&r, from, to, now, &c);
 			break;
 		case 2:
-			if (c->used && !relay_carry(&r, c, data[2], now))
+			if (c->used && !relay_carry(&r, c, data[2] % 2, data[2], now))
 				relay_close(&r, c);
 			break;
 		case 3:

@@ -135,6 +135,41 @@ def loops(node):
     return node.ctl("show", "loops")["data"]
 
 
+def relay(lab):
+    """Everybody on the way tells the same story."""
+    a, b, p = (n.ctl("show", "relay")["data"] for n in (lab.a, lab.b, lab.p))
+    ids = [n.node_id() for n in (lab.a, lab.b, lab.p)]
+    c = [x for x in p["circuits"] if (x["from"], x["to"]) == (ids[0], ids[1])]
+    check("show relay, P: a circuit from A to B",
+          c and c[0]["reserved"] and c[0]["bytes_from"] > 1 << 20, p)
+    check("show relay, P: B has reserved", [
+        x for x in p["reservations"] if x["node"] == ids[1] and
+        x["circuits"] == 1 and 0 < x["bytes_left"] < 1 << 30], p)
+    check("show relay, A: a link to B by P", [
+        x for x in a["own_circuits"] if x["up"] and not x["inbound"] and
+        (x["via"], x["node"]) == (ids[2], ids[1]) and x["loops"] > 0], a)
+    check("show relay, B: reserved at P", b["reserving"] and [
+        x for x in b["own_reservations"] if x["granted"] and
+        x["node"] == ids[2]], b)
+    links = lab.a.ctl("show", "peers", "loops")["data"]
+    check("show peers, A: the link over the relay", [
+        x for x in links if x["role"] == "circuit" and x["addr"] is None and
+        (x["nodeId"], x["via"]) == (ids[1], ids[2])], links)
+    rc, out, err = lab.a.ctl("show", "peers", raw=True)
+    check("show peers, for people", rc == 0 and
+          "relay " + ids[2][:8] in out, out + err)
+    told = lab.a.rpc("getpeerinfo")
+    check("getpeerinfo does not tell whom apps talk to", told and not [
+        x for x in told if x["via"] or x["role"] in ("circuit", "loops")],
+        told)
+    rc, out, err = lab.p.ctl("show", "relay", raw=True)
+    check("show relay, for people", rc == 0 and ids[0][:8] in out and
+          "RESERVED BY" in out and "CIRCUIT OF" in out, out + err)
+    rc, out, err = lab.b.ctl("show", "relay", raw=True)
+    check("show relay, at an end", rc == 0 and "granted" in out and
+          "LINK BY" in out, out + err)
+
+
 def path(lab, to, name, port, relayed):
     """Everything from A to one of the servers."""
     pk = to.node_id()
@@ -152,6 +187,8 @@ def path(lab, to, name, port, relayed):
         if x["state"] == "open" and x["bytes_in"] > 1 << 20][0], 10, 0.01)
     check("%s: show loops says %s" % (name, "relayed" if relayed else
                                      "direct"), l["relayed"] is relayed, l)
+    if relayed:
+        relay(lab)
     rc, talk = lab.tcp(lab.a, "talk", port, 20)
     check("%s: a second session beside the bulk" % name,
           talk.startswith("equal 20"), talk)

@@ -65,7 +65,7 @@ def test_pages():
 
 def test_show(a, b, ro):
     for what in ("status", "peers", "stun", "nat", "listeners", "processes",
-                 "limits", "config", "bans"):
+                 "limits", "config", "bans", "relay"):
         rc, out, err = ctl(a, "show", what)
         check("show %s: text" % what, rc == 0 and out.count("\n") >= 1 and
               not err, (rc, out, err))
@@ -109,7 +109,15 @@ def test_show(a, b, ro):
           any("warren.conf:" in x for x in lines))
     rc, out, err = ctl(a, "show", "peers", sock=ro)
     check("restricted: may show", rc == 0, err)
+    relay = a.ctl("show", "relay")["data"]
+    check("show relay: what is allowed, and what there is",
+          relay["enabled"] and relay["max_circuits"] == 128 and
+          relay["reservation_bytes"] == 1 << 30 and relay["refused"] == 0 and
+          relay["refusals"] == [] and relay["circuits"] == [] and
+          relay["reservations"] == [] and relay["own_circuits"] == [] and
+          relay["reserve"] == "auto", relay)
     for words in (("reload",), ("ban", "add", "192.0.2.1"), ("show", "config"),
+                  ("show", "relay"),
                   ("peer", "add", "127.0.0.9"), ("log", "debug")):
         rc, out, err = ctl(a, *words, sock=ro)
         check("restricted: %s is 77" % " ".join(words), rc == 77 and

@@ -320,6 +320,10 @@ def test_show(node, n):
 
 def test_backup(node, d, root):
     path = os.path.join(d, "a.tar")
+    small = {"peers.book", "peers.anchors", "peers.added", "peers.allowed",
+             "bans", "apps.stopped"}
+    for name in small:  # as a node has them in the course of time
+        open(os.path.join(node.dir, "state", "state", name), "ab").close()
     rc, out, err = on(node, "backup", path)
     check("backup", rc == 0 and os.stat(path).st_mode & 0o777 == 0o600,
           (rc, out, err))
@@ -327,6 +331,8 @@ def test_backup(node, d, root):
         names = t.getnames()
     check("backup: tar reads it", {"warren.conf", "charter", "node.key",
                                    "store/warren.db"} <= set(names), names)
+    check("backup: all that was learned and ordered, no ports", {
+        n[6:] for n in names if n.startswith("state/")} == small, names)
     rc, out, err = on(node, "backup", path)
     check("backup overwrites nothing", rc == 73, (rc, err))
     if os.geteuid() == 0:
@@ -370,6 +376,9 @@ def test_restore(node, path, want):
     check("restore", rc == 0, (rc, out, err))
     check("restore: the key is the old one",
           open(os.path.join(state, "node.key")).read() == old)
+    check("restore: and so are the small files", {
+        "peers.anchors", "apps.stopped"} <= set(
+            os.listdir(os.path.join(state, "state"))))
     node.start()
     wait_for("settled", lambda: settled(node, want), 20)
     rc, out, err = on(node, "db", "check")

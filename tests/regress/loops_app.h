@@ -291,44 +291,6 @@ app_stop(struct app *a)
 /* --- conditions --- */
 
 static bool
-all_ready(void *arg)
-{
-	size_t i;
-
-	(void)arg;
-	for (i = 0; i < RIG_NODES; i++)
-		if (rig.nodes[i].used && !rig.nodes[i].exited &&
-		    !rig.nodes[i].ready)
-			return false;
-	return true;
-}
-
-static bool
-is_linked(struct rig_node *a, struct rig_node *b)
-{
-	const struct msg_peer *p = rig_peer(a, b->id);
-
-	return p != NULL && p->known && p->status == PEER_ACTIVE;
-}
-
-__attribute__((unused)) static bool
-pair_linked(void *arg)
-{
-	struct rig_node **p = arg;
-
-	return is_linked(p[0], p[1]) && is_linked(p[1], p[0]);
-}
-
-static bool
-is_known(void *arg)
-{
-	struct rig_node **p = arg;
-	const struct msg_peer *v = rig_peer(p[0], p[1]->id);
-
-	return v != NULL && v->known && v->n_addrs > 0;
-}
-
-static bool
 is_answered(void *arg)
 {
 	const struct app_loop *l = arg;

@@ -73,26 +73,11 @@ bad_next(struct bad *b, struct wire_msg *m)
 	}
 }
 
-struct bad_wait {
-	struct rig_node *n;
-	uint64_t streams;
-};
-
-static bool
-bad_has_streams(void *arg)
-{
-	const struct bad_wait *w = arg;
-
-	return rig_stat(w->n, "streams") == w->streams;
-}
-
 /* The victim's appd lives in this process: let it answer. */
 static bool
 bad_streams(struct bad *b, uint64_t n)
 {
-	struct bad_wait w = { b->victim, n };
-
-	return rig_until(bad_has_streams, &w, 4000);
+	return rig_wait_stat_is(b->victim, "streams", n, 4000);
 }
 
 /* Let what is under way be read and answered. */
@@ -434,15 +419,13 @@ static void
 loops_bad_inputs(struct rig_node *n, struct rig_node *other)
 {
 	uint64_t before, after;
-	struct mono pause;
 	struct bad b;
 	size_t i;
 	bool good;
 
 	for (i = 0; i < sizeof(stream_habits) / sizeof(stream_habits[0]); i++) {
 		/* Handshakes of one address are counted: take turns. */
-		pause = mono_add_ms(mono_now(), 120);
-		(void)rig_until(bad_rest_over, &pause, 1000);
+		rig_rest(120);
 		memset(&b, 0, sizeof(b));
 		b.victim = n;
 		b.other = other;

@@ -21,12 +21,12 @@ start_nodes(void)
 		node[i]->bootstrap = node[0]->addr;
 		rig_start(node[i]);
 	}
-	rig_check(rig_until(all_ready, NULL, 10000), "three nodes ready");
+	rig_check(rig_until(rig_all_ready, NULL, 10000), "three nodes ready");
 	for (i = 0; i < 3; i++) {
 		rig_siblings(node[i]);
 		app[i] = app_start(node[i]);
 	}
-	rig_check(rig_until(pair_linked, node, 5000), "two are linked");
+	rig_check(rig_until(rig_pair_linked, node, 5000), "two are linked");
 }
 
 static void
@@ -155,12 +155,6 @@ test_many(void)
 	    "nobody broke a rule");
 }
 
-static bool
-no_streams(void *arg)
-{
-	return rig_stat(arg, "streams") == 0;
-}
-
 #define THOUSAND 1000
 
 static bool
@@ -189,8 +183,8 @@ test_crowd(void)
 	for (i = 0; i < APP_LOOPS; i++)
 		if (app[0]->loops[i].used)
 			app_close(app[0], &app[0]->loops[i]);
-	rig_check(rig_until(no_streams, node[1], 5000) &&
-		rig_until(no_streams, node[0], 5000),
+	rig_check(rig_wait_stat_is(node[1], "streams", 0, 5000) &&
+		rig_wait_stat_is(node[0], "streams", 0, 5000),
 	    "and none is left");
 	for (i = 0; i < APP_LOOPS; i++)
 		app[0]->loops[i].used = false;
@@ -224,6 +218,7 @@ test_appd_dies(void)
 static void
 test_dial(void)
 {
+	struct msg_ctl_word w = { .word = "loops" };
 	struct rig_node *far[2];
 	struct app_loop *l;
 	uint64_t links;
@@ -234,10 +229,10 @@ test_dial(void)
 	node[3]->bootstrap = node[1]->addr;
 	node[0]->nat = node[3]->nat = true;
 	rig_start(node[3]);
-	(void)rig_until(all_ready, NULL, 5000);
+	(void)rig_until(rig_all_ready, NULL, 5000);
 	rig_siblings(node[3]);
 	app[3] = app_start(node[3]);
-	rig_check(rig_until(is_known, far, 5000), "a node is heard of");
+	rig_check(rig_until(rig_pair_known, far, 5000), "a node is heard of");
 	rig_check(strcmp(answer(app[0], node[3]->id, 10, 15000),
 		      "transport: connection timed out") == 0,
 	    "it cannot be dialled, and why");
@@ -252,6 +247,14 @@ test_dial(void)
 		rig_stat(node[0], "links") > links,
 	    "by a link of its own: %llu",
 	    (unsigned long long)rig_stat(node[0], "loop_links"));
+	rig_check(rig_ask(node[0], CTL_SHOW_PEERS, &w)->n_peers ==
+		    rig_stat(node[0], "loop_links") &&
+		(node[0]->answer.n_peers == 0 ||
+		    (node[0]->answer.peer.role == PEER_ROLE_LOOPS &&
+			naddr_equal(&node[0]->answer.peer.addr,
+			    &node[3]->addr) &&
+			memcmp(node[0]->answer.peer.id, node[3]->id, 32) == 0)),
+	    "which is shown as one");
 }
 
 static void
@@ -307,24 +310,8 @@ test_alive(void)
 int
 main(int argc, char **argv)
 {
-	char program[512];
-	char *slash;
-	int c;
-
-	(void)strlcpy(program, argv[0], sizeof(program));
-	for (c = 0; c < 3; c++)
-		if ((slash = strrchr(program, '/')) != NULL)
-			*slash = '\0';
-	(void)strlcat(program, "/peerd-bin", sizeof(program));
-	while ((c = getopt(argc, argv, "vp:")) != -1) {
-		if (c == 'v')
-			rig.verbose = true;
-		else if (c == 'p')
-			(void)strlcpy(program, optarg, sizeof(program));
-		else
-			return 64;
-	}
-	rig_init(program);
+	if (!rig_begin(argc, argv, NULL))
+		return 64;
 	start_nodes();
 	test_open();
 	test_unknown();
@@ -336,7 +323,5 @@ main(int argc, char **argv)
 	test_kill();
 	test_strangers();
 	test_alive();
-	rig_stop_all();
-	(void)printf("%u passed, %u failed\n", rig.passed, rig.failed);
-	return rig.failed == 0 ? 0 : 1;
+	return rig_finish();
 }

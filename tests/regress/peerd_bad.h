@@ -451,12 +451,6 @@ static const struct {
 	{ "garbled record", bad_garbled_record, "records_refused" },
 };
 
-static bool
-bad_rest_over(void *arg)
-{
-	return mono_reached(*(struct mono *)arg, mono_now());
-}
-
 #define CROWD 5
 
 /* All come in before any is linked: no more than max-inbound are in the end. */
@@ -464,11 +458,10 @@ __attribute__((unused)) static void
 rig_crowd(struct rig_node *n)
 {
 	uint64_t in = rig_stat(n, "links_in"), refused;
-	struct mono pause = mono_add_ms(mono_now(), 1000);
 	struct bad b[CROWD];
 	size_t i;
 
-	(void)rig_until(bad_rest_over, &pause, 2000);
+	rig_rest(1000);
 	rig_send_settings(n, (uint16_t)(in + 2));
 	refused = rig_stat(n, "inbound_refused");
 	for (i = 0; i < CROWD; i++) {
@@ -495,15 +488,13 @@ __attribute__((unused)) static void
 rig_bad_inputs(struct rig_node *n, struct rig_node *other)
 {
 	uint64_t before, after;
-	struct mono pause;
 	struct bad b;
 	size_t i;
 	bool good;
 
 	for (i = 0; i < sizeof(bad_habits) / sizeof(bad_habits[0]); i++) {
 		/* Handshakes of one address are counted: take turns. */
-		pause = mono_add_ms(mono_now(), 120);
-		(void)rig_until(bad_rest_over, &pause, 1000);
+		rig_rest(120);
 		memset(&b, 0, sizeof(b));
 		b.victim = n;
 		b.other = other;

@@ -14,26 +14,6 @@ static struct rig_node *node[N];
 /* --- conditions --- */
 
 static bool
-all_ready(void *arg)
-{
-	size_t i;
-
-	(void)arg;
-	for (i = 0; i < RIG_NODES; i++)
-		if (rig.nodes[i].used && !rig.nodes[i].ready)
-			return false;
-	return true;
-}
-
-static bool
-is_linked(struct rig_node *a, struct rig_node *b)
-{
-	const struct msg_peer *p = rig_peer(a, b->id);
-
-	return p != NULL && p->known && p->status == PEER_ACTIVE;
-}
-
-static bool
 all_linked(void *arg)
 {
 	size_t i, j;
@@ -41,7 +21,7 @@ all_linked(void *arg)
 	(void)arg;
 	for (i = 0; i < N; i++)
 		for (j = 0; j < N; j++)
-			if (i != j && !is_linked(node[i], node[j]))
+			if (i != j && !rig_is_linked(node[i], node[j]))
 				return false;
 	return true;
 }
@@ -84,7 +64,7 @@ is_down(void *arg)
 
 	(void)arg;
 	for (i = 0; i < N; i++)
-		if (i != 3 && is_linked(node[i], node[3]))
+		if (i != 3 && rig_is_linked(node[i], node[3]))
 			return false;
 	return true;
 }
@@ -109,14 +89,6 @@ has_left(void *arg)
 }
 
 static bool
-pair_linked(void *arg)
-{
-	struct rig_node **pair = arg;
-
-	return is_linked(pair[0], pair[1]) && is_linked(pair[1], pair[0]);
-}
-
-static bool
 was_saved(void *arg)
 {
 	const unsigned *saved = arg;
@@ -136,7 +108,7 @@ test_mesh(void)
 		node[i]->bootstrap = node[0]->addr;
 		rig_start(node[i]);
 	}
-	rig_check(rig_until(all_ready, NULL, 10000), "%d nodes ready", N);
+	rig_check(rig_until(rig_all_ready, NULL, 10000), "%d nodes ready", N);
 	for (i = 0; i < N; i++)
 		rig_siblings(node[i]);
 	rig_check(rig_until(all_linked, NULL, 10000),
@@ -184,7 +156,7 @@ test_kill(void)
 	rig_kill(node[3]);
 	rig_check(rig_until(is_down, NULL, 3000), "a killed node is missed");
 	rig_start(node[3]);
-	rig_check(rig_until(all_ready, NULL, 5000), "it starts again");
+	rig_check(rig_until(rig_all_ready, NULL, 5000), "it starts again");
 	rig_siblings(node[3]);
 	rig_check(rig_until(all_linked, NULL, 10000), "and is linked again");
 }
@@ -198,10 +170,10 @@ test_lan(void)
 	rig_lan(pair[0], pair[1]);
 	for (i = 0; i < 2; i++)
 		rig_start(pair[i]);
-	(void)rig_until(all_ready, NULL, 5000);
+	(void)rig_until(rig_all_ready, NULL, 5000);
 	for (i = 0; i < 2; i++)
 		rig_siblings(pair[i]);
-	rig_check(rig_until(pair_linked, pair, 8000),
+	rig_check(rig_until(rig_pair_linked, pair, 8000),
 	    "two nodes find each other on the LAN");
 	for (i = 0; i < 2; i++) {
 		rig_kill(pair[i]);
@@ -248,7 +220,8 @@ link_is_gone(void *arg)
 {
 	struct rig_node **pair = arg;
 
-	return !is_linked(pair[0], pair[1]) && !is_linked(pair[1], pair[0]);
+	return !rig_is_linked(pair[0], pair[1]) &&
+	    !rig_is_linked(pair[1], pair[0]);
 }
 
 static void
@@ -301,7 +274,7 @@ test_farewell(void)
 	rig_check(node[4]->saved[PEERD_FILE_BOOK] > 0,
 	    "its address book was saved");
 	rig_start(node[4]);
-	(void)rig_until(all_ready, NULL, 5000);
+	(void)rig_until(rig_all_ready, NULL, 5000);
 	rig_siblings(node[4]);
 	rig_check(rig_until(all_linked, NULL, 10000), "and it may come back");
 }
@@ -348,28 +321,10 @@ test_alive(void)
 int
 main(int argc, char **argv)
 {
-	char program[512];
 	const char *client = NULL;
-	char *slash;
-	int c;
 
-	(void)strlcpy(program, argv[0], sizeof(program));
-	/* <build>/tests/regress/peerd_rig -> <build>/peerd-bin */
-	for (c = 0; c < 3; c++)
-		if ((slash = strrchr(program, '/')) != NULL)
-			*slash = '\0';
-	(void)strlcat(program, "/peerd-bin", sizeof(program));
-	while ((c = getopt(argc, argv, "vp:i:")) != -1) {
-		if (c == 'v')
-			rig.verbose = true;
-		else if (c == 'p')
-			(void)strlcpy(program, optarg, sizeof(program));
-		else if (c == 'i')
-			client = optarg;
-		else
-			return 64;
-	}
-	rig_init(program);
+	if (!rig_begin(argc, argv, &client))
+		return 64;
 	test_mesh();
 	test_stun_change();
 	test_show();
@@ -382,7 +337,5 @@ main(int argc, char **argv)
 		test_client(client);
 	test_farewell();
 	test_alive();
-	rig_stop_all();
-	(void)printf("%u passed, %u failed\n", rig.passed, rig.failed);
-	return rig.failed == 0 ? 0 : 1;
+	return rig_finish();
 }

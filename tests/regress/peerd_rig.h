@@ -2,510 +2,14 @@
 /*
  * A parent for peerd processes in a test: it starts any number of nodes on
  * loopback, does for each what warrend would do, and plays their stund and
- * apid.  No test sleeps: rig_until() runs the loop until something is true.
+ * apid (rig_parent.h).  No test sleeps: rig_until() runs the loop until
+ * something is true.
  * A header with code, since each test program is built of one file.
  */
 #ifndef WARREN_PEERD_RIG_H
 #define WARREN_PEERD_RIG_H
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <event2/event.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sodium.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "common/addr_policy.h"
-#include "common/charter.h"
-#include "common/compat/compat.h"
-#include "common/ipc.h"
-#include "common/msg_ctl.h"
-#include "common/msg_peerd.h"
-#include "common/msg_proc.h"
-#include "common/msg_siblings.h"
-#include "common/rec.h"
-#include "peerd/hello.h"
-
-#define RIG_NODES 16
-#define RIG_PEERS 64
-#define RIG_STATS 96
-#define RIG_TEXTS 64
-
-/* What a control request was answered. */
-struct rig_answer {
-	bool ended;
-	uint8_t code;
-	char text[256];
-	struct msg_ctl_status status;
-	unsigned n_peers, n_pongs, n_bans, n_problems;
-	struct msg_peer peer; /* the last one */
-	struct msg_ctl_pong pong;
-	unsigned n_paths;
-	struct msg_ctl_loop_path path;
-};
-
-struct rig_node {
-	bool used, ready, exited;
-	int status; /* as of waitpid() */
-	pid_t pid;
-	uint8_t id[32], sk[64];
-	struct naddr addr; /* of its link listener */
-	int listen_fd;
-	int lan_fd; /* -1: none */
-	struct naddr lan_to;
-	struct naddr bootstrap;
-	char dir[64]; /* its files */
-	struct msg_peerd_config conf;
-	bool nat;      /* nobody can dial it */
-	struct rig_node *shuns[2]; /* whom it cannot dial, or NULL */
-	bool has_store;
-	struct ipc *ch, *stund, *apid, *appd;
-	void *app; /* of the test that plays appd */
-	int log_fd;
-	struct event *log_ev;
-	struct msg_node view;
-	struct msg_peer peers[RIG_PEERS]; /* what apid was told */
-	unsigned n_peers;
-	struct msg_pa_totals totals;
-	struct msg_sp_peer_up up[RIG_PEERS]; /* what stund was told */
-	unsigned n_up;
-	struct msg_stat stats[RIG_STATS];
-	unsigned n_stats;
-	bool stats_done;
-	struct rig_answer answer;
-	unsigned saved[4];
-};
-
-struct rig {
-	struct event_base *base;
-	struct charter charter;
-	const char *program;
-	bool verbose;
-	struct rig_node nodes[RIG_NODES];
-	unsigned passed, failed;
-};
-
-static struct rig rig;
-
-static void rig_check(bool good, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-rig_check(bool good, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (good)
-		rig.passed++;
-	else
-		rig.failed++;
-	(void)printf("%s ", good ? "ok    " : "FAILED");
-	va_start(ap, fmt);
-	(void)vprintf(fmt, ap);
-	va_end(ap);
-	(void)printf("\n");
-	(void)fflush(stdout);
-}
-
-static void
-rig_die(const char *what)
-{
-	perror(what);
-	exit(70);
-}
-
-/* --- the loop --- */
-
-static void
-rig_on_tick(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-}
-
-static void
-rig_reap(void)
-{
-	struct rig_node *n;
-	size_t i;
-
-	for (i = 0; i < RIG_NODES; i++) {
-		n = &rig.nodes[i];
-		if (n->pid > 0 && !n->exited &&
-		    waitpid(n->pid, &n->status, WNOHANG) == n->pid) {
-			n->exited = true;
-			n->ready = false;
-			if (rig.verbose)
-				(void)fprintf(stderr, "node %zu: status %x\n",
-				    i, (unsigned)n->status);
-		}
-	}
-}
-
-/* Run the loop until cond() holds; false when ms have passed. */
-static bool
-rig_until(bool (*cond)(void *arg), void *arg, int64_t ms)
-{
-	struct mono end = mono_add_ms(mono_now(), ms);
-	struct timeval tv = { 0, 10000 };
-	struct event *tick =
-	    event_new(rig.base, -1, EV_PERSIST, rig_on_tick, NULL);
-	bool good;
-
-	(void)event_add(tick, &tv);
-	while (!(good = cond(arg)) && !mono_reached(end, mono_now())) {
-		(void)event_base_loop(rig.base, EVLOOP_ONCE);
-		rig_reap();
-	}
-	event_free(tick);
-	return good;
-}
-
-/* --- what warrend would do --- */
-
-static struct rig_node *
-rig_of(struct ipc *ch)
-{
-	return ipc_ctx(ch);
-}
-
-static void
-rig_fail(struct ipc *ch, uint32_t id, const char *why)
-{
-	struct msg_peerd_failed f;
-
-	(void)strlcpy(f.error, why, sizeof(f.error));
-	(void)ipc_send(ch, PEERD_FAILED, id, &f);
-}
-
-/* The node whose listener this is, or NULL. */
-static struct rig_node *
-rig_at(const struct naddr *addr)
-{
-	size_t i;
-
-	for (i = 0; i < RIG_NODES; i++)
-		if (rig.nodes[i].used && naddr_equal(&rig.nodes[i].addr, addr))
-			return &rig.nodes[i];
-	return NULL;
-}
-
-static bool
-rig_is_cut(const struct rig_node *from, const struct rig_node *to)
-{
-	return to != NULL &&
-	    (to->nat || from->shuns[0] == to || from->shuns[1] == to);
-}
-
-static void
-rig_on_dial(struct ipc *ch, const struct ipc_msg *m)
-{
-	const struct msg_peerd_dial *q = m->body;
-	struct msg_peerd_dialed ok = { .local = rig_of(ch)->addr };
-	struct naddr from = rig_of(ch)->addr;
-	struct sockaddr_storage ss;
-	socklen_t len;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (rig_is_cut(rig_of(ch), rig_at(&q->addr))) {
-		(void)close(fd);
-		rig_fail(ch, m->id, "connection timed out");
-		return;
-	}
-	/* Loopback connects or fails at once: no need to wait for it. */
-	from.port = 0;
-	len = naddr_to_sockaddr(&from, &ss);
-	if (addr_class(&q->addr) != ADDR_LOOPBACK ||
-	    bind(fd, (struct sockaddr *)&ss, len) == -1) {
-		(void)close(fd);
-		rig_fail(ch, m->id, "refused by address policy");
-		return;
-	}
-	len = naddr_to_sockaddr(&q->addr, &ss);
-	if (connect(fd, (struct sockaddr *)&ss, len) == -1) {
-		(void)close(fd);
-		rig_fail(ch, m->id, strerror(errno));
-		return;
-	}
-	(void)ipc_send_fd(ch, PEERD_DIALED, m->id, &ok, fd, -1);
-}
-
-static void
-rig_on_sign_noise(struct ipc *ch, const struct ipc_msg *m)
-{
-	const struct msg_peerd_sign_noise *q = m->body;
-	struct msg_peerd_signed out;
-	uint8_t bytes[HELLO_SIGN_LEN];
-
-	hello_sign_bytes(bytes, rig.charter.netid, q->key, q->not_before,
-	    q->not_after);
-	(void)crypto_sign_detached(out.sig, NULL, bytes, sizeof(bytes),
-	    rig_of(ch)->sk);
-	(void)ipc_send(ch, PEERD_SIGNED, m->id, &out);
-}
-
-static void
-rig_on_sign_node(struct ipc *ch, const struct ipc_msg *m)
-{
-	const struct msg_peerd_sign_node *q = m->body;
-	struct rec rec = { .kind = REC_NODE,
-		.subject_len = 32,
-		.hlc = q->hlc,
-		.flags = q->leave ? REC_TOMBSTONE : 0,
-		.payload = q->payload.p,
-		.payload_len = q->payload.len };
-	struct msg_peerd_signed out;
-	uint8_t body[REC_BODY_MAX], rid[32];
-	struct wr w;
-
-	memcpy(rec.subject, rig_of(ch)->id, 32);
-	memcpy(rec.author, rig_of(ch)->id, 32);
-	wr_init(&w, body, sizeof(body));
-	rec_encode_body(&w, &rec);
-	rec_rid(rid, body, w.len);
-	rec_sign(out.sig, rig.charter.netid, rid, rig_of(ch)->sk);
-	(void)ipc_send(ch, PEERD_SIGNED, m->id, &out);
-}
-
-static void
-rig_on_resolve(struct ipc *ch, const struct ipc_msg *m)
-{
-	rig_fail(ch, m->id, "no such name");
-}
-
-static const char *
-rig_path(const struct rig_node *n, unsigned which, const char *suffix)
-{
-	static char path[128];
-
-	(void)snprintf(path, sizeof(path), "%s/%u%s", n->dir, which, suffix);
-	return path;
-}
-
-static void
-rig_on_save(struct ipc *ch, const struct ipc_msg *m)
-{
-	const struct msg_peerd_file *f = m->body;
-	int fd = open(rig_path(rig_of(ch), f->which, ".new"),
-	    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	if (fd == -1)
-		rig_fail(ch, m->id, strerror(errno));
-	else
-		(void)ipc_send_fd(ch, PEERD_SAVE_FD, m->id, f, fd, -1);
-}
-
-static void
-rig_on_save_done(struct ipc *ch, const struct ipc_msg *m)
-{
-	const struct msg_peerd_file *f = m->body;
-	char from[128];
-
-	(void)strlcpy(from, rig_path(rig_of(ch), f->which, ".new"),
-	    sizeof(from));
-	(void)rename(from, rig_path(rig_of(ch), f->which, ""));
-	rig_of(ch)->saved[f->which]++;
-	(void)ipc_send(ch, PEERD_SAVED, m->id, f);
-}
-
-static void
-rig_on_stats(struct rig_node *n, const struct msg_proc_stats *s)
-{
-	unsigned i;
-
-	for (i = 0; i < s->n_items && n->n_stats < RIG_STATS; i++)
-		n->stats[n->n_stats++] = s->items[i];
-}
-
-static void
-rig_on_end(struct rig_node *n, const struct msg_ctl_end *e)
-{
-	n->answer.ended = true;
-	n->answer.code = e->code;
-	(void)strlcpy(n->answer.text, e->text, sizeof(n->answer.text));
-}
-
-static void
-rig_on_other(struct ipc *ch, const struct ipc_msg *m)
-{
-	struct rig_node *n = rig_of(ch);
-
-	switch (m->type) {
-	case PROC_READY:
-		n->ready = true;
-		ipc_set_phase(ch, PH_RUN);
-		break;
-	case PROC_STATS:
-		rig_on_stats(n, m->body);
-		break;
-	case PROC_STATS_END:
-		n->stats_done = true;
-		break;
-	case CTL_END:
-		rig_on_end(n, m->body);
-		break;
-	case CTL_STATUS:
-		n->answer.status = *(const struct msg_ctl_status *)m->body;
-		break;
-	case CTL_PEER:
-		n->answer.peer = *(const struct msg_peer *)m->body;
-		n->answer.n_peers++;
-		break;
-	case CTL_PONG:
-		n->answer.pong = *(const struct msg_ctl_pong *)m->body;
-		n->answer.n_pongs++;
-		break;
-	case CTL_LOOP_PATH:
-		n->answer.path = *(const struct msg_ctl_loop_path *)m->body;
-		n->answer.n_paths++;
-		break;
-	case CTL_BANNED:
-		n->answer.n_bans++;
-		break;
-	case CTL_PROBLEM:
-		n->answer.n_problems++;
-		break;
-	default:
-		break;
-	}
-}
-
-static void
-rig_on_ended(struct ipc *ch, enum ipc_end how, const char *why)
-{
-	struct rig_node *n = rig_of(ch);
-
-	if (how != IPC_EOF)
-		rig_check(false, "node sent junk: %s", why);
-	if (n->ch == ch) /* else it was that of an earlier life */
-		n->ch = NULL;
-	ipc_free(ch);
-}
-
-static const struct ipc_handler rig_handlers[] = {
-	{ PEERD_DIAL, rig_on_dial },
-	{ PEERD_SIGN_NOISE, rig_on_sign_noise },
-	{ PEERD_SIGN_NODE, rig_on_sign_node },
-	{ PEERD_RESOLVE, rig_on_resolve },
-	{ PEERD_SAVE, rig_on_save },
-	{ PEERD_SAVE_DONE, rig_on_save_done },
-	{ 0, NULL },
-};
-
-/* --- what stund and apid would do --- */
-
-static void
-rig_on_stund(struct ipc *ch, const struct ipc_msg *m)
-{
-	const struct msg_sp_peer_up *up = m->body;
-	struct rig_node *n = rig_of(ch);
-	unsigned i;
-
-	for (i = 0; i < n->n_up && memcmp(n->up[i].peer, up->peer, 32) != 0;
-	     i++)
-		continue;
-	if (m->type == SP_PEER_UP && i < RIG_PEERS) {
-		n->up[i] = *up;
-		n->n_up += i == n->n_up;
-	} else if (m->type == SP_PEER_DOWN && i < n->n_up) {
-		n->up[i] = n->up[--n->n_up];
-	}
-}
-
-static struct msg_peer *
-rig_peer(struct rig_node *n, const uint8_t id[32])
-{
-	unsigned i;
-
-	for (i = 0; i < n->n_peers; i++)
-		if (memcmp(n->peers[i].id, id, 32) == 0)
-			return &n->peers[i];
-	return NULL;
-}
-
-static void
-rig_on_apid(struct ipc *ch, const struct ipc_msg *m)
-{
-	struct rig_node *n = rig_of(ch);
-	const struct msg_peer *v = m->body;
-	const struct msg_pa_gone *g = m->body;
-	struct msg_peer *p;
-
-	if (m->type == PA_TOTALS) {
-		n->totals = *(const struct msg_pa_totals *)m->body;
-	} else if (m->type == PA_GONE) {
-		if ((p = rig_peer(n, g->id)) != NULL)
-			*p = n->peers[--n->n_peers];
-	} else {
-		p = rig_peer(n, v->id);
-		if (p == NULL && n->n_peers < RIG_PEERS)
-			p = &n->peers[n->n_peers++];
-		if (p != NULL)
-			*p = *v;
-	}
-}
-
-static void
-rig_on_sibling_ended(struct ipc *ch, enum ipc_end how, const char *why)
-{
-	struct rig_node *n = rig_of(ch);
-
-	if (how != IPC_EOF)
-		rig_check(false, "sibling channel: %s", why);
-	if (n->stund == ch)
-		n->stund = NULL;
-	if (n->apid == ch)
-		n->apid = NULL;
-	if (n->appd == ch)
-		n->appd = NULL;
-	ipc_free(ch);
-}
-
-static struct ipc *
-rig_sibling(struct rig_node *n, enum proc_kind kind,
-    const struct msg_table *table,
-    void (*other)(struct ipc *, const struct ipc_msg *))
-{
-	static const struct ipc_handler none[] = { { 0, NULL } };
-	static struct msg_table tables[PROC_KINDS][2];
-	struct msg_proc_channel c = { .kind = (uint8_t)kind };
-	struct ipc_conf conf = { .name = "sibling",
-		.tables = tables[kind],
-		.handlers = none,
-		.other = other,
-		.ended = rig_on_sibling_ended,
-		.ctx = n };
-	struct ipc *ch;
-	int fd[2];
-
-	tables[kind][0] = *table;
-	if (ipc_pair(fd) == -1)
-		rig_die("socketpair");
-	if ((ch = ipc_new(rig.base, fd[0], &conf)) == NULL)
-		rig_die("sibling");
-	ipc_set_phase(ch, PH_RUN);
-	(void)ipc_send_fd(n->ch, PROC_CHANNEL, 0, &c, fd[1], -1);
-	return ch;
-}
-
-/* Its stund and apid, once it is ready. */
-static void
-rig_siblings(struct rig_node *n)
-{
-	if (n->ch == NULL)
-		return;
-	n->stund = rig_sibling(n, PROC_STUND, &msgs_peerd_stund, rig_on_stund);
-	n->apid = rig_sibling(n, PROC_APID, &msgs_peerd_apid, rig_on_apid);
-}
+#include "tests/regress/rig_parent.h"
 
 /* --- nodes --- */
 
@@ -835,17 +339,147 @@ rig_ask(struct rig_node *n, uint16_t type, const void *body)
 	return &n->answer;
 }
 
+/* --- waiting --- */
+
+static bool
+rig_all_ready(void *arg)
+{
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < RIG_NODES; i++)
+		if (rig.nodes[i].used && !rig.nodes[i].exited &&
+		    !rig.nodes[i].ready)
+			return false;
+	return true;
+}
+
+static bool
+rig_is_linked(struct rig_node *a, struct rig_node *b)
+{
+	const struct msg_peer *p = rig_peer(a, b->id);
+
+	return p != NULL && p->known && p->status == PEER_ACTIVE;
+}
+
+__attribute__((unused)) static bool
+rig_pair_linked(void *arg)
+{
+	struct rig_node **p = arg;
+
+	return rig_is_linked(p[0], p[1]) && rig_is_linked(p[1], p[0]);
+}
+
+/* The first has heard of the second, and where it is. */
+__attribute__((unused)) static bool
+rig_pair_known(void *arg)
+{
+	struct rig_node **p = arg;
+	const struct msg_peer *v = rig_peer(p[0], p[1]->id);
+
+	return v != NULL && v->known && v->n_addrs > 0;
+}
+
+static bool
+rig_is_time(void *arg)
+{
+	return mono_reached(*(struct mono *)arg, mono_now());
+}
+
+/* Only time goes by: for what is about time. */
+__attribute__((unused)) static void
+rig_rest(int64_t ms)
+{
+	struct mono end = mono_add_ms(mono_now(), ms);
+
+	(void)rig_until(rig_is_time, &end, ms + 1000);
+}
+
+struct rig_want {
+	struct rig_node *n;
+	const char *name;
+	uint64_t least, most;
+};
+
+static bool
+rig_has_stat(void *arg)
+{
+	const struct rig_want *w = arg;
+	uint64_t v = rig_stat(w->n, w->name);
+
+	return v >= w->least && v <= w->most;
+}
+
+/* Until a counter is so large, or is just that. */
+__attribute__((unused)) static bool
+rig_wait_stat(struct rig_node *n, const char *name, uint64_t least, int64_t ms)
+{
+	struct rig_want w = { n, name, least, UINT64_MAX };
+
+	return rig_until(rig_has_stat, &w, ms);
+}
+
+__attribute__((unused)) static bool
+rig_wait_stat_is(struct rig_node *n, const char *name, uint64_t v, int64_t ms)
+{
+	struct rig_want w = { n, name, v, v };
+
+	return rig_until(rig_has_stat, &w, ms);
+}
+
+/* --- the program --- */
+
 static void
-rig_init(const char *program)
+rig_init(void)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() == -1)
 		rig_die("libsodium");
 	rig.base = event_base_new();
-	rig.program = program;
 	if (charter_decode(&rig.charter, charter_default,
 		charter_default_len) != CHARTER_OK)
 		rig_die("charter");
+}
+
+/*
+ * [-v] [-p PEERD], and [-i FILE] when file is not NULL; then begin.  False
+ * when that is not how it is used.
+ */
+static bool
+rig_begin(int argc, char **argv, const char **file)
+{
+	static char program[512];
+	char *slash;
+	int c;
+
+	/* <build>/tests/regress/x_rig -> <build>/peerd-bin */
+	(void)strlcpy(program, argv[0], sizeof(program));
+	for (c = 0; c < 3; c++)
+		if ((slash = strrchr(program, '/')) != NULL)
+			*slash = '\0';
+	(void)strlcat(program, "/peerd-bin", sizeof(program));
+	while ((c = getopt(argc, argv, "vp:i:")) != -1) {
+		if (c == 'v')
+			rig.verbose = true;
+		else if (c == 'p')
+			(void)strlcpy(program, optarg, sizeof(program));
+		else if (c == 'i' && file != NULL)
+			*file = optarg;
+		else
+			return false;
+	}
+	rig.program = program;
+	rig_init();
+	return true;
+}
+
+/* Stop all nodes and count; what main returns. */
+static int
+rig_finish(void)
+{
+	rig_stop_all();
+	(void)printf("%u passed, %u failed\n", rig.passed, rig.failed);
+	return rig.failed == 0 ? 0 : 1;
 }
 
 #endif

@@ -22,7 +22,7 @@ start_one(unsigned i, struct rig_node *boot, bool nat, uint8_t reserve)
 	node[i]->conf.relay_reserve = reserve;
 	node[i]->conf.republish_ms = 100;
 	rig_start(node[i]);
-	(void)rig_until(all_ready, NULL, 5000);
+	(void)rig_until(rig_all_ready, NULL, 5000);
 	rig_siblings(node[i]);
 	app[i] = app_start(node[i]);
 }
@@ -33,7 +33,7 @@ knows(void *arg)
 	unsigned *p = arg;
 	struct rig_node *pair[2] = { node[p[0]], node[p[1]] };
 
-	return is_known(pair);
+	return rig_pair_known(pair);
 }
 
 static bool
@@ -42,28 +42,6 @@ wait_known(unsigned a, unsigned b)
 	unsigned p[2] = { a, b };
 
 	return rig_until(knows, p, 8000);
-}
-
-struct stat_want {
-	unsigned i;
-	const char *name;
-	uint64_t least;
-};
-
-static bool
-has_stat(void *arg)
-{
-	struct stat_want *w = arg;
-
-	return rig_stat(node[w->i], w->name) >= w->least;
-}
-
-static bool
-wait_stat(unsigned i, const char *name, uint64_t least, int64_t ms)
-{
-	struct stat_want w = { i, name, least };
-
-	return rig_until(has_stat, &w, ms);
 }
 
 /* A loop from a to b; what the app reads when there is none. */
@@ -90,12 +68,11 @@ open_soon(unsigned a, unsigned b, uint16_t port, uint16_t seed)
 	return l;
 }
 
-/* Ends every link for loops, so that the next one is made anew. */
-static bool
-no_circuits(void *arg)
+/* Until every circuit has ended, so that the next is made anew. */
+static void
+wait_no_circuits(void)
 {
-	(void)arg;
-	return rig_stat(node[P], "relay_circuits") == 0;
+	(void)rig_wait_stat_is(node[P], "relay_circuits", 0, 8000);
 }
 
 static void
@@ -103,10 +80,10 @@ restart(unsigned i)
 {
 	rig_kill(node[i]);
 	rig_start(node[i]);
-	(void)rig_until(all_ready, NULL, 5000);
+	(void)rig_until(rig_all_ready, NULL, 5000);
 	rig_siblings(node[i]);
 	app[i] = app_start(node[i]);
-	(void)rig_until(no_circuits, NULL, 8000);
+	wait_no_circuits();
 }
 
 static bool
@@ -116,6 +93,152 @@ filled(void *arg)
 
 	return l->over ||
 	    (far != NULL && l->in >= l->want && far->in >= far->want);
+}
+
+/* What each of the three tells its operator; 8 MiB went each way. */
+static void
+check_show(void)
+{
+	const struct rig_answer *a = rig_ask(node[P], CTL_SHOW_RELAY, NULL);
+	uint64_t back;
+
+	rig_check(a->relay.enabled && a->relay.max_circuits == 128 &&
+		a->relay.opened == 1 && a->relay.reserved == 1 &&
+		a->relay.bytes > 16u << 20 && a->relay.refused == 0,
+	    "show relay: what it may, and did");
+	rig_check(a->n_res == 1 && a->res.circuits == 1 &&
+		memcmp(a->res.node, node[B]->id, 32) == 0 &&
+		a->res.bytes_left == (1u << 30) - a->relay.bytes &&
+		a->res.seconds_left > 3500 && a->res.seconds_left < 3600,
+	    "for whom, and what that one has left: %llu",
+	    (unsigned long long)a->res.bytes_left);
+	rig_check(a->n_circuits == 1 && a->circuit.reserved &&
+		memcmp(a->circuit.from, node[A]->id, 32) == 0 &&
+		memcmp(a->circuit.to, node[B]->id, 32) == 0 &&
+		a->circuit.bytes_from > 8u << 20 &&
+		a->circuit.bytes_from + a->circuit.bytes_to == a->relay.bytes,
+	    "between whom, and how much each sent: %llu, %llu",
+	    (unsigned long long)a->circuit.bytes_from,
+	    (unsigned long long)a->circuit.bytes_to);
+	back = a->circuit.bytes_to;
+	rig_check(a->n_own == 0 && a->n_links == 0 && !a->relay.reserving,
+	    "it uses nobody itself");
+	a = rig_ask(node[A], CTL_SHOW_RELAY, NULL);
+	rig_check(!a->relay.enabled && a->n_own == 0 && a->n_links == 1 &&
+		a->link.up && !a->link.inbound && a->link.loops == 2 &&
+		a->link.bytes_in == back &&
+		memcmp(a->link.via, node[P]->id, 32) == 0 &&
+		memcmp(a->link.node, node[B]->id, 32) == 0,
+	    "show relay: who opened it");
+	a = rig_ask(node[B], CTL_SHOW_RELAY, NULL);
+	rig_check(a->n_own == 1 && a->own.granted && a->relay.reserving &&
+		a->own.bytes_left == 1u << 30 && a->own.said_s < 60 &&
+		memcmp(a->own.node, node[P]->id, 32) == 0,
+	    "show relay: who has reserved");
+	rig_check(a->n_links == 1 && a->link.up && a->link.inbound &&
+		a->link.bytes_out == back &&
+		memcmp(a->link.node, node[A]->id, 32) == 0,
+	    "and is reached by it");
+}
+
+/* The connection over the relay has a line of its own, and no address. */
+static void
+check_peers(void)
+{
+	struct msg_ctl_word w = { .word = "loops" };
+	const struct rig_answer *a = rig_ask(node[A], CTL_SHOW_PEERS, &w);
+
+	rig_check(a->n_peers == 1 && a->peer.role == PEER_ROLE_CIRCUIT &&
+		a->peer.dir == PEER_DIR_OUT && a->peer.status == PEER_ACTIVE &&
+		a->peer.addr.fam == NADDR_NONE && a->peer.known &&
+		a->peer.bytes_out > 8u << 20 &&
+		memcmp(a->peer.id, node[B]->id, 32) == 0 &&
+		memcmp(a->peer.via, node[P]->id, 32) == 0,
+	    "show peers: the link over the relay");
+	(void)strlcpy(w.word, "up", sizeof(w.word));
+	rig_check(rig_ask(node[A], CTL_SHOW_PEERS, &w)->n_peers == 2,
+	    "beside the link to the relay");
+	rig_check(rig_ask(node[A], CTL_SHOW_STATUS, NULL)->status.peers_up ==
+		    1 &&
+		node[A]->answer.status.loop_links == 1,
+	    "show status: one peer, one link for loops");
+	(void)sodium_bin2hex(w.word, sizeof(w.word), node[B]->id, 32);
+	rig_check(rig_ask(node[A], CTL_SHOW_PEER, &w)->peer.role ==
+		PEER_ROLE_CIRCUIT,
+	    "show peer: with the only link there is");
+	/* Nobody but operators. */
+	rig_check(rig_peer(node[A], node[B]->id)->role == PEER_ROLE_NONE &&
+		rig_peer(node[A], node[B]->id)->status == PEER_PENDING,
+	    "the API is not told of it");
+}
+
+static bool
+two_paths(void *arg)
+{
+	(void)arg;
+	return rig_stat(node[A], "direct_found") == 1 &&
+	    rig_stat(node[B], "direct_found") == 1;
+}
+
+/* A can be dialled after all: B, whom it has called, sees to a link. */
+static void
+test_direct(void)
+{
+	struct app_loop *old = open_loop(A, B, 10, 53, 0), *l;
+	const struct rig_answer *a;
+
+	rig_check(old->opened && old->relayed &&
+		rig_wait_stat(node[B], "direct_tries", 2, 8000),
+	    "beside a circuit a direct link is looked for");
+	a = rig_ask(node[B], CTL_SHOW_RELAY, NULL);
+	rig_check(a->n_links == 1 && !a->link.direct && a->link.tries >= 2 &&
+		a->link.next_s < 60 &&
+		strcmp(a->link.error, "connection timed out") == 0,
+	    "and it is shown why there is none: %s", a->link.error);
+	/* A full node dials nobody for gossip, which would be a link, too. */
+	node[B]->conf.max_peers = 1;
+	rig_send_settings(node[B], 64);
+	node[A]->nat = false;
+	rig_check(rig_until(two_paths, NULL, 15000), "it comes about");
+	l = open_loop(A, B, 10, 54, 0);
+	ping(app[A], l, 64);
+	ping(app[A], old, 64);
+	rig_check(l->opened && !l->relayed && l->in == 64,
+	    "the next loop takes it");
+	rig_check(old->relayed && !old->over && old->in == 64,
+	    "the one under way stays where it is");
+	a = rig_ask(node[A], CTL_SHOW_LOOP_PATHS, NULL);
+	rig_check(a->n_paths == 2, "each is shown as it is");
+	a = rig_ask(node[A], CTL_SHOW_RELAY, NULL);
+	rig_check(a->link.direct && a->link.loops == 1,
+	    "the circuit has the old one alone");
+	rig_check(rig_stat(node[A], "direct_tries") +
+		    rig_stat(node[B], "direct_tries") <
+		16,
+	    "with few attempts");
+	rig_check(rig_stat(node[B], "links") == 1 &&
+		rig_stat(node[B], "loop_links") == 1,
+	    "and no more than a link for loops");
+	node[A]->nat = true;
+	node[B]->conf.max_peers = rig_conf.max_peers;
+	rig_send_settings(node[B], 64);
+	app_close(app[A], l);
+	app_close(app[A], old);
+}
+
+/* By hand, as any link is ended. */
+static void
+test_disconnect(void)
+{
+	struct app_loop *l = open_loop(A, B, 10, 52, 0);
+	struct msg_ctl_word w;
+
+	(void)sodium_bin2hex(w.word, sizeof(w.word), node[B]->id, 32);
+	rig_check(l->opened &&
+		rig_ask(node[A], CTL_PEER_DISCONNECT, &w)->code == 0 &&
+		rig_until(is_over, l, 1000) && l->why == LOOP_END_LOST,
+	    "an operator ends links for loops");
+	wait_no_circuits();
 }
 
 static void
@@ -129,8 +252,8 @@ test_reserved(void)
 	start_one(P, NULL, false, 2);
 	start_one(A, node[P], true, 2);
 	start_one(B, node[P], true, 1);
-	rig_check(wait_stat(P, "relay_reservations", 1, 5000) &&
-		wait_stat(B, "relay_own", 1, 2000),
+	rig_check(rig_wait_stat(node[P], "relay_reservations", 1, 5000) &&
+		rig_wait_stat(node[B], "relay_own", 1, 2000),
 	    "a node that nobody can dial reserves at a relay");
 	rig_check(wait_known(A, B), "it is heard of");
 	t = mono_now();
@@ -157,6 +280,8 @@ test_reserved(void)
 	rig_check(rig_stat(node[A], "links") == 1 &&
 		rig_stat(node[B], "links") == 1,
 	    "nobody takes it for a peer");
+	check_show();
+	check_peers();
 	app_close(app[A], l);
 	app_close(app[A], m);
 }
@@ -176,7 +301,7 @@ test_relay_dies(void)
 	rig_check(l->why == LOOP_END_LOST, "it is lost within %lld ms",
 	    (long long)mono_ms_between(t, mono_now()));
 	restart(P);
-	rig_check(wait_stat(P, "relay_reservations", 1, 10000),
+	rig_check(rig_wait_stat(node[P], "relay_reservations", 1, 10000),
 	    "the node reserves anew");
 }
 
@@ -188,7 +313,8 @@ test_used_up(void)
 	node[P]->conf.relay_bytes = 2u << 20;
 	rig_send_settings(node[P], 64);
 	start_one(C, node[P], true, 1);
-	rig_check(wait_known(A, C) && wait_stat(C, "relay_own", 1, 5000),
+	rig_check(wait_known(A, C) &&
+		rig_wait_stat(node[C], "relay_own", 1, 5000),
 	    "another reserves less");
 	l = open_loop(A, C, 20, 44, 8u << 20);
 	(void)rig_until(is_over, l, 10000);
@@ -213,7 +339,7 @@ test_unreserved(void)
 	(void)rig_until(is_over, l, 10000);
 	rig_check(l->opened && l->relayed && l->why == LOOP_END_LIMIT,
 	    "gets a mebibyte: %u", l->why);
-	(void)rig_until(no_circuits, NULL, 5000);
+	wait_no_circuits();
 	node[P]->conf.relay_free_s = 1;
 	rig_send_settings(node[P], 64);
 	l = open_loop(A, D, 10, 47, 0);
@@ -225,9 +351,10 @@ test_unreserved(void)
 static void
 test_caps(void)
 {
+	const struct rig_answer *a;
 	struct app_loop *l;
 
-	(void)rig_until(no_circuits, NULL, 5000);
+	wait_no_circuits();
 	node[P]->conf.relay_circuits = 0;
 	rig_send_settings(node[P], 64);
 	l = open_loop(A, B, 10, 48, 0);
@@ -240,6 +367,12 @@ test_caps(void)
 	rig_check(strcmp(l->text,
 		      "transport: relay refused: relay: switched off") == 0,
 	    "switched off: %s", l->text);
+	a = rig_ask(node[P], CTL_SHOW_RELAY, NULL);
+	rig_check(!a->relay.enabled && a->relay.max_circuits == 0 &&
+		a->relay.n_refusals >= 2 &&
+		strcmp(a->relay.refusals[0].reason, "switched off") == 0 &&
+		strcmp(a->relay.refusals[1].reason, "no circuits left") == 0,
+	    "and the relay knows why it refused");
 	node[P]->conf.relay_circuits = 128;
 	node[P]->conf.relay = true;
 	node[P]->conf.relay_s = 4;
@@ -247,25 +380,18 @@ test_caps(void)
 	rig_send_settings(node[P], 64);
 }
 
-static bool
-rest_is_over(void *arg)
-{
-	return mono_reached(*(struct mono *)arg, mono_now());
-}
-
 /* Reservations of four seconds: renewed while the node is there. */
 static void
 test_expiry(void)
 {
-	struct mono end;
 	struct app_loop *l;
 
 	node[D]->conf.relay_reserve = 1;
 	rig_send_settings(node[D], 64);
-	rig_check(wait_stat(D, "relay_own", 1, 8000), "a short reservation");
+	rig_check(rig_wait_stat(node[D], "relay_own", 1, 8000),
+	    "a short reservation");
 	l = open_loop(A, D, 10, 50, 0);
-	end = mono_add_ms(mono_now(), 6000);
-	(void)rig_until(rest_is_over, &end, 7000);
+	rig_rest(6000);
 	ping(app[A], l, 64);
 	rig_check(l->opened && !l->over && l->in == 64, "is renewed in time");
 	node[D]->conf.relay_reserve = 2;
@@ -295,11 +421,12 @@ test_two_relays(void)
 	node[E]->conf.relay_reserve = 1;
 	node[E]->conf.republish_ms = 100;
 	rig_start(node[E]);
-	(void)rig_until(all_ready, NULL, 5000);
+	(void)rig_until(rig_all_ready, NULL, 5000);
 	rig_siblings(node[E]);
 	app[E] = app_start(node[E]);
-	rig_check(wait_known(A, E) && wait_stat(E, "relay_own", 1, 5000) &&
-		wait_stat(A, "relay_own", 1, 5000),
+	rig_check(wait_known(A, E) &&
+		rig_wait_stat(node[E], "relay_own", 1, 5000) &&
+		rig_wait_stat(node[A], "relay_own", 1, 5000),
 	    "two nodes with a relay each");
 	l = open_soon(A, E, 10, 51);
 	ping(app[A], l, 64);
@@ -325,25 +452,11 @@ test_alive(void)
 int
 main(int argc, char **argv)
 {
-	char program[512];
-	char *slash;
-	int c;
-
-	(void)strlcpy(program, argv[0], sizeof(program));
-	for (c = 0; c < 3; c++)
-		if ((slash = strrchr(program, '/')) != NULL)
-			*slash = '\0';
-	(void)strlcat(program, "/peerd-bin", sizeof(program));
-	while ((c = getopt(argc, argv, "vp:")) != -1) {
-		if (c == 'v')
-			rig.verbose = true;
-		else if (c == 'p')
-			(void)strlcpy(program, optarg, sizeof(program));
-		else
-			return 64;
-	}
-	rig_init(program);
+	if (!rig_begin(argc, argv, NULL))
+		return 64;
 	test_reserved();
+	test_direct();
+	test_disconnect();
 	test_relay_dies();
 	test_used_up();
 	test_unreserved();
@@ -351,7 +464,5 @@ main(int argc, char **argv)
 	test_expiry();
 	test_two_relays();
 	test_alive();
-	rig_stop_all();
-	(void)printf("%u passed, %u failed\n", rig.passed, rig.failed);
-	return rig.failed == 0 ? 0 : 1;
+	return rig_finish();
 }

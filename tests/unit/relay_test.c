@@ -48,9 +48,12 @@ test_unreserved(void **state)
 
 	(void)state;
 	assert_null(relay_open(&r, a, b, now, &x));
-	assert_true(relay_carry(&r, x, 50, now));
-	assert_false(relay_carry(&r, x, 1, now));
-	assert_int_equal(x->bytes, 50);
+	assert_true(relay_carry(&r, x, 0, 20, now));
+	assert_true(relay_carry(&r, x, 1, 30, now));
+	assert_false(relay_carry(&r, x, 0, 1, now));
+	assert_int_equal(x->bytes[0], 20);
+	assert_int_equal(x->bytes[1], 30);
+	assert_int_equal(x->since.us, now.us);
 	relay_close(&r, x);
 	/* Time ends it as well, by the clock or with the next byte. */
 	assert_null(relay_open(&r, a, b, now, &x));
@@ -58,7 +61,7 @@ test_unreserved(void **state)
 	assert_false(relay_is_over(&r, x, now));
 	after(1);
 	assert_true(relay_is_over(&r, x, now));
-	assert_false(relay_carry(&r, x, 1, now));
+	assert_false(relay_carry(&r, x, 0, 1, now));
 	relay_close(&r, x);
 	assert_int_equal(r.n_circuits, 0);
 	assert_int_equal(r.cut, 2);
@@ -88,7 +91,7 @@ test_caps(void **state)
 	assert_string_equal(relay_open(&r, c, b, now, &x),
 	    "relay: switched off");
 	/* What is under way goes on. */
-	assert_true(relay_carry(&r, y, 1, now));
+	assert_true(relay_carry(&r, y, 0, 1, now));
 	off = conf;
 	off.free_bytes = 0;
 	off.circuits = 100000;
@@ -96,6 +99,27 @@ test_caps(void **state)
 	assert_string_equal(relay_open(&r, c, b, now, &x),
 	    "relay: no reservation");
 	assert_int_equal(r.conf.circuits, RELAY_CIRCUITS_MAX);
+	/* Each is counted under its reason, and all together. */
+	assert_int_equal(r.refusals[RELAY_NO_PER_PEER], 1);
+	assert_int_equal(r.refusals[RELAY_NO_CIRCUITS], 1);
+	assert_int_equal(r.refusals[RELAY_NO_OFF], 1);
+	assert_int_equal(r.refusals[RELAY_NO_RESERVATION], 1);
+	assert_int_equal(r.refused, 4);
+}
+
+/* What the shell refuses is counted with the rest; every reason has words. */
+static void
+test_refusals(void **state)
+{
+	enum relay_refusal i;
+
+	(void)state;
+	for (i = 0; i < RELAY_REFUSAL_N; i++) {
+		assert_string_equal(relay_refuse(&r, i) + strlen("relay: "),
+		    relay_refusal_name(i));
+		assert_int_equal(r.refusals[i], 1);
+		assert_int_equal(r.refused, i + 1);
+	}
 }
 
 static void
@@ -127,25 +151,73 @@ test_reserve(void **state)
 	assert_true(bytes == 1000 && s == 100);
 	assert_null(relay_open(&r, a, b, now, &x)); /* to it, */
 	assert_null(relay_open(&r, b, c, now, &y)); /* and from it */
-	assert_true(relay_carry(&r, x, 600, now));
-	assert_true(relay_carry(&r, y, 300, now));
+	assert_true(relay_carry(&r, x, 0, 600, now));
+	assert_true(relay_carry(&r, y, 0, 300, now));
 	/* Asked too early, it only says what is left. */
 	after(49);
 	assert_null(relay_reserve(&r, b, now, &bytes, &s));
 	assert_true(bytes == 100 && s == 51);
-	assert_false(relay_carry(&r, x, 101, now));
-	assert_false(relay_carry(&r, y, 1, now));
+	assert_false(relay_carry(&r, x, 0, 101, now));
+	assert_false(relay_carry(&r, y, 0, 1, now));
 	assert_string_equal(relay_open(&r, c, b, now, &x),
 	    "relay: reservation used up");
 	after(1);
 	assert_null(relay_reserve(&r, b, now, &bytes, &s));
 	assert_true(bytes == 1000 && s == 100);
-	assert_true(relay_carry(&r, y, 1, now));
+	assert_true(relay_carry(&r, y, 0, 1, now));
 	after(99);
 	assert_false(relay_is_over(&r, y, now));
 	after(1);
 	assert_true(relay_is_over(&r, y, now));
-	assert_false(relay_carry(&r, y, 1, now));
+	assert_false(relay_carry(&r, y, 0, 1, now));
+}
+
+/* Bytes once in half of the time, without having to ask at the right moment. */
+static void
+test_refill(void **state)
+{
+	struct relay_circuit *x, *y;
+	struct relay_conf off = conf;
+	uint64_t bytes;
+	uint32_t s;
+
+	(void)state;
+	assert_null(relay_reserve(&r, b, now, &bytes, &s));
+	assert_null(relay_open(&r, a, b, now, &x));
+	assert_true(relay_carry(&r, x, 0, 900, now));
+	after(50);
+	assert_true(relay_carry(&r, x, 0, 600, now));
+	/* It is the first half again: no more than that. */
+	after(49);
+	assert_true(relay_carry(&r, x, 0, 400, now));
+	assert_string_equal(relay_open(&r, c, b, now, &y),
+	    "relay: reservation used up");
+	after(1);
+	assert_null(relay_open(&r, c, b, now, &y));
+	assert_true(relay_carry(&r, y, 0, 1000, now));
+	assert_false(relay_carry(&r, x, 0, 1, now));
+	/* Asked now it tells what is left, and for how long. */
+	assert_null(relay_reserve(&r, b, now, &bytes, &s));
+	assert_true(bytes == 0 && s == 100);
+	/* More than there ever is. */
+	after(50);
+	assert_false(relay_carry(&r, x, 0, 1001, now));
+	/* A relay that was switched off gives what it has, and no more. */
+	(void)setup(NULL);
+	assert_null(relay_reserve(&r, b, now, &bytes, &s));
+	assert_null(relay_open(&r, a, b, now, &x));
+	off.enable = false;
+	relay_configure(&r, &off);
+	after(60);
+	assert_true(relay_carry(&r, x, 0, 1000, now));
+	assert_false(relay_carry(&r, x, 0, 1, now));
+	/* Nor does time that is over come back. */
+	(void)setup(NULL);
+	assert_null(relay_reserve(&r, b, now, &bytes, &s));
+	assert_null(relay_open(&r, a, b, now, &x));
+	after(100);
+	assert_false(relay_carry(&r, x, 0, 1001, now));
+	assert_true(relay_is_over(&r, x, now));
 }
 
 static void
@@ -179,8 +251,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_unreserved, setup),
 		cmocka_unit_test_setup(test_caps, setup),
+		cmocka_unit_test_setup(test_refusals, setup),
 		cmocka_unit_test_setup(test_free_rate, setup),
 		cmocka_unit_test_setup(test_reserve, setup),
+		cmocka_unit_test_setup(test_refill, setup),
 		cmocka_unit_test_setup(test_reservations_end, setup),
 	};
 

@@ -52,6 +52,9 @@ check_all(json_t *obj, const struct row *rows)
 	json_decref(obj);
 }
 
+#define ID9                                                                    \
+	"0909090909090909090909090909090909090909090909090909090909090909"
+
 static void
 test_peer_unknown(void **state)
 {
@@ -142,6 +145,47 @@ test_peer(void **state)
 		.seen = NOW / 1000 - 181 };
 	memset(p.mappings[0].via, 9, 8);
 	check_all(view_json_peer(&p, NOW), rows);
+}
+
+/* A link over a relay has no address, but says by whom it goes. */
+static void
+test_circuit(void **state)
+{
+	static const struct row rows[] = {
+		{ "addr", "null" },
+		{ "role", "\"circuit\"" },
+		{ "via", "\"" ID9 "\"" },
+		{ NULL, NULL },
+	};
+	static const struct row direct[] = {
+		{ "role", "\"loops\"" },
+		{ "via", "null" },
+		{ NULL, NULL },
+	};
+	struct msg_peer p = { .status = PEER_ACTIVE,
+		.role = PEER_ROLE_CIRCUIT };
+
+	(void)state;
+	memset(p.via, 9, 32);
+	check_all(view_json_peer(&p, NOW), rows);
+	p.role = PEER_ROLE_LOOPS;
+	check_all(view_json_peer(&p, NOW), direct);
+}
+
+/* Every role has a word, and none has another's. */
+static void
+test_roles(void **state)
+{
+	unsigned i, k;
+
+	(void)state;
+	for (i = 0; i < PEER_ROLES; i++) {
+		assert_non_null(peer_role_name((uint8_t)i));
+		for (k = 0; k < i; k++)
+			assert_string_not_equal(peer_role_name((uint8_t)i),
+			    peer_role_name((uint8_t)k));
+	}
+	assert_string_equal(peer_role_name(PEER_ROLES), "unknown");
 }
 
 /* A hidden link leaves no trace when it is hidden. */
@@ -341,6 +385,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_peer_unknown),
 		cmocka_unit_test(test_peer),
+		cmocka_unit_test(test_circuit),
+		cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_hidden),
 		cmocka_unit_test(test_node),
 		cmocka_unit_test(test_status),
