@@ -379,9 +379,14 @@ def launching():
     pid = rows(node)["family"]["pid"]
     os.kill(pid, signal.SIGKILL)
     wait_for("family gone", lambda: state(node, "family") != "running")
-    left = [p for p in os.listdir("/proc") if p.isdigit() and
-            grp_of(p) == pid]
-    check("its whole process group goes with it", not left, left)
+
+    def left():
+        return [p for p in os.listdir("/proc")
+                if p.isdigit() and grp_of(p) == pid]
+    until = time.monotonic() + 3    # SIGKILL takes a moment
+    while left() and time.monotonic() < until:
+        time.sleep(0.02)
+    check("its whole process group goes with it", not left(), left())
 
     # An operator's stop is remembered apart from a crash.
     node.ctl("app", "stop", "server")
