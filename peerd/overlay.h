@@ -28,8 +28,8 @@
  * CONTACT, which costs it a place for links but none in the view.
  *
  * The caller lends the links' memory and chooses their numbers.  Pure;
- * tested in tests/unit/overlay_test.c, fuzzed in overlay_fuzz.c, simulated
- * in tests/sim.
+ * tested in tests/unit/overlay_test.c and overlay_dial_test.c, fuzzed in
+ * overlay_fuzz.c, simulated in tests/sim.
  */
 #ifndef WARREN_OVERLAY_H
 #define WARREN_OVERLAY_H
