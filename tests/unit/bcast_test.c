@@ -530,6 +530,122 @@ test_graft(void **state)
 	assert_int_equal(count(GRAFT, 1), 1);
 }
 
+/*
+ * n records are announced by the lazy link 3, and pushed by link 0 so many ms
+ * later; before, when negative.
+ */
+static void
+race(uint32_t from, uint32_t n, int ms)
+{
+	uint32_t i;
+
+	for (i = from; i < from + n; i++) {
+		if (ms >= 0)
+			announce(3, i);
+		else
+			(void)take(0, i, BCAST_PUSH);
+		pass(ms < 0 ? -ms : ms);
+		if (ms < 0)
+			announce(3, i);
+		else
+			(void)take(0, i, BCAST_PUSH);
+		pass(200);
+	}
+}
+
+/* Announcements that run ahead of the tree: it is better there. */
+static void
+test_move(void **state)
+{
+	(void)state;
+	bcast_on_prune(b, 3, 0, now);
+	race(100, 50, BCAST_AHEAD_MS - 10);
+	assert_int_equal(count(GRAFT, -1), 0);
+	race(200, 40, BCAST_AHEAD_MS + 40);
+	assert_int_equal(count(GRAFT, 3), 1);
+	assert_int_equal(bcast_stats(b)->moves, 1);
+	assert_true(bcast_is_eager(b, 3));
+	assert_int_equal(count(PULL, -1), 0);
+	/* Sent away again, it is asked after a while, and not each time. */
+	bcast_on_prune(b, 3, 0, now);
+	race(300, 40, BCAST_AHEAD_MS + 40);
+	assert_int_equal(count(GRAFT, 3), 2);
+}
+
+/* Ahead now and then is not ahead. */
+static void
+test_no_move(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	bcast_on_prune(b, 3, 0, now);
+	for (i = 0; i < 20; i++) {
+		race(100 + 2 * i, 1, 2 * BCAST_AHEAD_MS);
+		race(101 + 2 * i, 1, -2 * BCAST_AHEAD_MS);
+	}
+	assert_int_equal(count(GRAFT, -1), 0);
+}
+
+/* Links 2 and 3 are lazy, and both announce n records ahead of link 0. */
+static void
+both_ahead(uint32_t from, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = from; i < from + n; i++) {
+		announce(2, i);
+		announce(3, i);
+	}
+	pass(BCAST_AHEAD_MS + 40);
+	for (i = from; i < from + n; i++)
+		(void)take(0, i, BCAST_PUSH);
+}
+
+/* One in so long, or a whole neighbourhood runs to whom is ahead. */
+static void
+test_move_slowly(void **state)
+{
+	(void)state;
+	bcast_on_prune(b, 2, 0, now);
+	bcast_on_prune(b, 3, 0, now);
+	both_ahead(100, 25);
+	both_ahead(200, 25);
+	assert_int_equal(count(GRAFT, -1), 1);
+	pass(2 * BCAST_MOVE_MS);
+	both_ahead(300, 1);
+	assert_int_equal(count(GRAFT, -1), 2);
+}
+
+/* After a move, what was measured before it says nothing. */
+static void
+test_move_anew(void **state)
+{
+	(void)state;
+	bcast_on_prune(b, 2, 0, now);
+	bcast_on_prune(b, 3, 0, now);
+	both_ahead(100, 20);
+	assert_int_equal(count(GRAFT, -1), 1);
+	pass(2 * BCAST_MOVE_MS);
+	both_ahead(200, 1);
+	assert_int_equal(count(GRAFT, -1), 1);
+}
+
+/* In a LAN the same is said in milliseconds. */
+static void
+test_move_lan(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	bcast_link_down(b, 3, now);
+	up(3, true);
+	bcast_on_prune(b, 3, 0, now);
+	for (i = 0; i < 40 && count(GRAFT, 3) == 0; i++)
+		race(100 + i, 1, 15);
+	assert_int_equal(count(GRAFT, 3), 1);
+}
+
 static void
 test_answers(void **state)
 {
@@ -841,6 +957,11 @@ main(void)
 		T(test_uncover),
 		T(test_unanswered),
 		T(test_graft),
+		T(test_move),
+		T(test_no_move),
+		T(test_move_slowly),
+		T(test_move_anew),
+		T(test_move_lan),
 		T(test_answers),
 		T(test_settle),
 		T(test_synced),
