@@ -410,7 +410,7 @@ test_hidden(void **state)
 	begin(true);
 	settle();
 	book_end = 140;
-	pass(31000);
+	pass(OVERLAY_FEELER_MS + 1000);
 	for (i = 0; i < n_was; i++)
 		if (was[i].op == DIAL && was[i].why == OVERLAY_HIDDEN)
 			break;
@@ -422,7 +422,7 @@ test_hidden(void **state)
 	assert_int_equal(count(JOIN, 14), 0);
 	/* The network shrank: all links belong to the mesh. */
 	overlay_set_nodes(&ov, 8, now);
-	pass(31000);
+	pass(OVERLAY_FEELER_MS + 1000);
 	assert_int_equal(count(CLOSE, 14), 1);
 }
 
