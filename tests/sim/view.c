@@ -20,9 +20,17 @@
 #define NEWCOMER_S 30 /* what it learns from syncs then is news to nobody */
 
 /* Bytes of messages, as wire.h has them. */
-#define WORD_BYTES 4
-#define ADDR_BYTES 60
-#define ROOT_BYTES 110
+#define WORD_BYTES 3
+#define PING_BYTES 20
+#define ADDR_BYTES 48
+#define TOLD_BYTES 45 /* an address in ADDR */
+#define ASKS       4  /* for addresses, see peerd/discover.c */
+
+/* Three messages of Noise, two of them with a hello. */
+#define SHAKE_BYTES (34 + 228 + 196)
+
+/* When peerd asks a silent link; after three of them it is dead. */
+#define SILENCE_MS 15000
 
 struct place {
 	uint32_t node;
@@ -261,7 +269,7 @@ send_swap(void *ctx, unsigned link, const struct wire_addr *node)
 static void
 ping(void *ctx, unsigned link)
 {
-	send_number(ctx, link, M_PING, WORD_BYTES, 0, 0);
+	send_number(ctx, link, M_PING, PING_BYTES, 0, 0);
 }
 
 /* Its neighbours, then what the book has. */
@@ -367,8 +375,26 @@ view_start(struct node *n)
 		memset(&v->book, 0, sizeof(v->book));
 	overlay_init(&v->overlay, v->links, n->n_links, &self, true,
 	    world.conf.hidden, &ops, n);
+	overlay_set_times(&v->overlay, SILENCE_MS, OVERLAY_FEELER_MS);
 	overlay_set_nodes(&v->overlay, world.conf.nodes, node_now(n));
 	overlay_start(&v->overlay, node_now(n));
+}
+
+/*
+ * What both sides of a new link say first, as peerd/conn.c has it: only
+ * counted, for nothing here depends on it.  A feeler does not tell who it is.
+ * Books are well filled.
+ */
+static void
+count_hello(enum overlay_why why)
+{
+	bool feeler = why == OVERLAY_FEELER;
+	size_t sides = feeler ? 1 : 2;
+
+	world.bytes[M_HELLO] += SHAKE_BYTES +
+	    sides * (TALLY_RECORD + NODE_FRAME) +
+	    4 * (PING_BYTES + NODE_FRAME) +
+	    WORD_BYTES + NODE_FRAME + ASKS * TOLD_BYTES + NODE_FRAME;
 }
 
 static void
@@ -379,8 +405,10 @@ link_is_up(struct node *n, unsigned link, enum overlay_why why, uint32_t tag)
 
 	n->book->odd[link] = 0;
 	learn(n, peer);
-	if (why != OVERLAY_THEIRS)
+	if (why != OVERLAY_THEIRS) {
 		tried(n, peer, true);
+		count_hello(why);
+	}
 	overlay_link_up(n->overlay, link, why, tag, &a, abook_group(&a.addr),
 	    node_now(n));
 	if (overlay_state(n->overlay, link) != OVERLAY_NONE)
@@ -500,7 +528,7 @@ root_of(const struct node *n)
 static void
 say_root(struct node *n, unsigned link)
 {
-	struct ev *ev = node_send(n, link, M_ROOT, ROOT_BYTES);
+	struct ev *ev = node_send(n, link, M_ROOT, NODE_ROOT);
 
 	if (ev == NULL)
 		return;
@@ -606,7 +634,7 @@ view_message(struct node *n, unsigned link, struct ev *ev)
 		(void)overlay_on_swap(n->overlay, link, &a, now);
 		break;
 	case M_PING:
-		(void)node_send(n, link, M_PONG, WORD_BYTES);
+		(void)node_send(n, link, M_PONG, PING_BYTES);
 		break;
 	case M_ADDR:
 		on_addr(n, ev);
