@@ -8,6 +8,7 @@
  *   records.c what they have
  *   gossip.c  the shell of the broadcast
  *   view.c    the shell of the overlay
+ *   book.c    whom they have heard of
  *   sync.c    the shell of the sessions that bring trees together
  *   tree.c    trees, and how they settle
  *   world.c   all of them together
