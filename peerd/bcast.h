@@ -20,8 +20,8 @@
  *
  * The records are the caller's.  It gives each a handle and gets it back in
  * the calls below.  All memory is one block the caller lends; nothing is
- * allocated later.  Pure; tested in tests/unit/bcast_test.c, fuzzed in
- * bcast_fuzz.c, simulated in tests/sim.
+ * allocated later.  Pure; tested in tests/unit/bcast_test.c and
+ * bcast_tree_test.c, fuzzed in bcast_fuzz.c, simulated in tests/sim.
  *
  * The life of a record from a link:
  *
