@@ -182,6 +182,7 @@ bcast_link_up(struct bcast *b, unsigned link, const uint8_t key[16],
 	l->poor = l->owing = false;
 	l->class = lan ? LAN : WAN;
 	l->dups = l->n_missing = 0;
+	l->ahead_us = 0;
 	l->rtt_us = rtt_us;
 	l->no_graft = l->refuse = l->pruned = past;
 	l->pulled[0] = l->pulled[1] = l->blamed = past;

@@ -14,10 +14,14 @@
  * what is missing is pulled without a change to the tree, until the third
  * pull from one neighbour within a minute grafts it.
  *
+ * Pruning alone leaves long branches: whose push was first when it mattered
+ * stays.  So a lazy neighbour whose announcements run ahead of what the tree
+ * brings is grafted, and the branch it replaces brings duplicates and goes.
+ *
  * The records are the caller's.  It gives each a handle and gets it back in
  * the calls below.  All memory is one block the caller lends; nothing is
- * allocated later.  Pure; tested in tests/unit/bcast_test.c, fuzzed in
- * bcast_fuzz.c, simulated in tests/sim.
+ * allocated later.  Pure; tested in tests/unit/bcast_test.c and
+ * bcast_tree_test.c, fuzzed in bcast_fuzz.c, simulated in tests/sim.
  *
  * The life of a record from a link:
  *
@@ -49,6 +53,8 @@
 #define BCAST_FANOUT      4  /* lazy links that hear of a record per flush */
 #define BCAST_GRAFT_PULLS 3  /* from one link within ... */
 #define BCAST_GRAFT_MS    60000
+#define BCAST_AHEAD_MS    60    /* on average: such a lazy link is grafted, */
+#define BCAST_MOVE_MS     3000  /* one in so long, and up to twice that */
 #define BCAST_BACKOFF_MS  10000 /* we ask of whom we prune */
 #define BCAST_BACKOFF_MAX 60000 /* we grant to who prunes us */
 #define BCAST_GRACE_MS    3000  /* a GRAFT that crossed our PRUNE is no sin */
@@ -140,6 +146,7 @@ struct bcast_stats {
 	uint64_t ids_in;     /* heard of */
 	uint64_t pulls;      /* ids asked for */
 	uint64_t grafts;     /* sent */
+	uint64_t moves;      /* of these, to a link that runs ahead */
 	uint64_t prunes;     /* sent */
 	uint64_t kept;       /* prunes the two eager links forbade */
 	uint64_t refused;    /* GRAFTs within the backoff */

@@ -22,6 +22,7 @@ struct bcast_link {
 	uint16_t dups;      /* since its last first delivery */
 	uint16_t n_missing; /* rows of the table that are its own */
 	uint32_t rtt_us;
+	int32_t ahead_us;      /* its announcements, of what came; average */
 	struct mono no_graft;  /* we were pruned: until then */
 	struct mono refuse;    /* we pruned: GRAFTs are refused until then */
 	struct mono pruned;    /* when we did */
@@ -60,7 +61,7 @@ struct bcast {
 	struct mono flush[CLASSES];
 	struct mono release; /* look at what is delayed */
 	struct mono ask;     /* the first row of missing is due, or before */
-	struct mono may_prune;
+	struct mono may_prune, may_move;
 	unsigned pruned;  /* the link we pruned last */
 	struct mono told; /* until then it hears of everything */
 	struct bcast_stats stats;

@@ -15,6 +15,11 @@
 #define BLAME_MS  1000
 #define AGAIN_MAX 2 /* questions repeated because they announce it anew */
 
+#define AHEAD_GAIN 16
+#define AHEAD_US   150000  /* one announcement counts no more, either way */
+#define STALE_US   1000000 /* one so late was kept for a new link */
+#define AHEAD_LAN  6       /* networks so much nearer than others */
+
 static const struct {
 	int64_t min_ms, max_ms;
 } waits[CLASSES] = { { 150, 300 }, { 20, 60 } };
@@ -62,6 +67,41 @@ has_share(const struct bcast *b, const struct bcast_link *l)
 	    l->n_missing < (share > SHARE_MIN ? share : SHARE_MIN);
 }
 
+/*
+ * A link said that it has a record, us before it came here (or after, when
+ * negative).  The averages are of the tree as it is: once it changed, all
+ * begin anew.
+ */
+static void
+note_ahead(struct bcast *b, unsigned link, int64_t us, struct mono now)
+{
+	struct bcast_link *l = &b->links[link];
+	int64_t least =
+	    BCAST_AHEAD_MS * 1000 / (l->class == LAN ? AHEAD_LAN : 1);
+	unsigned i;
+
+	us = us > AHEAD_US ? AHEAD_US : us < -AHEAD_US ? -AHEAD_US : us;
+	l->ahead_us += (int32_t)((us - l->ahead_us) / AHEAD_GAIN);
+	if (l->ahead_us < least || !mono_reached(b->may_move, now) ||
+	    !bcast_graft(b, link, now))
+		return;
+	b->stats.moves++;
+	b->may_move = mono_add_ms(now,
+	    BCAST_MOVE_MS + (int64_t)(b->ops->rnd(b->ctx) % BCAST_MOVE_MS));
+	for (i = 0; i < b->lim.links; i++)
+		b->links[i].ahead_us = 0;
+}
+
+/* Its announcement of what is here. */
+static void
+note_behind(struct bcast *b, unsigned link, const struct recent_entry *e,
+    struct mono now)
+{
+	if (e->state == RECENT_LIVE && (e->has & BIT(link)) == 0 &&
+	    now.us - e->at.us <= STALE_US)
+		note_ahead(b, link, e->at.us - now.us, now);
+}
+
 /* The nearer of two that announce at the same time is asked first. */
 static struct mono
 ask_at(const struct bcast *b, const struct bcast_link *l, struct mono now)
@@ -83,6 +123,7 @@ announced(struct bcast *b, unsigned link, uint64_t id, struct mono now)
 
 	row = l->n_missing == 0 ? NULL : missing_find(&b->missing, link, id);
 	if (e != NULL) {
+		note_behind(b, link, e, now);
 		e->has |= BIT(link);
 		if (row != NULL) /* its lane is full, and we need it no more */
 			drop_row(b, row);
@@ -202,6 +243,8 @@ bcast_arrived(struct bcast *b, struct recent_entry *e, unsigned link,
 			continue;
 		e->has |= BIT(i);
 		first = mono_min(first, row->since);
+		if (how == BCAST_PUSH)
+			note_ahead(b, i, now.us - row->since.us, now);
 		if (i == link && row->state == MISSING_ASKED)
 			answers = row->serial;
 		if (i != link && row->state == MISSING_ASKED)

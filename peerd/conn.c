@@ -413,10 +413,19 @@ announce(struct conn *c)
 		channels_peer(c->node);
 }
 
+/* It shall compare roots and go: who we are is of no use to the other side. */
+static bool
+is_feeler(const struct conn *c)
+{
+	return c->quiet && c->why.kind == DIAL_FEELER;
+}
+
 void
 conn_show(struct conn *c)
 {
 	if (c->quiet) {
+		if (is_feeler(c))
+			nodes_send_own(c);
 		c->quiet = false;
 		announce(c);
 	} else if (c->node != NULL)
@@ -442,7 +451,8 @@ link_is_up(struct conn *c)
 	else
 		announce(c);
 	dbchan_link(c, true);
-	nodes_send_own(c);
+	if (!is_feeler(c))
+		nodes_send_own(c);
 	traffic_ping(c, 0);
 	if (c->state != CONN_UP)
 		return;

@@ -14,12 +14,14 @@
 #include "peerd/flow.h"
 #include "peerd/peerd.h"
 
-#define TICK_MS    1000
-#define SOON_MS    50
-#define POLITE_MS  1500 /* the larger id waits for the smaller to dial */
-#define SELVES_MAX 16
-#define HOLDS_MAX  64
-#define DOUBLINGS  6
+#define TICK_MS     1000
+#define SOON_MS     50
+#define POLITE_MS   1500 /* the larger id waits for the smaller to dial */
+#define SELVES_MAX  16
+#define HOLDS_MAX   64
+#define DOUBLINGS   6
+#define BOOK_PLENTY 256
+#define ADDRS_FEW   4
 
 /* What was tried with a known node, by its place in the table. */
 struct
@@ -450,6 +452,19 @@ discover_result(const struct dial_why *why, const uint8_t *id,
 	discover_soon();
 }
 
+/*
+ * To a book well filled new addresses are of little use, and feelers ask for
+ * ever.
+ */
+static uint8_t
+addrs_to_ask(const struct conn *c)
+{
+	bool plenty = peerd.book.n_new + peerd.book.n_tried >= BOOK_PLENTY;
+
+	return plenty || c->why.kind == DIAL_FEELER ? ADDRS_FEW
+						    : WIRE_ADDRS_MAX;
+}
+
 void
 discover_linked(struct conn *c)
 {
@@ -459,7 +474,7 @@ discover_linked(struct conn *c)
 	discover_release(c->id);
 	if (c->outbound) {
 		wr_init(&w, buf, sizeof(buf));
-		wire_put_getaddr(&w, WIRE_ADDRS_MAX);
+		wire_put_getaddr(&w, addrs_to_ask(c));
 		(void)traffic_send(c, LANE_CONTROL, buf, w.len);
 	}
 	discover_soon();

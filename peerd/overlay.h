@@ -28,8 +28,8 @@
  * CONTACT, which costs it a place for links but none in the view.
  *
  * The caller lends the links' memory and chooses their numbers.  Pure;
- * tested in tests/unit/overlay_test.c, fuzzed in overlay_fuzz.c, simulated
- * in tests/sim.
+ * tested in tests/unit/overlay_test.c and overlay_dial_test.c, fuzzed in
+ * overlay_fuzz.c, simulated in tests/sim.
  */
 #ifndef WARREN_OVERLAY_H
 #define WARREN_OVERLAY_H
@@ -53,7 +53,7 @@
 #define OVERLAY_HOLD_MS    60000 /* we do not dial whom we were evicted by */
 #define OVERLAY_HIGH_MS    10000 /* one HIGH per key and this time */
 #define OVERLAY_STUCK_MS   5000
-#define OVERLAY_FEELER_MS  30000
+#define OVERLAY_FEELER_MS  60000
 #define OVERLAY_ANSWER_MS  5000 /* to NEIGHBOR, JOIN, SWAP */
 #define OVERLAY_SILENCE_MS 2000 /* at least: then ping; dead after three */
 #define OVERLAY_SHED_MS    5000 /* a view that outgrew its bounds waits */

@@ -11,7 +11,7 @@
 #define PICKS_MAX      8    /* candidates looked at for one dial */
 #define HIGH_AFTER_MS  2000 /* a newcomer says JOIN until then */
 #define WAIT_MIN_MS    1000 /* after a refusal, with links enough */
-#define WAIT_MAX_MS    30000
+#define WAIT_MAX_MS    240000
 #define EMPTY_MS       500 /* when there was nobody to dial */
 #define LAG_MS         500 /* of our loop: each such doubles patience once */
 #define LAG_BAD_MS     1000

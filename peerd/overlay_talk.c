@@ -217,7 +217,8 @@ overlay_on_neighbor(struct overlay *ov, unsigned link, unsigned want,
 		return true;
 	}
 	ov->stats.refused++;
-	ov->ops->give(ov->ctx, link);
+	if (want == WIRE_WANT_HIGH) /* LOW has links, and knows others */
+		ov->ops->give(ov->ctx, link);
 	overlay_send_away(ov, link, WIRE_GONE_FULL, now);
 	return true;
 }

@@ -45,7 +45,7 @@ static const struct msg_peerd_config peer_defaults = {
 	.relay_free_bytes = 1 << 20,
 	.relay_free_s = 120,
 	.relay_reserve = 0, /* auto */
-	.feeler_ms = 30000,
+	.feeler_ms = 60000,
 };
 
 static const struct msg_stund_config stun_defaults = {

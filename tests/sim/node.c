@@ -187,7 +187,7 @@ node_send(struct node *n, unsigned link, enum node_msg type, size_t bytes)
 
 	if (conn == NET_NIL)
 		return NULL;
-	world.bytes[type] += bytes;
+	world.bytes[type] += bytes + NODE_FRAME;
 	ev = net_send(conn, net_side(conn, n->id), bytes);
 	if (ev != NULL)
 		ev->type = (uint8_t)type;

@@ -8,6 +8,7 @@
  *   records.c what they have
  *   gossip.c  the shell of the broadcast
  *   view.c    the shell of the overlay
+ *   book.c    whom they have heard of
  *   sync.c    the shell of the sessions that bring trees together
  *   tree.c    trees, and how they settle
  *   world.c   all of them together
@@ -28,6 +29,8 @@
 #define NODE_SLOTS OVERLAY_SLOTS /* links that carry gossip */
 #define LINKS      24            /* of a node */
 #define LINKS_MAX  96            /* of one that all newcomers dial */
+#define NODE_FRAME 21            /* bytes of link.h about each message */
+#define NODE_ROOT  79            /* of a ROOT; of a million records 83 */
 #define NODE_BOOTS 3             /* the first nodes, for others to begin at */
 
 /*
@@ -49,7 +52,8 @@
 	X(ADDR)                                                                \
 	X(ROOT)                                                                \
 	X(SYNC)                                                                \
-	X(RECS)
+	X(RECS)                                                                \
+	X(HELLO)
 
 enum node_msg {
 #define X(name) M_##name,

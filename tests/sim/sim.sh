@@ -88,6 +88,8 @@ for seed in 1 2 $fresh; do
 	run "$seed" --scen trees --mode liveness
 done
 run 3 --scen spam --nodes 50 --seconds 50
+# Long branches that pruning left: a p99 of 411 ms until they were moved.
+run 14 --scen bcast --nodes 100 --seconds 120 --links overlay --goals
 for seed in 4 5 6; do
 	run $seed --scen trees --nodes 20 --mode liveness
 done
@@ -105,7 +107,7 @@ half 0 &
 half 1
 wait
 show "$(grep -c . "$dir/list")"
-for what in answered pulls grafts prunes kept refused unanswered delayed \
+for what in answered pulls grafts moves prunes kept refused unanswered delayed \
     dropped evicted swaps walks feelers healed silent limited torn midcommit \
     both_sides rollover race late future expired unadmitted failed_commits \
     refused_sessions bad_signatures malformed partial broken_off; do

@@ -241,7 +241,7 @@ say_root(struct node *n, unsigned link)
 	struct ev *ev;
 
 	if (r == NULL || n->links[link].conn == NET_NIL ||
-	    (ev = node_send(n, link, M_ROOT, 110)) == NULL)
+	    (ev = node_send(n, link, M_ROOT, NODE_ROOT)) == NULL)
 		return;
 	ev->u.q[0] = r->tick;
 	ev->u.q[1] = n->byz == HONEST ? r->root : rng_next(&n->rng);

@@ -1,44 +1,30 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The shell of the overlay core: a small address book, dials, messages and
- * roots.  A sync is done in one stroke here; see recon below.
+ * The shell of the overlay core: dials, messages and roots.  A sync is done
+ * in one stroke here; see recon below.
  */
 #include <string.h>
 
 #include "peerd/abook.h"
 #include "tests/sim/fault.h"
-#include "tests/sim/node.h"
+#include "tests/sim/view_int.h"
 
-#define BOOK       64 /* addresses a simulated node remembers */
-#define BANS       16
-#define TRIES      12 /* places looked at for one candidate */
-#define RETRY_US   (10 * SIM_S)
-#define FAILS_MAX  6 /* ten minutes, and no longer */
-#define BOOT_US    (1 * SIM_S)
 #define TICK_S     10
 #define SETTLE_US  (10 * SIM_S)
 #define NEWCOMER_S 30 /* what it learns from syncs then is news to nobody */
 
 /* Bytes of messages, as wire.h has them. */
-#define WORD_BYTES 4
-#define ADDR_BYTES 60
-#define ROOT_BYTES 110
+#define WORD_BYTES 3
+#define PING_BYTES 20
+#define ADDR_BYTES 48
+#define TOLD_BYTES 45 /* an address in ADDR */
+#define ASKS       4  /* for addresses, see peerd/discover.c */
 
-struct place {
-	uint32_t node;
-	bool used;
-	uint8_t fails;
-	int64_t due_us;
-};
+/* Three messages of Noise, two of them with a hello. */
+#define SHAKE_BYTES (34 + 228 + 196)
 
-struct book {
-	struct place places[BOOK];
-	int64_t boot_us[NODE_BOOTS];
-	uint8_t odd[LINKS_MAX]; /* ticks on which a neighbour's root differed */
-	uint64_t tick, root;
-	uint32_t bans[BANS]; /* whom it banned, plus one */
-	unsigned n_bans;
-};
+/* When peerd asks a silent link; after three of them it is dead. */
+#define SILENCE_MS 15000
 
 /* One allocation: the core, its links, the book. */
 struct view {
@@ -47,157 +33,6 @@ struct view {
 	struct overlay_link links[LINKS_MAX];
 };
 
-/* --- who is who --- */
-
-static struct wire_addr
-addr_of(uint32_t node)
-{
-	uint64_t h = mix64(node + UINT64_C(0x5eed));
-	struct wire_addr a;
-
-	memset(&a, 0, sizeof(a));
-	memcpy(a.id, &h, 8);
-	memcpy(a.id + 8, &node, 4);
-	a.addr.fam = NADDR_V4;
-	a.addr.port = 38080;
-	a.addr.ip[0] = (uint8_t)(11 + h % 80); /* public, in many groups */
-	a.addr.ip[1] = (uint8_t)(h >> 8);
-	a.addr.ip[2] = (uint8_t)(node >> 8);
-	a.addr.ip[3] = (uint8_t)node;
-	return a;
-}
-
-static uint32_t
-node_of(const struct wire_addr *a)
-{
-	uint32_t node;
-
-	memcpy(&node, a->id + 8, 4);
-	return node;
-}
-
-/* --- the book --- */
-
-static void
-learn(struct node *n, uint32_t node)
-{
-	struct book *bk = n->book;
-	struct place *p;
-	unsigned i;
-
-	if (node == n->id || node >= world.conf.nodes)
-		return;
-	for (i = 0; i < BOOK; i++)
-		if (bk->places[i].used && bk->places[i].node == node)
-			return;
-	p = &bk->places[rng_below(&n->rng, BOOK)];
-	for (i = 0; i < BOOK && p->used; i++)
-		if (!bk->places[i].used)
-			p = &bk->places[i];
-	memset(p, 0, sizeof(*p));
-	p->node = node;
-	p->used = true;
-}
-
-static struct place *
-place_of(struct node *n, uint32_t node)
-{
-	unsigned i;
-
-	for (i = 0; i < BOOK; i++)
-		if (n->book->places[i].used && n->book->places[i].node == node)
-			return &n->book->places[i];
-	return NULL;
-}
-
-/* As peerd/abook.c waits: from the last dial, doubling with each failure. */
-static void
-dialled(struct node *n, uint32_t node)
-{
-	struct place *p = place_of(n, node);
-
-	if (p != NULL)
-		p->due_us = sim_now().us + (RETRY_US << p->fails);
-}
-
-static void
-tried(struct node *n, uint32_t node, bool good)
-{
-	struct place *p = place_of(n, node);
-
-	if (p == NULL)
-		return;
-	if (!good && p->fails < FAILS_MAX) {
-		p->due_us += RETRY_US << p->fails;
-		p->fails++;
-	} else if (good) {
-		p->fails = 0;
-	}
-}
-
-static bool
-is_banned(const struct node *n, uint32_t node)
-{
-	unsigned i;
-
-	for (i = 0; i < BANS; i++)
-		if (n->book->bans[i] == node + 1)
-			return true;
-	return false;
-}
-
-static void
-fill_cand(struct overlay_cand *c, uint32_t node)
-{
-	c->at = addr_of(node);
-	c->has_id = true;
-	c->group = abook_group(&c->at.addr);
-}
-
-static bool
-pick_boot(struct node *n, struct overlay_cand *c)
-{
-	unsigned i, at, first = rng_below(&n->rng, NODE_BOOTS);
-
-	for (i = 0; i < NODE_BOOTS; i++) {
-		at = (first + i) % NODE_BOOTS;
-		if (at == n->id || n->book->boot_us[at] > sim_now().us ||
-		    node_link_to(n, at) != -1)
-			continue;
-		n->book->boot_us[at] = sim_now().us + BOOT_US;
-		fill_cand(c, at);
-		return true;
-	}
-	return false;
-}
-
-static bool
-pick(void *ctx, enum overlay_pick kind, const uint64_t *groups, size_t n_groups,
-    struct overlay_cand *c)
-{
-	struct node *n = ctx;
-	struct place *p;
-	unsigned i;
-
-	(void)groups;
-	(void)n_groups;
-	if (kind == OVERLAY_PICK_BOOT)
-		return pick_boot(n, c);
-	if (BUGGIFY(book_dry))
-		return false;
-	if (kind == OVERLAY_PICK_PINNED || kind == OVERLAY_PICK_ANCHOR)
-		return false;
-	for (i = 0; i < TRIES; i++) {
-		p = &n->book->places[rng_below(&n->rng, BOOK)];
-		if (!p->used || p->due_us > sim_now().us ||
-		    node_link_to(n, p->node) != -1 || is_banned(n, p->node))
-			continue;
-		fill_cand(c, p->node);
-		return true;
-	}
-	return false;
-}
-
 /* --- what the core asks for --- */
 
 static void
@@ -205,9 +40,9 @@ dial(void *ctx, uint32_t tag, enum overlay_why why,
     const struct overlay_cand *cand)
 {
 	struct node *n = ctx;
-	uint32_t to = node_of(&cand->at);
+	uint32_t to = view_node_of(&cand->at);
 
-	dialled(n, to);
+	book_dialled(n, to);
 	net_dial(n->id, to,
 	    (uint64_t)(n->life & 0xffff) << 40 | (uint64_t)why << 32 | tag);
 }
@@ -237,7 +72,7 @@ send_number(void *ctx, unsigned link, enum node_msg type, size_t bytes,
 static void
 send_join(void *ctx, unsigned link, unsigned ttl, const struct wire_addr *node)
 {
-	send_number(ctx, link, M_JOIN, ADDR_BYTES, node_of(node), ttl);
+	send_number(ctx, link, M_JOIN, ADDR_BYTES, view_node_of(node), ttl);
 }
 
 static void
@@ -255,13 +90,13 @@ send_disconnect(void *ctx, unsigned link, enum wire_gone why)
 static void
 send_swap(void *ctx, unsigned link, const struct wire_addr *node)
 {
-	send_number(ctx, link, M_SWAP, ADDR_BYTES, node_of(node), 0);
+	send_number(ctx, link, M_SWAP, ADDR_BYTES, view_node_of(node), 0);
 }
 
 static void
 ping(void *ctx, unsigned link)
 {
-	send_number(ctx, link, M_PING, WORD_BYTES, 0, 0);
+	send_number(ctx, link, M_PING, PING_BYTES, 0, 0);
 }
 
 /* Its neighbours, then what the book has. */
@@ -311,7 +146,7 @@ static void
 heard_of(void *ctx, unsigned link, const struct wire_addr *node)
 {
 	(void)link;
-	learn(ctx, node_of(node));
+	book_learn(ctx, view_node_of(node));
 }
 
 static uint64_t
@@ -320,7 +155,7 @@ rnd(void *ctx)
 	return rng_next(&((struct node *)ctx)->rng);
 }
 
-static const struct overlay_ops ops = { pick, dial, close_link, send_join,
+static const struct overlay_ops ops = { book_pick, dial, close_link, send_join,
 	send_neighbor, send_disconnect, send_swap, give, ping, view_up,
 	view_gone, heard_of, rnd };
 
@@ -341,46 +176,52 @@ view_init(struct node *n, void *mem)
 	n->book = &v->book;
 }
 
-/* A node with a disk has its address book on it. */
-static void
-reopen(struct book *bk)
-{
-	struct book old = *bk;
-	unsigned i;
-
-	memset(bk, 0, sizeof(*bk));
-	for (i = 0; i < BOOK; i++) {
-		bk->places[i].node = old.places[i].node;
-		bk->places[i].used = old.places[i].used;
-	}
-}
-
 void
 view_start(struct node *n)
 {
 	struct view *v = (struct view *)(void *)n->overlay;
-	struct wire_addr self = addr_of(n->id);
+	struct wire_addr self = view_addr_of(n->id);
 
 	if (n->sync != NULL && !n->lost)
-		reopen(&v->book);
+		book_reopen(&v->book);
 	else
 		memset(&v->book, 0, sizeof(v->book));
 	overlay_init(&v->overlay, v->links, n->n_links, &self, true,
 	    world.conf.hidden, &ops, n);
+	overlay_set_times(&v->overlay, SILENCE_MS, OVERLAY_FEELER_MS);
 	overlay_set_nodes(&v->overlay, world.conf.nodes, node_now(n));
 	overlay_start(&v->overlay, node_now(n));
+}
+
+/*
+ * What both sides of a new link say first, as peerd/conn.c has it: only
+ * counted, for nothing here depends on it.  A feeler does not tell who it is.
+ * Books are well filled.
+ */
+static void
+count_hello(enum overlay_why why)
+{
+	bool feeler = why == OVERLAY_FEELER;
+	size_t sides = feeler ? 1 : 2;
+
+	world.bytes[M_HELLO] += SHAKE_BYTES +
+	    sides * (TALLY_RECORD + NODE_FRAME) +
+	    4 * (PING_BYTES + NODE_FRAME) + WORD_BYTES + NODE_FRAME +
+	    ASKS * TOLD_BYTES + NODE_FRAME;
 }
 
 static void
 link_is_up(struct node *n, unsigned link, enum overlay_why why, uint32_t tag)
 {
 	uint32_t peer = n->links[link].peer;
-	struct wire_addr a = addr_of(peer);
+	struct wire_addr a = view_addr_of(peer);
 
 	n->book->odd[link] = 0;
-	learn(n, peer);
-	if (why != OVERLAY_THEIRS)
-		tried(n, peer, true);
+	book_learn(n, peer);
+	if (why != OVERLAY_THEIRS) {
+		book_tried(n, peer, true);
+		count_hello(why);
+	}
 	overlay_link_up(n->overlay, link, why, tag, &a, abook_group(&a.addr),
 	    node_now(n));
 	if (overlay_state(n->overlay, link) != OVERLAY_NONE)
@@ -438,7 +279,7 @@ view_accept(uint32_t node, uint32_t from, uint32_t conn)
 
 	if (n->hung || BUGGIFY(accept_full))
 		return -1;
-	if (is_banned(n, from) || is_duplicate(n, from))
+	if (book_is_banned(n, from) || is_duplicate(n, from))
 		return -1;
 	link = node_link_new(n, conn, from);
 	if (link != -1) {
@@ -462,7 +303,7 @@ view_dialled(uint32_t node, uint32_t to, uint64_t tag, uint32_t conn)
 	if (conn != NET_NIL && !n->hung && !is_duplicate(n, to))
 		link = node_link_new(n, conn, to);
 	if (link == -1) {
-		tried(n, to, conn != NET_NIL);
+		book_tried(n, to, conn != NET_NIL);
 		if (conn != NET_NIL)
 			net_close(conn, 0);
 		overlay_dial_failed(n->overlay, (uint32_t)tag, node_now(n));
@@ -500,7 +341,7 @@ root_of(const struct node *n)
 static void
 say_root(struct node *n, unsigned link)
 {
-	struct ev *ev = node_send(n, link, M_ROOT, ROOT_BYTES);
+	struct ev *ev = node_send(n, link, M_ROOT, NODE_ROOT);
 
 	if (ev == NULL)
 		return;
@@ -579,7 +420,7 @@ on_addr(struct node *n, const struct ev *ev)
 	unsigned i;
 
 	for (i = 0; i < OVERLAY_GIVE; i++)
-		learn(n, nodes[i]);
+		book_learn(n, nodes[i]);
 }
 
 void
@@ -591,7 +432,7 @@ view_message(struct node *n, unsigned link, struct ev *ev)
 	overlay_heard(n->overlay, link, now);
 	switch (ev->type) {
 	case M_JOIN:
-		a = addr_of(ev->b);
+		a = view_addr_of(ev->b);
 		(void)overlay_on_join(n->overlay, link, (unsigned)ev->arg, &a,
 		    now);
 		break;
@@ -602,11 +443,11 @@ view_message(struct node *n, unsigned link, struct ev *ev)
 		(void)overlay_on_disconnect(n->overlay, link, ev->b, now);
 		break;
 	case M_SWAP:
-		a = addr_of(ev->b);
+		a = view_addr_of(ev->b);
 		(void)overlay_on_swap(n->overlay, link, &a, now);
 		break;
 	case M_PING:
-		(void)node_send(n, link, M_PONG, WORD_BYTES);
+		(void)node_send(n, link, M_PONG, PING_BYTES);
 		break;
 	case M_ADDR:
 		on_addr(n, ev);

@@ -169,9 +169,9 @@ void
 world_print(void)
 {
 	static const char *const names[] = { "firsts", "dups", "pushed",
-		"answered", "ids_out", "ids_in", "pulls", "grafts", "prunes",
-		"kept", "refused", "unanswered", "delayed", "conflated",
-		"dropped" };
+		"answered", "ids_out", "ids_in", "pulls", "grafts", "moves",
+		"prunes", "kept", "refused", "unanswered", "delayed",
+		"conflated", "dropped" };
 	uint64_t sum[sizeof(struct bcast_stats) / sizeof(uint64_t)] = { 0 };
 	uint64_t one[sizeof(sum) / sizeof(sum[0])];
 	size_t k, n = sizeof(sum) / sizeof(sum[0]);

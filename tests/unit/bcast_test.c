@@ -1,257 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The broadcast core: the tree and its dampers, announcements and questions,
- * rates, and what hostile neighbours may cost.
+ * The broadcast core: announcements and questions, rates, and what hostile
+ * neighbours may cost.  Its tree: bcast_tree_test.c.
  */
-#include "peerd/bcast.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "peerd/recent.h"
-
-#define LINKS 8
-#define LOG   4096
-
-enum op { PUSH, IHAVE, PULL, GRAFT, PRUNE, SCORE, FORGET };
-
-static struct {
-	enum op op;
-	unsigned link;
-	uint64_t v;
-	uint8_t how;
-} was[LOG];
-static size_t n_was;
-static bool lane_full;
-static uint64_t seed;
-static struct bcast *b;
-static void *mem;
-static struct mono now;
-
-static void
-put(enum op op, unsigned link, uint64_t v, uint8_t how)
-{
-	if (n_was < LOG) {
-		was[n_was].op = op;
-		was[n_was].link = link;
-		was[n_was].v = v;
-		was[n_was++].how = how;
-	}
-}
-
-static bool
-send_gossip(void *ctx, unsigned link, uint32_t handle, enum bcast_how how)
-{
-	(void)ctx;
-	if (!lane_full)
-		put(PUSH, link, handle, (uint8_t)how);
-	return !lane_full;
-}
-
-static void
-put_ids(enum op op, unsigned link, const uint8_t *ids, size_t n)
-{
-	uint64_t id;
-	size_t i;
-
-	assert_true(n >= 1 && n <= BCAST_IDS_MAX);
-	for (i = 0; i < n; i++) {
-		memcpy(&id, ids + i * BCAST_ID, BCAST_ID);
-		put(op, link, id, 0);
-	}
-}
-
-static void
-send_ihave(void *ctx, unsigned link, const uint8_t *ids, size_t n)
-{
-	(void)ctx;
-	put_ids(IHAVE, link, ids, n);
-}
-
-static void
-send_pull(void *ctx, unsigned link, const uint8_t *ids, size_t n)
-{
-	(void)ctx;
-	put_ids(PULL, link, ids, n);
-}
-
-static void
-send_graft(void *ctx, unsigned link)
-{
-	(void)ctx;
-	put(GRAFT, link, 0, 0);
-}
-
-static void
-send_prune(void *ctx, unsigned link, uint32_t backoff_ms)
-{
-	(void)ctx;
-	put(PRUNE, link, backoff_ms, 0);
-}
-
-static void
-score(void *ctx, unsigned link, enum score_event event)
-{
-	(void)ctx;
-	put(SCORE, link, (uint64_t)event, 0);
-}
-
-static void
-forget(void *ctx, uint32_t handle)
-{
-	(void)ctx;
-	put(FORGET, 0, handle, 0);
-}
-
-static uint64_t
-rnd(void *ctx)
-{
-	(void)ctx;
-	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return seed ^ seed >> 31;
-}
-
-static const struct bcast_ops ops = { send_gossip, send_ihave, send_pull,
-	send_graft, send_prune, score, forget, rnd };
-
-static size_t
-count(enum op op, int link)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < n_was; i++)
-		n += was[i].op == op &&
-		    (link == -1 || was[i].link == (unsigned)link);
-	return n;
-}
-
-static void
-key_of(unsigned link, uint8_t key[16])
-{
-	memset(key, 0, 16);
-	key[0] = (uint8_t)(link + 1);
-}
-
-static void
-up(unsigned link, bool lan)
-{
-	uint8_t key[16];
-
-	key_of(link, key);
-	bcast_link_up(b, link, key, 40000, lan, now);
-}
-
-static const uint8_t *
-rid_of(uint32_t i)
-{
-	static uint8_t rid[32];
-
-	memset(rid, 0, sizeof(rid));
-	memcpy(rid, &i, 4);
-	return rid;
-}
-
-/* The short id of record i on a link, as its other end makes it. */
-static uint64_t
-id_of(unsigned link, uint32_t i)
-{
-	struct recent_ids ids;
-
-	key_of(link, ids.key);
-	return recent_id(&ids, rid_of(i));
-}
-
-static struct bcast_msg
-msg(uint32_t i)
-{
-	return (struct bcast_msg){ rid_of(i), i, 7000 + i, i };
-}
-
-static void
-begin(unsigned links, uint16_t pending)
-{
-	struct bcast_limits lim = { LINKS, 64, pending, 16, 4 };
-	static const uint8_t secret[16] = { 's' };
-	unsigned i;
-
-	free(mem);
-	mem = malloc(bcast_size(&lim));
-	assert_non_null(mem);
-	memset(mem, 0xa5, bcast_size(&lim));
-	seed = 42;
-	now.us = 1000000000;
-	n_was = 0;
-	lane_full = false;
-	b = bcast_init(mem, &lim, secret, &ops, NULL);
-	for (i = 0; i < links; i++)
-		up(i, false);
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	begin(4, 64);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	free(mem);
-	mem = NULL;
-	return 0;
-}
-
-static void
-pass(int64_t ms)
-{
-	struct mono end = mono_add_ms(now, ms), due;
-
-	while (due = bcast_due(b), mono_reached(due, end)) {
-		if (mono_before(now, due))
-			now = due;
-		if (bcast_tick(b, now).us == due.us && due.us <= now.us)
-			fail_msg("a tick that changes nothing is due again");
-	}
-	now = end;
-	(void)bcast_tick(b, now);
-}
-
-/* Record i comes over link and is found good. */
-static enum bcast_rc
-take(unsigned link, uint32_t i, enum bcast_how how)
-{
-	struct bcast_msg m = msg(i);
-	enum bcast_rc rc;
-	uint32_t token;
-
-	rc = bcast_receive(b, link, m.rid, how, &token, now);
-	if (rc == BCAST_NEW)
-		bcast_settle(b, token, BCAST_GOOD, &m, now);
-	return rc;
-}
-
-static void
-announce(unsigned link, uint32_t i)
-{
-	uint64_t id = id_of(link, i);
-
-	bcast_on_ihave(b, link, (const uint8_t *)&id, 1, now);
-}
-
-static void
-ask(unsigned link, uint32_t i)
-{
-	uint64_t id = id_of(link, i);
-
-	bcast_on_pull(b, link, (const uint8_t *)&id, 1, now);
-}
+#include "tests/unit/bcast_kit.h"
 
 static void
 test_push(void **state)
@@ -269,120 +21,6 @@ test_push(void **state)
 	bcast_local(b, &m, now);
 	assert_int_equal(count(PUSH, -1), 7);
 	assert_int_equal(bcast_stats(b)->pushed, 7);
-}
-
-/* Nine duplicates are none; the tenth prunes; a first delivery forgives. */
-static void
-test_prune(void **state)
-{
-	uint32_t i;
-
-	(void)state;
-	for (i = 0; i < 9; i++) {
-		(void)take(0, i, BCAST_PUSH);
-		(void)take(1, i, BCAST_PUSH);
-	}
-	assert_int_equal(count(PRUNE, -1), 0);
-	(void)take(1, 100, BCAST_PUSH);
-	assert_int_equal(bcast_link_dups(b, 1), 0);
-	for (i = 10; i < 20; i++) {
-		(void)take(0, i, BCAST_PUSH);
-		(void)take(1, i, BCAST_PUSH);
-	}
-	assert_int_equal(count(PRUNE, 1), 1);
-	assert_false(bcast_is_eager(b, 1));
-	assert_int_equal(bcast_eager_links(b), 3);
-}
-
-/* One prune in 1..3 s, and two links stay eager whatever they bring. */
-static void
-test_prune_slowly(void **state)
-{
-	uint32_t i;
-	unsigned l;
-
-	(void)state;
-	for (i = 0; i < 30; i++)
-		for (l = 0; l < 4; l++)
-			(void)take(l, i, BCAST_PUSH);
-	assert_int_equal(count(PRUNE, -1), 1);
-	pass(900);
-	for (l = 1; l < 4; l++)
-		(void)take(l, 0, BCAST_PUSH);
-	assert_int_equal(count(PRUNE, -1), 1);
-	pass(2200);
-	for (l = 1; l < 4; l++)
-		(void)take(l, 0, BCAST_PUSH);
-	assert_int_equal(count(PRUNE, -1), 2);
-	for (i = 0; i < 5; i++) {
-		pass(4000);
-		for (l = 1; l < 4; l++)
-			(void)take(l, 0, BCAST_PUSH);
-	}
-	assert_int_equal(bcast_eager_links(b), 2);
-	assert_true(bcast_stats(b)->kept > 0);
-}
-
-static void
-test_pruned_and_grafted(void **state)
-{
-	(void)state;
-	bcast_on_prune(b, 2, 10000, now);
-	assert_false(bcast_is_eager(b, 2));
-	(void)take(0, 1, BCAST_PUSH);
-	assert_int_equal(count(PUSH, 2), 0);
-	bcast_on_graft(b, 2, now); /* it pruned us, so it may */
-	assert_true(bcast_is_eager(b, 2));
-	(void)take(0, 2, BCAST_PUSH);
-	assert_int_equal(count(PUSH, 2), 1);
-	/* And it hears of what it missed, at the next flush. */
-	pass(60);
-	assert_int_equal(count(IHAVE, 2), 1);
-}
-
-static void
-test_backoff(void **state)
-{
-	uint32_t i;
-
-	(void)state;
-	for (i = 0; i < 10; i++) {
-		(void)take(0, i, BCAST_PUSH);
-		(void)take(1, i, BCAST_PUSH);
-	}
-	assert_int_equal(count(PRUNE, 1), 1);
-	bcast_on_graft(b, 1, now); /* crossed on the way */
-	assert_false(bcast_is_eager(b, 1));
-	assert_int_equal(count(SCORE, 1), 0);
-	assert_int_equal(count(PRUNE, 1), 2); /* told again */
-	now = mono_add_ms(now, BCAST_GRACE_MS);
-	bcast_on_graft(b, 1, now);
-	assert_int_equal(count(SCORE, 1), 1);
-	assert_int_equal(was[n_was - 2].v, SCORE_REGRAFT);
-	now = mono_add_ms(now, BCAST_BACKOFF_MS);
-	bcast_on_graft(b, 1, now);
-	assert_true(bcast_is_eager(b, 1));
-	assert_int_equal(bcast_stats(b)->refused, 2);
-}
-
-/* Pruned by all, it does not wait until it misses something. */
-static void
-test_last_prune(void **state)
-{
-	unsigned i;
-
-	(void)state;
-	for (i = 0; i < 4; i++) {
-		assert_int_equal(count(GRAFT, -1), 0);
-		bcast_on_prune(b, i, 10000, now);
-		if (i < 3)
-			assert_int_equal(bcast_eager_links(b), 3 - i);
-	}
-	assert_int_equal(count(GRAFT, -1), 0); /* all ask for a pause */
-	now = mono_add_ms(now, 20000);
-	bcast_on_prune(b, 0, 1000, now);
-	assert_int_equal(count(GRAFT, -1), 1);
-	assert_int_equal(count(GRAFT, 0), 0);
 }
 
 static void
@@ -503,31 +141,6 @@ test_unanswered(void **state)
 	pass(1000);
 	assert_int_equal(count(SCORE, 3), 1);
 	assert_int_equal(bcast_pending(b), 0);
-}
-
-static void
-test_graft(void **state)
-{
-	uint32_t i;
-
-	(void)state;
-	bcast_on_prune(b, 1, 0, now);
-	for (i = 0; i < 3; i++) {
-		assert_int_equal(count(GRAFT, -1), 0);
-		announce(1, i);
-		pass(300);
-		(void)take(1, i, BCAST_PULL);
-	}
-	assert_int_equal(count(GRAFT, 1), 1);
-	assert_true(bcast_is_eager(b, 1));
-	/* Within a backoff we keep asking and do not graft. */
-	bcast_on_prune(b, 1, 60000, now);
-	for (i = 10; i < 16; i++) {
-		announce(1, i);
-		pass(300);
-		(void)take(1, i, BCAST_PULL);
-	}
-	assert_int_equal(count(GRAFT, 1), 1);
 }
 
 static void
@@ -796,21 +409,6 @@ test_id_rate(void **state)
 }
 
 static void
-test_poor(void **state)
-{
-	(void)state;
-	bcast_link_poor(b, 0, true, now);
-	assert_int_equal(count(PRUNE, 0), 1);
-	now = mono_add_ms(now, 60000);
-	bcast_on_graft(b, 0, now);
-	assert_false(bcast_is_eager(b, 0));
-	bcast_link_poor(b, 0, false, now);
-	now = mono_add_ms(now, 60000);
-	bcast_on_graft(b, 0, now);
-	assert_true(bcast_is_eager(b, 0));
-}
-
-static void
 test_key(void **state)
 {
 	uint8_t a[16], c[16];
@@ -829,18 +427,12 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_push),
-		T(test_prune),
-		T(test_prune_slowly),
-		T(test_pruned_and_grafted),
-		T(test_backoff),
-		T(test_last_prune),
 		T(test_announce),
 		T(test_lan),
 		T(test_pull),
 		T(test_cover),
 		T(test_uncover),
 		T(test_unanswered),
-		T(test_graft),
 		T(test_answers),
 		T(test_settle),
 		T(test_synced),
@@ -854,7 +446,6 @@ main(void)
 		T(test_ring),
 		T(test_liar),
 		T(test_id_rate),
-		T(test_poor),
 		T(test_key),
 	};
 

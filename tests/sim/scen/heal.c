@@ -14,9 +14,10 @@
 #define DOWN     12500000
 #define BASE     4000 /* records that all have before */
 #define VERSIONS 4
-#define SETTLE_S 25.0 /* until what was written is in the trees */
-#define LONG_S   400  /* and we give up */
-#define QUIET_S  30.0
+#define SETTLE_S 55.0 /* until it is in the trees, and dead links replaced */
+#define LONG_S   400   /* and we give up */
+#define CALM_S   240.0 /* views of a young network change for so long */
+#define QUIET_S  60.0
 #define STEP_MS  200
 
 void
@@ -144,7 +145,7 @@ scen_run_heal(void)
 	    scen_goals ? 1.3 : 10);
 	check_that(sync_cost()->records == winners(), "S1",
 	    "the trees lack records", winners() - sync_cost()->records);
-	sim_run(scen_in(QUIET_S));
+	sim_run(scen_in(CALM_S));
 	before = *sync_cost();
 	memcpy(bytes, world.bytes, sizeof(bytes));
 	sim_run(scen_in(QUIET_S));
