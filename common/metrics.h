@@ -180,6 +180,12 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
     "Short ids announced")                                                     \
   X("gossip_ids_out", "gossip_ids", COUNTER, "", "direction=\"out\"",          \
     "Short ids announced")                                                     \
+  X("gossip_grafts", "gossip_tree_changes", COUNTER, "", "why=\"pulls\"",      \
+    "Links taken into the broadcast tree and out of it, by reason")            \
+  X("gossip_moves", "gossip_tree_changes", COUNTER, "", "why=\"ahead\"",       \
+    "Links taken into the broadcast tree and out of it, by reason")            \
+  X("gossip_prunes", "gossip_tree_changes", COUNTER, "", "why=\"late\"",       \
+    "Links taken into the broadcast tree and out of it, by reason")            \
   X("gossip_eager", "gossip_eager_links", GAUGE, "", "",                       \
     "Links on which new records are pushed")                                   \
   X("view_links", "view_links", GAUGE, "", "", "Links that carry gossip")      \

@@ -516,6 +516,9 @@ gossip_stats(stat_emit emit, void *arg)
 	emit(arg, "gossip_pulls", s->pulls);
 	emit(arg, "gossip_ids_in", s->ids_in);
 	emit(arg, "gossip_ids_out", s->ids_out);
+	emit(arg, "gossip_grafts", s->grafts - s->moves);
+	emit(arg, "gossip_moves", s->moves);
+	emit(arg, "gossip_prunes", s->prunes);
 	emit(arg, "gossip_eager", bcast_eager_links(bcast));
 }
 
