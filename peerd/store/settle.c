@@ -102,6 +102,7 @@ change_put(struct settle *s, const struct pend *e)
 		return;
 	memcpy(c->c.e.rid, e->rid, 32);
 	c->c.e.hlc = e->hlc;
+	c->c.e.row = e->row;
 	c->c.e.w = e->w;
 }
 
@@ -124,7 +125,7 @@ static bool
 row_of(struct settle *s, const uint8_t key[32], struct sql_rec *r)
 {
 	enum sql_rc rc =
-	    s->rc == SQL_OK ? sql_rec_get(s->rs->sql, key, r) : s->rc;
+	    s->rc == SQL_OK ? recstore_read(s->rs, key, r) : s->rc;
 
 	if (rc != SQL_OK && rc != SQL_NONE)
 		fail(s, rc);
@@ -156,7 +157,8 @@ drop_key(struct settle *s, const uint8_t key[32])
 
 	if (row_of(s, key, &r))
 		authors_counted(rs, r.author, r.kind, -1);
-	if (s->rc == SQL_OK && check(s, sql_rec_delete(rs->sql, key)) &&
+	if (s->rc == SQL_OK &&
+	    check(s, sql_rec_delete(rs->sql, recstore_row(rs, key), key)) &&
 	    check(s, sql_older_delete(rs->sql, key, INT64_MAX)) &&
 	    (c = add_change(s, key, true)) != NULL)
 		c->gone = true;
