@@ -17,6 +17,7 @@
 
 #define AUTHOR_CACHE 1024
 #define COUNT_CACHE  4096
+#define COUNT_WAYS   4
 
 struct deferred {
 	uint64_t hlc;
