@@ -102,10 +102,10 @@ enum sql_rc sql_open(struct sql **db, const struct sql_conf *conf, char *why,
 void sql_close(struct sql *db);
 
 /*
- * Many rows are coming, in an order that is not that of their keys: a larger
- * cache and a longer log until told otherwise, so that a page is written once
- * for many rows.  The memory is given back at the end.  Not inside a
- * transaction; what fails changes speed alone.
+ * Many rows are coming, in an order that is not that of their authors or of
+ * their ends: a larger cache and a longer log until told otherwise, so that a
+ * page of those indexes is written once for many rows.  The memory is given
+ * back at the end.  Not inside a transaction; what fails changes speed alone.
  */
 void sql_hurry(struct sql *db, bool hurry);
 
