@@ -98,6 +98,8 @@ pack(struct leaf_entry *out, const struct mtree_entry *e)
 	memcpy(out->rid, e->rid, 32);
 	out->hlc_hi = (uint32_t)(e->hlc >> 32);
 	out->hlc_lo = (uint32_t)e->hlc;
+	out->row_hi = (uint32_t)(e->row >> 32);
+	out->row_lo = (uint32_t)e->row;
 	out->w = e->w;
 }
 

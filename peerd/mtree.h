@@ -12,7 +12,7 @@
  * Changes come as one sorted batch a tick; only the nodes above a change are
  * hashed anew, once.  Entries lie in leaves of 1 to 8, each leaf a block of
  * just its size out of a slab for that size, so that copying one on write is
- * small and nothing is allocated per node.  About 95 bytes a record, and 8 MB
+ * small and nothing is allocated per node.  About 103 bytes a record, and 8 MB
  * per 10,000 changes for each of the two versions.
  *
  * Who reads while the tick turns: nobody, the tree is one thread's.  Names of
@@ -49,6 +49,7 @@ struct mtree_entry {
 	uint8_t key[32];
 	uint8_t rid[32];
 	uint64_t hlc; /* for anti-entropy; not part of any hash */
+	uint64_t row; /* the caller's: where the rest is; nor is this */
 	int32_t w;
 };
 

@@ -27,11 +27,12 @@ ref_is_branch(uint32_t ref)
 	return ref_class(ref) == 0;
 }
 
-/* 76 bytes: a million of them make every pad byte a megabyte. */
+/* 84 bytes: a million of them make every pad byte a megabyte. */
 struct leaf_entry {
 	uint8_t key[32];
 	uint8_t rid[32];
 	uint32_t hlc_hi, hlc_lo;
+	uint32_t row_hi, row_lo;
 	int32_t w;
 };
 

@@ -27,6 +27,7 @@ unpack(struct mtree_entry *out, const struct leaf_entry *e)
 	memcpy(out->key, e->key, 32);
 	memcpy(out->rid, e->rid, 32);
 	out->hlc = (uint64_t)e->hlc_hi << 32 | e->hlc_lo;
+	out->row = (uint64_t)e->row_hi << 32 | e->row_lo;
 	out->w = e->w;
 }
 

@@ -111,12 +111,24 @@ authors_has_grant(const struct recstore *rs, const uint8_t pk[32],
 	return e != NULL && !e->tombstone;
 }
 
+/* Where a count is or would be.  It has a few places: two that took turns in
+ * one would be counted anew, row by row, with every tick. */
 static struct author_count *
 count_slot(struct recstore *rs, int64_t id, uint8_t kind)
 {
 	uint64_t h = ((uint64_t)id * 31 + kind) * UINT64_C(0x9e3779b97f4a7c15);
+	struct author_count *home = &rs->counts[(h >> 32) % COUNT_CACHE];
+	struct author_count *empty = NULL, *c;
+	unsigned i;
 
-	return &rs->counts[(h >> 32) % COUNT_CACHE];
+	for (i = 0; i < COUNT_WAYS; i++) {
+		c = &rs->counts[((h >> 32) + i) % COUNT_CACHE];
+		if (c->id == id && c->kind == kind)
+			return c;
+		if (c->id == 0 && empty == NULL)
+			empty = c;
+	}
+	return empty != NULL ? empty : home;
 }
 
 enum sql_rc

@@ -26,6 +26,7 @@ struct intake {
 	/* What is held of this key so far. */
 	bool has_newest;
 	struct rec_version newest;
+	uint64_t row; /* of the key on disk; 0: none so far */
 };
 
 static uint8_t
@@ -100,9 +101,11 @@ look_up(struct intake *in)
 	if (e != NULL) {
 		in->newest.hlc = e->hlc;
 		memcpy(in->newest.rid, e->rid, 32);
+		in->row = e->row;
 	} else if (mtree_get(&in->rs->tree, MTREE_CURRENT, in->key, &m)) {
 		in->newest.hlc = m.hlc;
 		memcpy(in->newest.rid, m.rid, 32);
+		in->row = m.row;
 	} else {
 		in->has_newest = false;
 	}
@@ -173,7 +176,7 @@ write_evidence(struct intake *in)
 	enum sql_rc rc;
 	struct wr w;
 
-	if ((rc = sql_rec_get(rs->sql, in->key, &r)) != SQL_OK)
+	if ((rc = recstore_read(rs, in->key, &r)) != SQL_OK)
 		return rc == SQL_NONE ? SQL_OK : rc;
 	wr_init(&w, held, sizeof(held));
 	rec_encode(&w, r.body, r.body_len, r.sig);
@@ -250,6 +253,7 @@ judge_author(struct intake *in)
 static void
 fill_row(const struct intake *in, struct sql_rec *r)
 {
+	r->row = in->row;
 	memcpy(r->key, in->key, 32);
 	memcpy(r->rid, in->rid, 32);
 	r->w = in->rec.w;
@@ -269,7 +273,7 @@ is_tombstone(struct intake *in, bool *is)
 {
 	struct sql_rec r;
 	struct rec rec;
-	enum sql_rc rc = sql_rec_get(in->rs->sql, in->key, &r);
+	enum sql_rc rc = recstore_read(in->rs, in->key, &r);
 
 	*is = rc == SQL_OK &&
 	    rec_decode_body(&rec, in->rs->ch, r.body, r.body_len) == REC_OK &&
@@ -335,7 +339,7 @@ write_newest(struct intake *in, bool *older)
 	fill_row(in, &r);
 	*older = false;
 	if (!in->has_newest) {
-		rc = sql_rec_insert(in->rs->sql, &r);
+		rc = sql_rec_insert(in->rs->sql, &r, &in->row);
 		if (rc == SQL_OK)
 			authors_counted(in->rs, in->author.id, in->rec.kind, 1);
 		return rc;
@@ -358,6 +362,7 @@ remember(struct intake *in, bool older)
 		return false;
 	memcpy(e->rid, in->rid, 32);
 	e->hlc = in->rec.hlc;
+	e->row = in->row;
 	e->w = in->rec.w;
 	e->author = in->author.id;
 	e->tombstone = (in->rec.flags & REC_TOMBSTONE) != 0;

@@ -16,6 +16,7 @@ struct pend {
 	uint8_t key[32], rid[32];
 	uint64_t hlc;
 	uint64_t tick; /* the first one that will count it */
+	uint64_t row;  /* on disk: of its key, whichever version lies there */
 	int64_t author;
 	int32_t w;
 	uint32_t next; /* private: chain of its bucket, or of free ones */

@@ -23,7 +23,7 @@ recstore_get(struct recstore *rs, const uint8_t key[32], bool settled,
 	out->raw_len = 0;
 	if (settled ? !in_tree : (e != NULL ? e->held : !in_tree))
 		return SQL_NONE;
-	if ((rc = sql_rec_get(rs->sql, key, &r)) != SQL_OK)
+	if ((rc = recstore_read(rs, key, &r)) != SQL_OK)
 		return rc == SQL_NONE ? SQL_CORRUPT : rc;
 	memcpy(out->key, key, 32);
 	if (settled && memcmp(r.rid, m.rid, 32) != 0) {
@@ -120,7 +120,7 @@ bad_row(struct recstore *rs, const struct mtree_entry *m)
 	uint8_t rid[32], key[32];
 	struct sql_rec r;
 	struct rec rec;
-	enum sql_rc rc = sql_rec_get(rs->sql, m->key, &r);
+	enum sql_rc rc = recstore_read(rs, m->key, &r);
 
 	if (rc == SQL_NONE)
 		return "the row is gone";

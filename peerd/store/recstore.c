@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Opening a store, building its tree, the roots of the last ticks.
+ * Opening a store, transactions, the roots of the last ticks.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -86,171 +86,6 @@ mem_put(void *arg, void *p, size_t len)
 	free(p);
 }
 
-/* --- building from disk --- */
-
-struct builder {
-	struct recstore *rs;
-	enum sql_rc rc;
-	/* Settled versions that a later, pending one replaced in rec. */
-	struct mtree_entry *older;
-	size_t n_older, cap_older, at;
-	struct mtree_entry next; /* from rec, not handed out yet */
-	bool has_next, ended;
-};
-
-static bool
-pend_row(struct recstore *rs, const struct sql_older *o)
-{
-	struct pend *e = pends_add(&rs->pends, o->key, o->tick);
-
-	if (e == NULL)
-		return false;
-	memcpy(e->rid, o->rid, 32);
-	e->hlc = o->hlc;
-	e->w = o->w;
-	e->author = o->author;
-	e->tombstone = o->tombstone;
-	e->older = true;
-	return true;
-}
-
-static void
-on_older(void *arg, const struct sql_older *o)
-{
-	struct builder *b = arg;
-	struct mtree_entry *e;
-	size_t cap;
-
-	if (o->tick > b->rs->tick) {
-		if (!pend_row(b->rs, o))
-			b->rc = SQL_IO;
-		return;
-	}
-	if (b->n_older > 0 &&
-	    memcmp(b->older[b->n_older - 1].key, o->key, 32) == 0) {
-		b->n_older--; /* an earlier tick's: superseded */
-	} else if (b->n_older == b->cap_older) {
-		cap = b->cap_older == 0 ? 256 : b->cap_older * 2;
-		e = reallocarray(b->older, cap, sizeof(*e));
-		if (e == NULL) {
-			b->rc = SQL_IO;
-			return;
-		}
-		b->older = e;
-		b->cap_older = cap;
-	}
-	e = &b->older[b->n_older++];
-	memcpy(e->key, o->key, 32);
-	memcpy(e->rid, o->rid, 32);
-	e->hlc = o->hlc;
-	e->w = o->w;
-}
-
-/* A row that no settled tick counts yet; its author is looked up later. */
-static bool
-pend_rec(struct recstore *rs, const struct sql_rec *r)
-{
-	struct pend *e = pends_add(&rs->pends, r->key, r->tick);
-
-	if (e == NULL)
-		return false;
-	memcpy(e->rid, r->rid, 32);
-	e->hlc = r->hlc;
-	e->w = r->w;
-	e->older = true; /* it may have: settling looks */
-	return true;
-}
-
-/* The next settled row of rec into b->next. */
-static void
-advance(struct builder *b)
-{
-	struct sql_rec r;
-	enum sql_rc rc;
-
-	while ((rc = sql_scan_next(b->rs->sql, &r)) == SQL_OK) {
-		if (r.tick > b->rs->tick) {
-			if (!pend_rec(b->rs, &r)) {
-				rc = SQL_IO;
-				break;
-			}
-			continue;
-		}
-		memcpy(b->next.key, r.key, 32);
-		memcpy(b->next.rid, r.rid, 32);
-		b->next.hlc = r.hlc;
-		b->next.w = r.w;
-		b->has_next = true;
-		return;
-	}
-	b->has_next = false;
-	if (rc != SQL_NONE)
-		b->rc = rc;
-}
-
-/* Both sources in order of key.  A row of rec that is settled goes first:
- * what is older of it has been superseded. */
-static int
-next_entry(void *arg, struct mtree_entry *e)
-{
-	struct builder *b = arg;
-	int cmp = 0;
-
-	if (b->rc != SQL_OK)
-		return -1;
-	if (!b->has_next && b->at == b->n_older)
-		return 0;
-	if (!b->has_next)
-		cmp = 1;
-	else if (b->at == b->n_older)
-		cmp = -1;
-	else
-		cmp = memcmp(b->next.key, b->older[b->at].key, 32);
-	if (cmp > 0) {
-		*e = b->older[b->at++];
-		return 1;
-	}
-	if (cmp == 0)
-		b->at++;
-	*e = b->next;
-	advance(b);
-	return b->rc == SQL_OK ? 1 : -1;
-}
-
-/* Authors and flags of pending rows, which the covering index has not. */
-static enum sql_rc
-complete_pending(struct recstore *rs)
-{
-	struct sql_author a;
-	struct sql_rec r;
-	struct rec rec;
-	enum sql_rc rc;
-	uint32_t i;
-
-	for (i = 0; i < rs->pends.cap; i++) {
-		struct pend *e = &rs->pends.all[i];
-
-		if (!e->used)
-			continue;
-		if (e->author == 0) {
-			rc = sql_rec_get(rs->sql, e->key, &r);
-			if (rc != SQL_OK)
-				return rc;
-			e->author = r.author;
-			e->tombstone = rec_decode_body(&rec, rs->ch, r.body,
-					   r.body_len) == REC_OK &&
-			    (rec.flags & REC_TOMBSTONE) != 0;
-		}
-		rc = authors_by_id(rs, e->author, &a);
-		if (rc != SQL_OK)
-			return rc;
-		e->held = e->key[0] != REC_MEMBER && !a.admitted &&
-		    !authors_has_grant(rs, a.pk, e->tick);
-		rs->pends.held += e->held;
-	}
-	return SQL_OK;
-}
-
 /*
  * The root as it was written when the tick was settled.  It is written right
  * after the tick; where the power went between the two, there is none of
@@ -289,9 +124,7 @@ static enum sql_rc
 build(struct recstore *rs, bool *differs)
 {
 	const struct mtree_mem mem = { mem_get, mem_put, NULL };
-	struct builder b = { .rs = rs, .rc = SQL_OK };
 	uint64_t first;
-	enum mtree_err err;
 	uint8_t buf[8];
 	size_t len = sizeof(buf);
 	enum sql_rc rc;
@@ -302,25 +135,13 @@ build(struct recstore *rs, bool *differs)
 	rs->tick = rc == SQL_OK && len == 8 ? get_u64(buf) : 0;
 	mtree_init(&rs->tree, &mem, rs->tick);
 	if ((rc = sql_log_bounds(rs->sql, &first, &rs->seq)) != SQL_OK)
-		goto out;
+		return rc;
 	rs->seq_committed = rs->seq;
-	if ((rc = sql_older_all(rs->sql, on_older, &b)) != SQL_OK ||
-	    (rc = sql_scan_begin(rs->sql)) != SQL_OK)
-		goto out;
-	advance(&b);
-	err = mtree_build(&rs->tree, rs->tick, next_entry, &b);
-	rc = b.rc != SQL_OK      ? b.rc
-	    : err == MTREE_ORDER ? SQL_CORRUPT
-	    : err != MTREE_OK    ? SQL_IO
-				 : SQL_OK;
-	sql_scan_end(rs->sql);
-	if (rc == SQL_OK)
-		rc = complete_pending(rs);
-	*differs = rc == SQL_OK && !is_as_written(rs);
+	if ((rc = rebuild(rs)) != SQL_OK)
+		return rc;
+	*differs = !is_as_written(rs);
 	note_root(rs);
-out:
-	free(b.older);
-	return rc;
+	return SQL_OK;
 }
 
 static enum sql_rc
@@ -430,6 +251,27 @@ recstore_close(struct recstore *rs)
 		sql_rollback(rs->sql);
 	sql_close(rs->sql);
 	free(rs);
+}
+
+/* --- rows --- */
+
+uint64_t
+recstore_row(const struct recstore *rs, const uint8_t key[32])
+{
+	const struct pend *e = pends_newest(&rs->pends, key);
+	struct mtree_entry m;
+
+	if (e != NULL)
+		return e->row;
+	return mtree_get(&rs->tree, MTREE_CURRENT, key, &m) ? m.row : 0;
+}
+
+enum sql_rc
+recstore_read(struct recstore *rs, const uint8_t key[32], struct sql_rec *r)
+{
+	uint64_t row = recstore_row(rs, key);
+
+	return row == 0 ? SQL_NONE : sql_rec_get(rs->sql, row, key, r);
 }
 
 /* --- transactions --- */

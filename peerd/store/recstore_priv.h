@@ -2,9 +2,10 @@
 /*
  * The inside of a record store, shared by
  *
- *   recstore.c   opening, rebuilding, roots     intake.c  taking records in
- *   settle.c     turning the tick               reads.c   answering
- *   authors.c    who is admitted, who has how much
+ *   recstore.c   opening, roots, transactions   intake.c  taking records in
+ *   rebuild.c    the tree from the disk         settle.c  turning the tick
+ *   authors.c    who is admitted, how much of   reads.c   answering
+ *                what each has
  *
  * and by nobody else.
  */
@@ -16,6 +17,7 @@
 
 #define AUTHOR_CACHE 1024
 #define COUNT_CACHE  4096
+#define COUNT_WAYS   4
 
 struct deferred {
 	uint64_t hlc;
@@ -71,11 +73,22 @@ uint64_t tick_of_end(const struct recstore *rs, uint8_t kind, uint64_t hlc);
 
 /* --- recstore.c --- */
 
+/* The row of a key on disk; 0: nothing is held of it. */
+uint64_t recstore_row(const struct recstore *rs, const uint8_t key[32]);
+/* What lies there.  SQL_NONE when nothing is held, or the row is lost. */
+enum sql_rc recstore_read(struct recstore *rs, const uint8_t key[32],
+    struct sql_rec *r);
+
 /* Forget all that was put since the last commit. */
 void recstore_undo(struct recstore *rs);
 /* Remember a version (NULL: there is none) before it is changed. */
 bool recstore_note_undo(struct recstore *rs, const struct pend *e,
     const uint8_t key[32], uint64_t tick);
+
+/* --- rebuild.c --- */
+
+/* The tree of the last settled tick, and what is pending, from the disk. */
+enum sql_rc rebuild(struct recstore *rs);
 
 /* --- authors.c --- */
 

@@ -19,6 +19,8 @@
 #include "peerd/store/recstore_priv.h"
 
 #define BATCH 512 /* keys asked of the disk at a time */
+#define SEEN                                                                   \
+	256 /* authors and kinds that are noted once, not again and again */
 
 /* A change of the tree, in the order it was decided: later ones win. */
 struct change {
@@ -39,8 +41,8 @@ struct settle {
 	/* Authors whose admission begins with this tick. */
 	int64_t *welcome;
 	size_t n_welcome, cap_welcome;
-	/* (author, kind) that got new keys. */
-	struct author_count *grown;
+	/* (author, kind) that got anything, and which were noted last. */
+	struct author_count *grown, seen[SEEN];
 	size_t n_grown, cap_grown;
 	uint64_t expired, evicted, unadmitted, settled;
 };
@@ -102,6 +104,7 @@ change_put(struct settle *s, const struct pend *e)
 		return;
 	memcpy(c->c.e.rid, e->rid, 32);
 	c->c.e.hlc = e->hlc;
+	c->c.e.row = e->row;
 	c->c.e.w = e->w;
 }
 
@@ -123,8 +126,7 @@ note_subject(struct settle *s, const uint8_t subject[32])
 static bool
 row_of(struct settle *s, const uint8_t key[32], struct sql_rec *r)
 {
-	enum sql_rc rc =
-	    s->rc == SQL_OK ? sql_rec_get(s->rs->sql, key, r) : s->rc;
+	enum sql_rc rc = s->rc == SQL_OK ? recstore_read(s->rs, key, r) : s->rc;
 
 	if (rc != SQL_OK && rc != SQL_NONE)
 		fail(s, rc);
@@ -156,7 +158,8 @@ drop_key(struct settle *s, const uint8_t key[32])
 
 	if (row_of(s, key, &r))
 		authors_counted(rs, r.author, r.kind, -1);
-	if (s->rc == SQL_OK && check(s, sql_rec_delete(rs->sql, key)) &&
+	if (s->rc == SQL_OK &&
+	    check(s, sql_rec_delete(rs->sql, recstore_row(rs, key), key)) &&
 	    check(s, sql_older_delete(rs->sql, key, INT64_MAX)) &&
 	    (c = add_change(s, key, true)) != NULL)
 		c->gone = true;
@@ -384,9 +387,20 @@ judge_subjects(struct settle *s)
 
 /* --- 4: what was written --- */
 
+/*
+ * It may have more keys than before.  Whether this one was in the tree is not
+ * asked: that fetches a leaf from afar for each record, while whoever is
+ * within quota costs one look at a count, however much came.
+ */
 static void
 note_grown(struct settle *s, int64_t id, uint8_t kind)
 {
+	struct author_count *seen = &s->seen[((uint64_t)id * 31 + kind) % SEEN];
+
+	if (seen->id == id && seen->kind == kind)
+		return;
+	seen->id = id;
+	seen->kind = kind;
 	s->grown =
 	    room(s, s->grown, s->n_grown, &s->cap_grown, sizeof(*s->grown));
 	if (s->rc != SQL_OK)
@@ -418,7 +432,6 @@ take_written(struct settle *s)
 	struct recstore *rs = s->rs;
 	struct sql_author a = { .id = 0 };
 	const struct pend *e;
-	struct mtree_entry m;
 	uint32_t i;
 
 	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
@@ -437,8 +450,7 @@ take_written(struct settle *s)
 			a.id = 0;
 			continue;
 		}
-		if (!mtree_get(&rs->tree, MTREE_CURRENT, e->key, &m))
-			note_grown(s, e->author, e->key[0]);
+		note_grown(s, e->author, e->key[0]);
 		change_put(s, e);
 		s->settled++;
 	}
@@ -558,7 +570,8 @@ write_tick(struct settle *s)
 
 	put_u64(buf, s->tick);
 	if (check(s, sql_meta_put(rs->sql, "tick", buf, sizeof(buf))) &&
-	    rs->log_since_prune > RECSTORE_LOG / 10 && rs->seq > RECSTORE_LOG) {
+	    rs->log_since_prune > RECSTORE_LOG / 100 &&
+	    rs->seq > RECSTORE_LOG) {
 		(void)check(s, sql_log_prune(rs->sql, rs->seq - RECSTORE_LOG));
 		rs->log_since_prune = 0;
 	}

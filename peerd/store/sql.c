@@ -21,8 +21,7 @@ static const char *const texts[ST_COUNT] = {
 #undef X
 };
 
-/* rec_k covers what the tree is built from, so that a start reads no bodies.
- * It is not unique: the tree, which knows every key, sees to that. */
+/* Keys are not unique here: the tree, which knows every key, sees to that. */
 static const char schema_1[] =
     "CREATE TABLE rec(id INTEGER PRIMARY KEY, k BLOB NOT NULL,"
     " rid BLOB NOT NULL, w INTEGER NOT NULL, hlc INTEGER NOT NULL,"
@@ -54,6 +53,9 @@ static const char schema_2[] =
     "CREATE INDEX evidence_author ON evidence(author);"
     "CREATE TABLE cursor(id BLOB PRIMARY KEY, dbid BLOB NOT NULL,"
     " seq INTEGER NOT NULL) WITHOUT ROWID;";
+
+/* Until then rec_k led from a key to its row; now memory does. */
+static const char schema_3[] = "DROP INDEX rec_k;";
 
 /* --- errors --- */
 
@@ -230,6 +232,8 @@ migrate(struct sql *db)
 		rc = run_text(db, schema_1);
 	if (version < 2 && rc == SQL_OK)
 		rc = run_text(db, schema_2);
+	if (version < 3 && rc == SQL_OK)
+		rc = run_text(db, schema_3);
 	(void)snprintf(text, sizeof(text), "PRAGMA user_version=%d; COMMIT",
 	    SQL_SCHEMA);
 	if (rc == SQL_OK)
@@ -391,30 +395,34 @@ sql_in_transaction(const struct sql *db)
 static enum sql_rc
 read_rec(sqlite3_stmt *st, struct sql_rec *r)
 {
-	bool has_key = sql_col_bytes(st, 0, r->key, 32);
-	bool good = sql_col_bytes(st, 1, r->rid, 32) && has_key;
+	bool has_key = sql_col_bytes(st, 1, r->key, 32);
+	bool good = sql_col_bytes(st, 2, r->rid, 32) && has_key;
 
-	r->w = sqlite3_column_int(st, 2);
-	r->hlc = sql_col_u64(st, 3);
-	r->tick = sql_col_u64(st, 4);
+	r->row = sql_col_u64(st, 0);
+	r->w = sqlite3_column_int(st, 3);
+	r->hlc = sql_col_u64(st, 4);
+	r->tick = sql_col_u64(st, 5);
 	return good ? SQL_OK : SQL_CORRUPT;
 }
 
 enum sql_rc
-sql_rec_get(struct sql *db, const uint8_t key[32], struct sql_rec *r)
+sql_rec_get(struct sql *db, uint64_t row, const uint8_t key[32],
+    struct sql_rec *r)
 {
 	sqlite3_stmt *st = sql_ready(db, ST_REC_GET);
 	enum sql_rc rc;
 
-	sql_bind_blob(st, 1, key, 32);
+	sql_bind_int(st, 1, row);
 	if ((rc = sql_first(st)) != SQL_OK || (rc = read_rec(st, r)) != SQL_OK)
 		return rc;
-	r->expiry = sql_col_u64(st, 5);
-	r->author = sqlite3_column_int64(st, 6);
-	r->kind = (uint8_t)sqlite3_column_int(st, 7);
-	r->body = sqlite3_column_blob(st, 8);
-	r->body_len = (size_t)sqlite3_column_bytes(st, 8);
-	return sql_col_bytes(st, 9, r->sig, 64) ? SQL_OK : SQL_CORRUPT;
+	r->expiry = sql_col_u64(st, 6);
+	r->author = sqlite3_column_int64(st, 7);
+	r->kind = (uint8_t)sqlite3_column_int(st, 8);
+	r->body = sqlite3_column_blob(st, 9);
+	r->body_len = (size_t)sqlite3_column_bytes(st, 9);
+	return sql_col_bytes(st, 10, r->sig, 64) && memcmp(r->key, key, 32) == 0
+	    ? SQL_OK
+	    : SQL_CORRUPT;
 }
 
 static enum sql_rc
@@ -434,21 +442,31 @@ write_rec(sqlite3_stmt *st, const struct sql_rec *r)
 }
 
 enum sql_rc
-sql_rec_insert(struct sql *db, const struct sql_rec *r)
+sql_rec_insert(struct sql *db, const struct sql_rec *r, uint64_t *row)
 {
-	return write_rec(sql_ready(db, ST_REC_INSERT), r);
+	enum sql_rc rc = write_rec(sql_ready(db, ST_REC_INSERT), r);
+
+	*row = (uint64_t)sqlite3_last_insert_rowid(db->db);
+	return rc;
 }
 
 enum sql_rc
 sql_rec_update(struct sql *db, const struct sql_rec *r)
 {
-	return write_rec(sql_ready(db, ST_REC_UPDATE), r);
+	sqlite3_stmt *st = sql_ready(db, ST_REC_UPDATE);
+
+	sql_bind_int(st, 11, r->row);
+	return write_rec(st, r);
 }
 
 enum sql_rc
-sql_rec_delete(struct sql *db, const uint8_t key[32])
+sql_rec_delete(struct sql *db, uint64_t row, const uint8_t key[32])
 {
-	return sql_run_key(db, ST_REC_DELETE, key);
+	sqlite3_stmt *st = sql_ready(db, ST_REC_DELETE);
+
+	sql_bind_int(st, 1, row);
+	sql_bind_blob(st, 2, key, 32);
+	return sql_run(st);
 }
 
 enum sql_rc

@@ -3,7 +3,10 @@
  * The database file: tables, prepared statements, transactions.  The only
  * file that includes sqlite3.h; what the rows mean is recstore.h.
  *
- *   rec      the newest version of every key, settled or not
+ *   rec      the newest version of every key, settled or not, in the order
+ *            in which the keys came.  Which row a key has only memory knows:
+ *            keys are hashes, so an index of them would have another page to
+ *            be written for nearly every record
  *   older    versions that a newer one replaced in rec while a tick still
  *            stands or will be settled on them; bodies are not kept
  *   author   public keys by number, and whether they are admitted
@@ -23,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQL_SCHEMA 2 /* PRAGMA user_version */
+#define SQL_SCHEMA 3 /* PRAGMA user_version */
 
 struct sql;
 
@@ -44,6 +47,7 @@ struct sql_conf {
 };
 
 struct sql_rec {
+	uint64_t row; /* its key's own until it is deleted; from 1 */
 	uint8_t key[32], rid[32];
 	int32_t w;
 	uint64_t hlc;
@@ -81,7 +85,7 @@ struct sql_body {
 struct sql_evidence {
 	uint64_t id; /* read: in the order they were noted */
 	uint8_t key[32], author[32];
-	uint64_t hlc, seen; /* unix ms */
+	uint64_t hlc, seen;   /* unix ms */
 	const uint8_t *a, *b; /* read: borrowed until the next call */
 	size_t a_len, b_len;
 };
@@ -98,10 +102,10 @@ enum sql_rc sql_open(struct sql **db, const struct sql_conf *conf, char *why,
 void sql_close(struct sql *db);
 
 /*
- * Many rows are coming, in an order that is not that of their keys: a larger
- * cache and a longer log until told otherwise, so that a page is written once
- * for many rows.  The memory is given back at the end.  Not inside a
- * transaction; what fails changes speed alone.
+ * Many rows are coming, in an order that is not that of their authors or of
+ * their ends: a larger cache and a longer log until told otherwise, so that a
+ * page of those indexes is written once for many rows.  The memory is given
+ * back at the end.  Not inside a transaction; what fails changes speed alone.
  */
 void sql_hurry(struct sql *db, bool hurry);
 
@@ -116,14 +120,18 @@ bool sql_in_transaction(const struct sql *db);
 
 /* --- rec --- */
 
-enum sql_rc sql_rec_get(struct sql *db, const uint8_t key[32],
+/* SQL_CORRUPT when that row is another key's. */
+enum sql_rc sql_rec_get(struct sql *db, uint64_t row, const uint8_t key[32],
     struct sql_rec *r);
-enum sql_rc sql_rec_insert(struct sql *db, const struct sql_rec *r);
-enum sql_rc sql_rec_update(struct sql *db, const struct sql_rec *r); /* key */
-enum sql_rc sql_rec_delete(struct sql *db, const uint8_t key[32]);
+/* *row: the one it got. */
+enum sql_rc sql_rec_insert(struct sql *db, const struct sql_rec *r,
+    uint64_t *row);
+/* These touch nothing when that row is another key's. */
+enum sql_rc sql_rec_update(struct sql *db, const struct sql_rec *r);
+enum sql_rc sql_rec_delete(struct sql *db, uint64_t row, const uint8_t key[32]);
 
 /*
- * All rows in order of their keys, without bodies, authors and expiry, one a
+ * All rows as they lie on disk, without bodies, authors and expiry, one a
  * call.  Begin with sql_scan_begin(); SQL_NONE at the end, after which (or to
  * give up) comes sql_scan_end().
  */

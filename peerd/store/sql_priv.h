@@ -16,14 +16,14 @@
   X(BEGIN, "BEGIN IMMEDIATE")                                                  \
   X(COMMIT, "COMMIT")                                                          \
   X(ROLLBACK, "ROLLBACK")                                                      \
-  X(REC_GET, "SELECT k,rid,w,hlc,t,e,author,kind,body,sig FROM rec"            \
-    " INDEXED BY rec_k WHERE k=?1")                                            \
+  X(REC_GET, "SELECT id,k,rid,w,hlc,t,e,author,kind,body,sig FROM rec"         \
+    " WHERE id=?1")                                                            \
   X(REC_INSERT, "INSERT INTO rec(k,rid,w,hlc,t,e,author,kind,body,sig)"        \
     " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")                                 \
   X(REC_UPDATE, "UPDATE rec SET rid=?2,w=?3,hlc=?4,t=?5,e=?6,author=?7,"       \
-    "kind=?8,body=?9,sig=?10 WHERE k=?1")                                      \
-  X(REC_DELETE, "DELETE FROM rec WHERE k=?1")                                  \
-  X(SCAN, "SELECT k,rid,w,hlc,t FROM rec INDEXED BY rec_k ORDER BY k")         \
+    "kind=?8,body=?9,sig=?10 WHERE id=?11 AND k=?1")                           \
+  X(REC_DELETE, "DELETE FROM rec WHERE id=?1 AND k=?2")                        \
+  X(SCAN, "SELECT id,k,rid,w,hlc,t FROM rec NOT INDEXED ORDER BY id")          \
   X(EXPIRED, "SELECT k FROM rec WHERE e<=?1 LIMIT ?2")                         \
   X(OLDER_PUT, "INSERT OR REPLACE INTO older(k,t,rid,w,hlc,author,tomb)"       \
     " VALUES(?1,?2,?3,?4,?5,?6,?7)")                                           \

@@ -35,7 +35,7 @@ static uint8_t pk[AUTHORS][32], sk[AUTHORS][64], root_sk[64];
 
 static uint64_t rng_state;
 
-static uint32_t
+static inline uint32_t
 rng(uint32_t n)
 {
 	rng_state =

@@ -7,8 +7,6 @@
  */
 #include "peerd/store/recstore.h"
 
-#include <sqlite3.h>
-
 #include "tests/unit/reckit.h"
 
 #define OUTSIDER (AUTHORS - 1) /* never admitted */
@@ -627,31 +625,6 @@ test_evidence_bound(void **state)
 	recstore_close(rs1);
 }
 
-/* A file of the first schema is brought to the present one. */
-static void
-test_migration(void **state)
-{
-	static const char old[] = "DROP TABLE evidence; DROP TABLE cursor;"
-				  "PRAGMA user_version=1";
-	char file[96];
-	sqlite3 *db;
-
-	(void)state;
-	begin_one();
-	pass(2);
-	recstore_close(rs1);
-	(void)snprintf(file, sizeof(file), "%s/9.db", dir);
-	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, old, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-	rs1 = open_store(9, now1);
-	assert_int_equal(evidence(NULL), 0);
-	assert_int_equal(recstore_root(rs1, MSG_NULL64)->top.cnt, 1);
-	contradict(1, 4);
-	assert_int_equal(evidence(NULL), 1);
-	recstore_close(rs1);
-}
-
 static int
 set_up(void **state)
 {
@@ -691,7 +664,6 @@ main(void)
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_evidence),
 		cmocka_unit_test(test_evidence_bound),
-		cmocka_unit_test(test_migration),
 		cmocka_unit_test(test_model),
 	};
 
