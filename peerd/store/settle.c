@@ -16,161 +16,7 @@
 
 #include "common/hlc.h"
 #include "common/log.h"
-#include "peerd/store/recstore_priv.h"
-
-#define BATCH 512 /* keys asked of the disk at a time */
-#define SEEN                                                                   \
-	256 /* authors and kinds that are noted once, not again and again */
-
-/* A change of the tree, in the order it was decided: later ones win. */
-struct change {
-	struct mtree_change c;
-	uint32_t order;
-	bool gone; /* from the disk, too: no later version is left */
-};
-
-struct settle {
-	struct recstore *rs;
-	uint64_t tick;
-	enum sql_rc rc;
-	struct change *ch;
-	size_t n, cap;
-	/* Subjects of grants that came, changed or went. */
-	uint8_t (*subjects)[32];
-	size_t n_subjects, cap_subjects;
-	/* Authors whose admission begins with this tick. */
-	int64_t *welcome;
-	size_t n_welcome, cap_welcome;
-	/* (author, kind) that got anything, and which were noted last. */
-	struct author_count *grown, seen[SEEN];
-	size_t n_grown, cap_grown;
-	uint64_t expired, evicted, unadmitted, settled;
-};
-
-static void
-fail(struct settle *s, enum sql_rc rc)
-{
-	if (s->rc == SQL_OK)
-		s->rc = rc;
-}
-
-static bool
-check(struct settle *s, enum sql_rc rc)
-{
-	if (rc != SQL_OK)
-		fail(s, rc);
-	return s->rc == SQL_OK;
-}
-
-/* Room for one more; the array, or NULL. */
-static void *
-room(struct settle *s, void *array, size_t n, size_t *cap, size_t size)
-{
-	void *p;
-
-	if (n < *cap)
-		return array;
-	p = reallocarray(array, *cap == 0 ? 256 : *cap * 2, size);
-	if (p == NULL) {
-		fail(s, SQL_IO);
-		return array;
-	}
-	*cap = *cap == 0 ? 256 : *cap * 2;
-	return p;
-}
-
-static struct change *
-add_change(struct settle *s, const uint8_t key[32], bool del)
-{
-	struct change *c;
-
-	s->ch = room(s, s->ch, s->n, &s->cap, sizeof(*s->ch));
-	if (s->rc != SQL_OK)
-		return NULL;
-	c = &s->ch[s->n];
-	memset(c, 0, sizeof(*c));
-	memcpy(c->c.e.key, key, 32);
-	c->c.del = del;
-	c->order = (uint32_t)s->n++;
-	return c;
-}
-
-static void
-change_put(struct settle *s, const struct pend *e)
-{
-	struct change *c = add_change(s, e->key, false);
-
-	if (c == NULL)
-		return;
-	memcpy(c->c.e.rid, e->rid, 32);
-	c->c.e.hlc = e->hlc;
-	c->c.e.row = e->row;
-	c->c.e.w = e->w;
-}
-
-static void
-note_subject(struct settle *s, const uint8_t subject[32])
-{
-	s->subjects = room(s, s->subjects, s->n_subjects, &s->cap_subjects,
-	    sizeof(*s->subjects));
-	if (s->rc == SQL_OK)
-		memcpy(s->subjects[s->n_subjects++], subject, 32);
-}
-
-/* --- what a tick counts of a key --- */
-
-/*
- * The row of a key, where there is one.  Reading may fail, too, and SQLite may
- * have given up the transaction then: nothing may be written after that.
- */
-static bool
-row_of(struct settle *s, const uint8_t key[32], struct sql_rec *r)
-{
-	enum sql_rc rc = s->rc == SQL_OK ? recstore_read(s->rs, key, r) : s->rc;
-
-	if (rc != SQL_OK && rc != SQL_NONE)
-		fail(s, rc);
-	return rc == SQL_OK;
-}
-
-/* The subject of a member record, from its body. */
-static bool
-subject_of(struct settle *s, const uint8_t key[32], uint8_t subject[32])
-{
-	struct sql_rec r;
-	struct rec rec;
-
-	if (!row_of(s, key, &r) ||
-	    rec_decode_body(&rec, s->rs->ch, r.body, r.body_len) != REC_OK ||
-	    rec.subject_len != 32)
-		return false;
-	memcpy(subject, rec.subject, 32);
-	return true;
-}
-
-/* Take a key out, from the disk and from the tree. */
-static void
-drop_key(struct settle *s, const uint8_t key[32])
-{
-	struct recstore *rs = s->rs;
-	struct change *c;
-	struct sql_rec r;
-
-	if (row_of(s, key, &r))
-		authors_counted(rs, r.author, r.kind, -1);
-	if (s->rc == SQL_OK &&
-	    check(s, sql_rec_delete(rs->sql, recstore_row(rs, key), key)) &&
-	    check(s, sql_older_delete(rs->sql, key, INT64_MAX)) &&
-	    (c = add_change(s, key, true)) != NULL)
-		c->gone = true;
-}
-
-/* No tick stands on the older versions of this key any more. */
-static bool
-forget_older(struct settle *s, const uint8_t key[32])
-{
-	return check(s, sql_older_delete(s->rs->sql, key, s->tick + 1));
-}
+#include "peerd/store/settle_priv.h"
 
 /* --- 1: expiry --- */
 
@@ -179,9 +25,9 @@ expire_row(struct settle *s, const uint8_t key[32])
 {
 	uint8_t subject[32];
 
-	if (key[0] == REC_MEMBER && subject_of(s, key, subject))
-		note_subject(s, subject);
-	drop_key(s, key);
+	if (key[0] == REC_MEMBER && settle_subject_of(s, key, subject))
+		settle_subject(s, subject);
+	settle_drop(s, key);
 	s->expired++;
 }
 
@@ -202,187 +48,26 @@ expire_settled(struct settle *s)
 			continue;
 		/* This tick may count another, whose row is to stay. */
 		if (pends_upto(&rs->pends, e->key, s->tick) == NULL)
-			(void)forget_older(s, e->key);
-		(void)add_change(s, e->key, true);
+			(void)settle_forget_older(s, e->key);
+		(void)settle_change(s, e->key, true);
 	}
 }
 
 static void
 expire(struct settle *s)
 {
-	static uint8_t keys[BATCH][32];
+	static uint8_t keys[SETTLE_BATCH][32];
 	size_t n, i;
 
 	do {
-		if (!check(s,
-			sql_expired(s->rs->sql, s->tick, keys, BATCH, &n)))
+		if (!settle_check(s,
+			sql_expired(s->rs->sql, s->tick, keys, SETTLE_BATCH,
+			    &n)))
 			return;
 		for (i = 0; i < n && s->rc == SQL_OK; i++)
 			expire_row(s, keys[i]);
-	} while (n == BATCH && s->rc == SQL_OK);
+	} while (n == SETTLE_BATCH && s->rc == SQL_OK);
 	expire_settled(s);
-}
-
-/* --- 2 and 3: grants, and those who lost theirs --- */
-
-/* Is e what the tick counts of its key, and not over already? */
-static bool
-is_counted(const struct settle *s, const struct pend *e)
-{
-	return e->used && e->tick <= s->tick &&
-	    pends_upto(&s->rs->pends, e->key, s->tick) == e;
-}
-
-static bool
-is_over(const struct settle *s, const struct pend *e)
-{
-	return tick_of_end(s->rs, e->key[0], e->hlc) <= s->tick;
-}
-
-static void
-take_grants(struct settle *s)
-{
-	struct recstore *rs = s->rs;
-	const struct pend *e;
-	uint8_t subject[32];
-	uint32_t i;
-
-	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
-		e = &rs->pends.all[i];
-		if (e->key[0] != REC_MEMBER || !is_counted(s, e))
-			continue;
-		if (is_over(s, e)) {
-			(void)forget_older(s, e->key);
-			continue;
-		}
-		if (subject_of(s, e->key, subject))
-			note_subject(s, subject);
-		change_put(s, e);
-	}
-}
-
-/*
- * Is a grant what the tick counts of this key?  Changes of this very tick are
- * still pending, all others are in the tree.
- */
-static bool
-is_granted_by(struct settle *s, const uint8_t key[32])
-{
-	const struct pend *e = pends_upto(&s->rs->pends, key, s->tick);
-	struct sql_older o;
-	struct mtree_entry m;
-	struct sql_rec r;
-	struct rec rec;
-	enum sql_rc rc;
-
-	if (e != NULL)
-		return !e->tombstone && !is_over(s, e);
-	if (!mtree_get(&s->rs->tree, MTREE_CURRENT, key, &m) ||
-	    tick_of_end(s->rs, REC_MEMBER, m.hlc) <= s->tick ||
-	    !row_of(s, key, &r))
-		return false;
-	if (memcmp(r.rid, m.rid, 32) != 0) { /* a later one is pending */
-		rc = sql_older_get(s->rs->sql, key, s->tick, &o);
-		if (rc != SQL_OK && rc != SQL_NONE)
-			fail(s, rc);
-		return rc == SQL_OK && !o.tombstone;
-	}
-	return rec_decode_body(&rec, s->rs->ch, r.body, r.body_len) == REC_OK &&
-	    (rec.flags & REC_TOMBSTONE) == 0;
-}
-
-/* The keys of all member records that could be about a subject. */
-static size_t
-grant_keys(const struct settle *s, const uint8_t subject[32],
-    uint8_t keys[CHARTER_AUTHORITY_MAX][32])
-{
-	const struct charter *ch = s->rs->ch;
-	struct rec rec = { .kind = REC_MEMBER, .subject_len = 32 };
-	size_t i, n = ch->admission == CHARTER_MEMBERS ? ch->n_authority : 1;
-
-	memcpy(rec.subject, subject, 32);
-	for (i = 0; i < n; i++) {
-		memcpy(rec.author,
-		    ch->admission == CHARTER_MEMBERS ? ch->authority[i]
-						     : subject,
-		    32);
-		rec_key(keys[i], &rec, ch->netid);
-	}
-	return n;
-}
-
-static bool
-has_grant_now(struct settle *s, const uint8_t subject[32])
-{
-	uint8_t keys[CHARTER_AUTHORITY_MAX][32];
-	size_t i, n = grant_keys(s, subject, keys);
-
-	for (i = 0; i < n; i++)
-		if (is_granted_by(s, keys[i]))
-			return true;
-	return false;
-}
-
-/*
- * All that the author wrote up to this tick goes.  What is stamped later is
- * judged later: a new grant may have come with it.
- */
-static void
-drop_author(struct settle *s, int64_t id)
-{
-	struct recstore *rs = s->rs;
-	static uint8_t keys[BATCH][32];
-	const struct pend *e;
-	size_t n, i;
-
-	do {
-		if (!check(s,
-			sql_author_keys(rs->sql, id, s->tick, keys, BATCH, &n)))
-			return;
-		for (i = 0; i < n && s->rc == SQL_OK; i++) {
-			drop_key(s, keys[i]);
-			s->unadmitted++;
-		}
-	} while (n == BATCH && s->rc == SQL_OK);
-	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
-		e = &rs->pends.all[i];
-		if (e->used && e->author == id && e->tick > s->tick &&
-		    e->key[0] != REC_MEMBER && forget_older(s, e->key))
-			(void)add_change(s, e->key, true);
-	}
-}
-
-static void
-note_welcome(struct settle *s, int64_t id)
-{
-	s->welcome = room(s, s->welcome, s->n_welcome, &s->cap_welcome,
-	    sizeof(*s->welcome));
-	if (s->rc == SQL_OK)
-		s->welcome[s->n_welcome++] = id;
-}
-
-static void
-judge_subjects(struct settle *s)
-{
-	struct sql_author a;
-	bool now;
-	size_t i;
-
-	for (i = 0; i < s->n_subjects && s->rc == SQL_OK; i++) {
-		if (!check(s, authors_get(s->rs, s->subjects[i], true, &a)))
-			return;
-		now = has_grant_now(s, s->subjects[i]);
-		if (s->rc != SQL_OK)
-			return;
-		if (now == a.admitted)
-			continue;
-		if (!check(s, authors_admit(s->rs, a.id, now)))
-			return;
-		if (now)
-			note_welcome(s, a.id);
-		else
-			drop_author(s, a.id);
-	}
 }
 
 /* --- 4: what was written --- */
@@ -401,8 +86,8 @@ note_grown(struct settle *s, int64_t id, uint8_t kind)
 		return;
 	seen->id = id;
 	seen->kind = kind;
-	s->grown =
-	    room(s, s->grown, s->n_grown, &s->cap_grown, sizeof(*s->grown));
+	s->grown = settle_room(s, s->grown, s->n_grown, &s->cap_grown,
+	    sizeof(*s->grown));
 	if (s->rc != SQL_OK)
 		return;
 	s->grown[s->n_grown].id = id;
@@ -418,12 +103,12 @@ drop_held(struct settle *s, const struct pend *e)
 	int64_t author = e->author;
 
 	if (newest != e) { /* the later one is judged in its own tick */
-		(void)forget_older(s, e->key);
+		(void)settle_forget_older(s, e->key);
 		return;
 	}
-	drop_key(s, e->key);
+	settle_drop(s, e->key);
 	s->unadmitted++;
-	(void)check(s, authors_drop(s->rs, author));
+	(void)settle_check(s, authors_drop(s->rs, author));
 }
 
 static void
@@ -436,14 +121,14 @@ take_written(struct settle *s)
 
 	for (i = 0; i < rs->pends.cap && s->rc == SQL_OK; i++) {
 		e = &rs->pends.all[i];
-		if (e->key[0] == REC_MEMBER || !is_counted(s, e))
+		if (e->key[0] == REC_MEMBER || !settle_counts(s, e))
 			continue;
-		if (is_over(s, e)) {
-			(void)forget_older(s, e->key);
+		if (settle_over(s, e)) {
+			(void)settle_forget_older(s, e->key);
 			continue;
 		}
 		if (a.id != e->author &&
-		    !check(s, authors_by_id(rs, e->author, &a)))
+		    !settle_check(s, authors_by_id(rs, e->author, &a)))
 			return;
 		if (!a.admitted) {
 			drop_held(s, e);
@@ -451,7 +136,7 @@ take_written(struct settle *s)
 			continue;
 		}
 		note_grown(s, e->author, e->key[0]);
-		change_put(s, e);
+		settle_put(s, e);
 		s->settled++;
 	}
 }
@@ -466,31 +151,31 @@ evict_key(struct settle *s, const uint8_t key[32])
 
 	s->evicted++;
 	if (newest == NULL || newest->tick <= s->tick)
-		drop_key(s, key);
-	else if (forget_older(s, key))
-		(void)add_change(s, key, true);
+		settle_drop(s, key);
+	else if (settle_forget_older(s, key))
+		(void)settle_change(s, key, true);
 }
 
 static void
 evict(struct settle *s, const struct author_count *g)
 {
 	const struct charter_kind *k = charter_kind(s->rs->ch, g->kind);
-	static uint8_t keys[BATCH][32];
+	static uint8_t keys[SETTLE_BATCH][32];
 	size_t i, n;
 	uint32_t have;
 
 	if (k == NULL || k->quota == 0 ||
-	    !check(s, authors_count(s->rs, g->id, g->kind, &have)) ||
+	    !settle_check(s, authors_count(s->rs, g->id, g->kind, &have)) ||
 	    have <= k->quota)
 		return;
 	do {
-		if (!check(s,
+		if (!settle_check(s,
 			sql_author_surplus(s->rs->sql, g->id, g->kind, k->quota,
-			    s->tick, keys, BATCH, &n)))
+			    s->tick, keys, SETTLE_BATCH, &n)))
 			return;
 		for (i = 0; i < n && s->rc == SQL_OK; i++)
 			evict_key(s, keys[i]);
-	} while (n == BATCH && s->rc == SQL_OK);
+	} while (n == SETTLE_BATCH && s->rc == SQL_OK);
 }
 
 static int
@@ -535,7 +220,7 @@ sort_changes(struct settle *s, size_t *n)
 
 	*n = 0;
 	if (ch == NULL) {
-		fail(s, SQL_IO);
+		settle_fail(s, SQL_IO);
 		return NULL;
 	}
 	if (s->n > 0)
@@ -569,10 +254,11 @@ write_tick(struct settle *s)
 	uint8_t buf[8];
 
 	put_u64(buf, s->tick);
-	if (check(s, sql_meta_put(rs->sql, "tick", buf, sizeof(buf))) &&
+	if (settle_check(s, sql_meta_put(rs->sql, "tick", buf, sizeof(buf))) &&
 	    rs->log_since_prune > RECSTORE_LOG / 100 &&
 	    rs->seq > RECSTORE_LOG) {
-		(void)check(s, sql_log_prune(rs->sql, rs->seq - RECSTORE_LOG));
+		(void)settle_check(s,
+		    sql_log_prune(rs->sql, rs->seq - RECSTORE_LOG));
 		rs->log_since_prune = 0;
 	}
 }
@@ -605,9 +291,9 @@ clear_older(struct settle *s)
 		if (!e->used || e->tick > s->tick)
 			continue;
 		newest = pends_newest(&rs->pends, e->key);
-		if ((newest == e && !e->older) || !is_counted(s, e))
+		if ((newest == e && !e->older) || !settle_counts(s, e))
 			continue;
-		(void)check(s,
+		(void)settle_check(s,
 		    sql_older_delete(rs->sql, e->key,
 			newest == e ? INT64_MAX : e->tick));
 	}
@@ -673,8 +359,8 @@ static void
 run(struct settle *s)
 {
 	expire(s);
-	take_grants(s);
-	judge_subjects(s);
+	settle_take_grants(s);
+	settle_judge(s);
 	take_written(s);
 	evict_all(s);
 	clear_older(s);
@@ -726,12 +412,12 @@ recstore_settle(struct recstore *rs, struct wall now)
 	if (due.ms > now.ms || recstore_is_dirty(rs))
 		return SQL_NONE;
 	s.tick = (uint64_t)(due.ms - rs->ch->settle_ms) / rs->ch->tick_ms;
-	if (check(&s, sql_begin(rs->sql))) {
+	if (settle_check(&s, sql_begin(rs->sql))) {
 		run(&s);
 		if (s.rc == SQL_OK)
 			ch = sort_changes(&s, &n);
 		if (s.rc == SQL_OK)
-			(void)check(&s, sql_commit(rs->sql));
+			(void)settle_check(&s, sql_commit(rs->sql));
 		if (s.rc == SQL_OK)
 			follow(&s, ch, n);
 		else
