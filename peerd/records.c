@@ -190,7 +190,8 @@ settle(const struct sent *s, uint8_t verdict)
 	else if (good && s->is_sync)
 		gossip_drop(s->handle); /* neighbours have syncs of their own */
 	else
-		gossip_settle(s->token, verdict_of(verdict), good ? &m : NULL);
+		gossip_settle(s->token, good ? BCAST_GOOD : verdict_of(verdict),
+		    good ? &m : NULL);
 	if (!good)
 		gossip_drop(s->handle);
 	if (verdict == DB_NEW)

@@ -24,10 +24,13 @@ import netlab
 
 netlab.reexec_unshared()
 
-from warren import Node, check, finish, wait_for, Timeout  # noqa: E402
+from dbctl import Network  # noqa: E402
+from warren import (Node, check, finish, tmpdir, wait_for,  # noqa: E402
+                    Timeout)
 
-CONF = """
-network "main"
+# Until a node is admitted only its neighbours know of it.  On the public
+# network that is a matter of luck, with a stamp of 22 bits; here it is cheap.
+CONF = Network(os.path.join(tmpdir(), "lab.charter"), 10000, 10000).conf + """
 address-policy allow reserved
 stun keepalive 20s
 timeout { ping 5s, dead 12s, dial 3s }
