@@ -141,7 +141,7 @@ def relay(lab):
     ids = [n.node_id() for n in (lab.a, lab.b, lab.p)]
     c = [x for x in p["circuits"] if (x["from"], x["to"]) == (ids[0], ids[1])]
     check("show relay, P: a circuit from A to B",
-          c and c[0]["reserved"] and c[0]["bytes_from"] > 1 << 20, p)
+          c and c[0]["reserved"] and c[0]["bytes_from"] > 1 << 16, p)
     check("show relay, P: B has reserved", [
         x for x in p["reservations"] if x["node"] == ids[1] and
         x["circuits"] == 1 and 0 < x["bytes_left"] < 1 << 30], p)
