@@ -137,11 +137,14 @@ def loops(node):
 
 def relay(lab):
     """Everybody on the way tells the same story."""
-    a, b, p = (n.ctl("show", "relay")["data"] for n in (lab.a, lab.b, lab.p))
     ids = [n.node_id() for n in (lab.a, lab.b, lab.p)]
+    wait_for("a MiB relayed", lambda: [
+        x for x in lab.p.ctl("show", "relay")["data"]["circuits"]
+        if x["bytes_from"] > 1 << 20], 10, 0.01)
+    a, b, p = (n.ctl("show", "relay")["data"] for n in (lab.a, lab.b, lab.p))
     c = [x for x in p["circuits"] if (x["from"], x["to"]) == (ids[0], ids[1])]
     check("show relay, P: a circuit from A to B",
-          c and c[0]["reserved"] and c[0]["bytes_from"] > 1 << 16, p)
+          c and c[0]["reserved"] and c[0]["bytes_from"] > 1 << 20, p)
     check("show relay, P: B has reserved", [
         x for x in p["reservations"] if x["node"] == ids[1] and
         x["circuits"] == 1 and 0 < x["bytes_left"] < 1 << 30], p)

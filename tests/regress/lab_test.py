@@ -122,15 +122,18 @@ def main():
             check(what, False, e)
             return None
 
-    # Until a node is admitted only its neighbours know of it, and a stamp of
-    # 22 bits takes a second or two: on a busy machine, and with bad luck,
-    # a good deal longer.
-    step("all four know each other", all_known, 60)
-    left = max(15, 60 - (time.monotonic() - began))
+    # Until a node is admitted only its neighbours know of it, and how long a
+    # stamp of 22 bits takes is a matter of luck.
+    step("all four are admitted", lambda: all(
+        n.ctl("show", "db")["data"]["admitted"] for n in nodes.values()), 60)
+    began = time.monotonic()
+    step("all four know each other", all_known, 15)
+    left = max(1, 15 - (time.monotonic() - began))
     ma = step("A holds four mappings that equal its NAT's",
               lambda: agrees(a, na, ids), left)
     mb = step("B holds four mappings that equal its NAT's",
               lambda: agrees(b, nb, ids), left)
+
     def shows(viewer, name, nat):
         def fn():   # what it has by now: a mapping may have changed since
             mine = agrees(nodes[name], nat, ids)
@@ -138,8 +141,10 @@ def main():
         return fn
 
     if ma and mb:
-        step("B's getpeerinfo shows A's mappings", shows(b, "a", na), left)
-        step("A's getpeerinfo shows B's mappings", shows(a, "b", nb), left)
+        step("B's getpeerinfo shows A's mappings", shows(b, "a", na),
+             left + 3)
+        step("A's getpeerinfo shows B's mappings", shows(a, "b", nb),
+             left + 3)
 
     def nat_class(n, proto, mapping, ports):
         def fn():
