@@ -74,6 +74,7 @@ for f in etc/js/*.mjs; do
 	put 0644 "$f" "$prefix/share/warren/js/${f#etc/js/}"
 done
 put 0644 etc/warren.nft "$prefix/share/doc/warren/warren.nft"
+put 0644 etc/warren.sysctl "$prefix/share/doc/warren/warren.sysctl"
 put 0644 etc/warren.sysusers "$prefix/lib/sysusers.d/warren.conf"
 if [ $undo = yes ]; then
 	rmdir "$dest$apps" "$dest$prefix/libexec/warren" "$dest$doc/examples" \

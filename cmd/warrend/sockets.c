@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,6 +24,10 @@
 #define BACKLOG    1024
 #define UDP_RCVBUF (1 << 20)
 #define PAIR_TRIES 32 /* ports looked at for one free in UDP and TCP */
+/* A port lent to a connection; Linux keeps TIME_WAIT for 60 s. */
+#define LENT_MS     65000
+#define LENT_TRY_MS 200
+#define PROC_TCP_LISTEN 0x0A /* TCP_LISTEN in /proc/net/tcp */
 
 struct held {
 	uint8_t service, proto;
@@ -101,7 +106,7 @@ open_one(uint8_t proto, const struct naddr *addr)
 
 /* One clear line about what is taken and what to do. */
 static _Noreturn void
-cannot_listen(const struct conf_listen *l, const struct naddr *addr)
+cannot_listen(const struct conf_listen *l, const struct naddr *addr, bool lent)
 {
 	char text[NADDR_STR];
 	int err = errno;
@@ -110,9 +115,70 @@ cannot_listen(const struct conf_listen *l, const struct naddr *addr)
 	notify_failed(code);
 	fatalx(code, "listen %s for %s: %s%s%s:%d", naddr_str(addr, text),
 	    purpose(l->service), strerror(err),
-	    err == EADDRINUSE ? "; stop whatever holds it or set another port, "
-			      : "; see ",
+	    err != EADDRINUSE ? "; see "
+		: lent        ? "; a connection had it all along: reserve the "
+				"port as warren.conf(5) says, "
+			      : "; stop whatever holds it or set another port, ",
 	    l->at.file == NULL ? "default" : l->at.file, l->at.line);
+}
+
+/* Does somebody listen on this TCP port, on whatever address? */
+static bool
+somebody_listens(uint16_t port)
+{
+	static const char *const tables[] = { "/proc/net/tcp",
+		"/proc/net/tcp6" };
+	unsigned local, state;
+	bool seen = false;
+	char line[256];
+	size_t i;
+	FILE *f;
+
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]) && !seen; i++) {
+		if ((f = fopen(tables[i], "re")) == NULL)
+			return true; /* cannot tell: do not wait for it */
+		while (!seen && fgets(line, sizeof(line), f) != NULL)
+			seen = sscanf(line, "%*[^:]: %*[^:]:%4x %*s %2x",
+				   &local, &state) == 2 &&
+			    local == port && state == PROC_TCP_LISTEN;
+		(void)fclose(f);
+	}
+	return seen;
+}
+
+/*
+ * open_one() of TCP.  Our ports lie where systems take those of outgoing
+ * connections from; one that is lent to a connection is taken with nobody
+ * listening there, until the connection is gone and its TIME_WAIT over.  That
+ * is waited for; *lent tells whether it was so.
+ */
+static int
+open_tcp(const struct conf_listen *l, const struct naddr *addr, bool *lent)
+{
+	struct mono began = mono_now();
+	char text[NADDR_STR];
+	int fd;
+
+	*lent = false;
+	while ((fd = open_one(PROTO_TCP, addr)) == -1 && errno == EADDRINUSE) {
+		if (addr->port == 0 || somebody_listens(addr->port)) {
+			*lent = false;
+			errno = EADDRINUSE;
+			break;
+		}
+		if (mono_ms_between(began, mono_now()) >= LENT_MS) {
+			errno = EADDRINUSE;
+			break;
+		}
+		if (!*lent)
+			log_warn("listen %s for %s: nobody listens there, but "
+			    "a connection has the port; waiting up to %d s "
+			    "for its end", naddr_str(addr, text),
+			    purpose(l->service), LENT_MS / 1000);
+		*lent = true;
+		(void)poll(NULL, 0, LENT_TRY_MS);
+	}
+	return fd;
 }
 
 /* Is it only that this machine has no IPv6? */
@@ -149,13 +215,14 @@ keep(const struct conf_listen *l, uint8_t service, uint8_t proto, int fd)
 static uint16_t
 hold(const struct conf_listen *l, struct naddr addr, bool may_skip)
 {
-	int fd = open_one(PROTO_TCP, &addr);
+	bool lent;
+	int fd = open_tcp(l, &addr, &lent);
 
 	if (fd != -1)
 		return keep(l, l->service, PROTO_TCP, fd);
 	if (may_skip && no_ipv6(&addr, errno))
 		return 0;
-	cannot_listen(l, &addr);
+	cannot_listen(l, &addr, lent);
 }
 
 /*
@@ -169,6 +236,7 @@ hold_stun(const struct conf_listen *l, struct naddr addr, bool may_skip)
 {
 	int udp[PAIR_TRIES], tries = addr.port == 0 ? PAIR_TRIES : 1;
 	int i, n = 0, tcp = -1;
+	bool lent = false;
 	struct naddr both;
 
 	while (tcp == -1 && n < tries) {
@@ -180,12 +248,13 @@ hold_stun(const struct conf_listen *l, struct naddr addr, bool may_skip)
 		}
 		if (sockets_bound_addr(udp[n++], &both) == -1)
 			break;
-		if ((tcp = open_one(PROTO_TCP, &both)) == -1 &&
-		    errno != EADDRINUSE)
+		tcp = addr.port == 0 ? open_one(PROTO_TCP, &both)
+				     : open_tcp(l, &both, &lent);
+		if (tcp == -1 && errno != EADDRINUSE)
 			break;
 	}
 	if (tcp == -1)
-		cannot_listen(l, &both);
+		cannot_listen(l, &both, lent);
 	for (i = 0; i < n - 1; i++)
 		(void)close(udp[i]);
 	(void)keep(l, SVC_STUN_UDP, PROTO_UDP, udp[n - 1]);

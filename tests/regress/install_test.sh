@@ -27,7 +27,7 @@ for f in usr/sbin/warrend usr/sbin/warrenctl usr/libexec/warren/stund \
     usr/share/man/man8/warrend.8 usr/share/man/man5/warren.conf.5 \
     usr/share/man/man7/warren-protocol.7 etc/warren/warren.conf \
     etc/init.d/warren usr/lib/systemd/system/warren.service \
-    usr/lib/sysusers.d/warren.conf \
+    usr/lib/sysusers.d/warren.conf usr/share/doc/warren/warren.sysctl \
     usr/share/bash-completion/completions/warrenctl \
     usr/include/warren_app.h usr/lib/libwarren.so usr/lib/libwarren.so.0 \
     usr/lib/libwarren.a usr/lib/pkgconfig/libwarren.pc \

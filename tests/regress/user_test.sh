@@ -5,6 +5,12 @@
 # ways to be told "ready", and one clear line with the right exit code for
 # each thing that goes wrong at start.
 set -u
+# The default ports lie where connections of other programs take theirs from:
+# a network of our own, where we may have one.
+if [ -z "${OWN_NET:-}" ] && unshare -n true 2>/dev/null; then
+	OWN_NET=yes exec unshare -n sh "$0"
+fi
+[ -z "${OWN_NET:-}" ] || ip link set lo up
 cd "$(dirname "$0")/../.." || exit 70
 SRC=$PWD
 B=${B:-$SRC/build}
@@ -334,6 +340,45 @@ test_refusals() {
 	    "'$W' -Z 2>&1 | grep -v option | head -n 1; exit 64"
 }
 
+# A connection has the port of our listener: waited for, not given up.
+test_lent_port() {
+	rm -f "$T/port" "$T/end"
+	$PY - "$T/port" "$T/end" <<'PY' &
+import os, socket, struct, sys, time
+server = socket.create_server(("127.0.0.1", 0))
+c = socket.create_connection(server.getsockname()[:2],
+                             source_address=("127.0.0.1", 0))
+with open(sys.argv[1] + ".new", "w") as f:
+    f.write("%d\n" % c.getsockname()[1])
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+for i in range(600):
+    if os.path.exists(sys.argv[2]):
+        break
+    time.sleep(0.1)
+c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+c.close()
+time.sleep(60)
+PY
+	holder=$!
+	started="$started $holder"
+	until_true 100 [ -s "$T/port" ]
+	read -r port < "$T/port"
+	conf "$N" "listen peer on 127.0.0.1 port $port"
+	"$W" -F -f "$N/conf" -R "$N/ready" > "$T/node.out" 2>&1 &
+	node=$!
+	started="$started $node"
+	check "port lent to a connection: says what it waits for" \
+	    "$(text "$T/node.out")" until_true 100 grep -q \
+	    "listen 127.0.0.1:$port .*a connection has the port" "$T/node.out"
+	check "port lent to a connection: waits" "$(text "$T/node.out")" \
+	    sh -c "kill -0 $node && [ ! -e '$N/ready' ]"
+	: > "$T/end"
+	check "port lent to a connection: starts when it is back" \
+	    "$(text "$T/node.out")" until_true 150 [ -s "$N/ready" ]
+	stop_node
+	kill "$holder"
+}
+
 start_node() { # start_node [OPTION]: $N/conf in the foreground, until ready
 	rm -f "$N/ready"
 	"$W" -F -f "$N/conf" -R "$N/ready" ${1:+"$1"} > "$T/node.out" 2>&1 &
@@ -441,6 +486,7 @@ test_daemon() {
 
 test_configure
 test_refusals
+test_lent_port
 test_ready
 test_daemon
 test_clone
