@@ -454,8 +454,12 @@ bcast_local(struct bcast *b, const struct bcast_msg *m, struct mono now)
 void
 bcast_beside(struct bcast *b, const struct bcast_msg *m, struct mono now)
 {
-	if (recent_find(&b->recent, m->rid) == NULL)
+	struct recent_entry *e = recent_find(&b->recent, m->rid);
+
+	if (e == NULL)
 		bcast_spread(b, bcast_remember(b, m->rid), m, now);
+	else if (e->state == RECENT_STALE)
+		bcast_spread(b, e, m, now);
 	else if (b->ops->forget != NULL)
 		b->ops->forget(b->ctx, m->handle);
 }

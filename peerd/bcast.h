@@ -208,14 +208,17 @@ void bcast_link_poor(struct bcast *b, unsigned link, bool poor,
  */
 void bcast_local(struct bcast *b, const struct bcast_msg *m, struct mono now);
 
-/* A record that was pushed on a link beside the view: it is as new. */
+/*
+ * A record that came by another way than a gossip link, or was STALE and has
+ * turned out good: it is as new.
+ */
 void bcast_beside(struct bcast *b, const struct bcast_msg *m, struct mono now);
 
 /*
  * A valid record we stored from a sync with the peer of that link, or of no
  * gossip link (from = BCAST_LINKS_MAX).  It is announced, at most 2000 and a
- * quarter of the recent ones a second, and not pushed.  False when it will not even be announced; syncs
- * carry it then.
+ * quarter of the recent ones a second, and not pushed.  False when it will
+ * not even be announced; syncs carry it then.
  */
 bool bcast_synced(struct bcast *b, const struct bcast_msg *m, unsigned from,
     struct mono now);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "common/bytes.h"
 #include "common/log.h"
 #include "peerd/bcast.h"
 #include "peerd/peerd.h"
@@ -444,7 +445,10 @@ gossip_settle(uint32_t token, enum bcast_verdict verdict,
 void
 gossip_local(const struct bcast_msg *m)
 {
-	bcast_local(bcast, m, mono_now());
+	if (m->author == get_u64(peerd.node.id))
+		bcast_local(bcast, m, mono_now());
+	else
+		bcast_beside(bcast, m, mono_now());
 	look_again();
 }
 

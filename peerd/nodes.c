@@ -195,11 +195,14 @@ void
 nodes_send_own(struct conn *c)
 {
 	struct batch b = { .n = 0 };
-	const uint8_t *own;
-	size_t len = own_record(&own);
+	const uint8_t *own, *admission;
+	size_t len = own_record(&own), n = own_admission(&admission);
 
 	c->behind = false;
 	c->synced = mono_now();
+	/* Who has not heard of our admission stores nothing of ours. */
+	if (n > 0)
+		batch_add(c, &b, admission, n);
 	if (len > 0)
 		batch_add(c, &b, own, len);
 	batch_send(c, &b);

@@ -25,6 +25,8 @@ static struct {
 	size_t payload_len;
 	uint8_t raw[KNOWN_RAW_MAX]; /* signed and published */
 	size_t raw_len;
+	uint8_t admission[KNOWN_RAW_MAX];
+	size_t admission_len;
 	uint64_t hlc;     /* of the one being signed, or the last */
 	uint64_t foreign; /* largest of ours that came back */
 	bool signing, changed, leaving, left;
@@ -439,9 +441,20 @@ own_seen(uint64_t hlc)
 }
 
 void
-own_admitted(void)
+own_admitted(const uint8_t *raw, size_t len)
 {
+	if (len <= sizeof(own.admission)) {
+		memcpy(own.admission, raw, len);
+		own.admission_len = len;
+	}
 	publish(true);
+}
+
+size_t
+own_admission(const uint8_t **raw)
+{
+	*raw = own.admission;
+	return own.admission_len;
 }
 
 void

@@ -166,7 +166,7 @@ bool gossip_receive(struct conn *c, const uint8_t rid[32], uint8_t hops,
     uint32_t *token);
 void gossip_settle(uint32_t token, enum bcast_verdict verdict,
     const struct bcast_msg *m);
-void gossip_local(const struct bcast_msg *m);
+void gossip_local(const struct bcast_msg *m); /* came over no link */
 void gossip_synced(const struct bcast_msg *m, const struct conn *from);
 void gossip_message(struct conn *c, const struct wire_msg *m);
 void gossip_stats(stat_emit emit, void *arg);
@@ -247,7 +247,10 @@ bool own_is_news(uint64_t hlc);
 bool own_link_addr(struct naddr *addr);
 void own_seen(uint64_t hlc); /* a record of ours came back, verified */
 void own_leave(void);
-void own_admitted(void); /* say it again: more will listen now */
+/* Our admission, new: say it all again, for more will listen now. */
+void own_admitted(const uint8_t *raw, size_t len);
+/* The admission of this run; 0 bytes when it is of an earlier one. */
+size_t own_admission(const uint8_t **raw);
 /* Our signed record, or 0 bytes while there is none. */
 size_t own_record(const uint8_t **raw);
 bool own_has_left(void); /* the farewell was sent, or never will be */

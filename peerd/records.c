@@ -25,6 +25,7 @@
 struct sent {
 	uint32_t handle, token, link;
 	uint8_t rid[32];
+	uint8_t whose[32]; /* node it admits, or else its author */
 	uint64_t author, key;
 	uint8_t kind;
 	bool is_sync, is_ours;
@@ -147,6 +148,14 @@ batch_for(uint8_t origin, uint32_t link, size_t len)
 
 /* --- what the store said --- */
 
+static bool
+is_over(const struct rec *rec, struct wall now)
+{
+	const struct charter_kind *k = charter_kind(&peerd.charter, rec->kind);
+
+	return hlc_expiry(rec->hlc, k->ttl_s).ms <= now.ms;
+}
+
 static enum bcast_verdict
 verdict_of(uint8_t verdict)
 {
@@ -171,6 +180,52 @@ is_good(const struct sent *s, uint8_t verdict)
 	return verdict == DB_NEW || (s->kind == REC_NODE && verdict == DB_DISK);
 }
 
+/* What the broadcast wants to know of a record; false for want of room. */
+static bool
+keep_copy(struct bcast_msg *m, uint8_t rid[32], const struct rec *rec,
+    const uint8_t *raw, size_t len, uint8_t hops)
+{
+	uint8_t key[32];
+
+	rec_rid(rid, rec->body, rec->body_len);
+	rec_key(key, rec, peerd.charter.netid);
+	m->rid = rid;
+	m->author = get_u64(rec->author);
+	m->key = get_u64(key + 16);
+	m->handle = gossip_keep(raw, len, hops);
+	return m->handle != GOSSIP_NO_HANDLE;
+}
+
+/*
+ * All are new in a new network, and a node's record may come before its
+ * admission: then the store holds it back, and it is passed on later.
+ */
+static void
+hold_node(const uint8_t id[32])
+{
+	struct known_node *n = known_find(&peerd.known, id);
+
+	if (n != NULL)
+		n->held = true;
+}
+
+static void
+pass_held_node(const uint8_t id[32])
+{
+	struct known_node *n = known_find(&peerd.known, id);
+	struct bcast_msg m;
+	uint8_t rid[32];
+	struct rec rec;
+
+	if (n == NULL || !n->held)
+		return;
+	n->held = false;
+	if (rec_decode(&rec, &peerd.charter, n->raw, n->raw_len) == REC_OK &&
+	    !is_over(&rec, wall_now()) &&
+	    keep_copy(&m, rid, &rec, n->raw, n->raw_len, 1))
+		gossip_local(&m);
+}
+
 static void
 settle(const struct sent *s, uint8_t verdict)
 {
@@ -181,6 +236,10 @@ settle(const struct sent *s, uint8_t verdict)
 	struct conn *from = conn_by_serial(s->link);
 	bool good = is_good(s, verdict);
 
+	if (good && s->kind == REC_MEMBER)
+		pass_held_node(s->whose);
+	else if (verdict == DB_NOT_ADMITTED && s->kind == REC_NODE)
+		hold_node(s->whose);
 	if (good && from != NULL && !s->is_ours)
 		score_first_delivery(&from->score, mono_now());
 	if (good && s->is_ours)
@@ -264,14 +323,6 @@ read_record(struct rec *rec, struct conn *from, const uint8_t *raw, size_t len)
 	return err == REC_OK;
 }
 
-static bool
-is_over(const struct rec *rec, struct wall now)
-{
-	const struct charter_kind *k = charter_kind(&peerd.charter, rec->kind);
-
-	return hlc_expiry(rec->hlc, k->ttl_s).ms <= now.ms;
-}
-
 static void
 hand_over(const struct rec *rec, const uint8_t rid[32], const uint8_t *raw,
     size_t len, uint8_t hops, uint32_t token, struct conn *from, bool is_sync)
@@ -294,6 +345,8 @@ hand_over(const struct rec *rec, const uint8_t rid[32], const uint8_t *raw,
 	s->token = token;
 	s->link = from == NULL ? 0 : from->serial;
 	memcpy(s->rid, rid, 32);
+	memcpy(s->whose,
+	    rec->kind == REC_MEMBER ? rec->subject : rec->author, 32);
 	s->author = get_u64(rec->author);
 	s->key = get_u64(key + 16);
 	s->kind = rec->kind;
@@ -403,25 +456,22 @@ void
 records_fresh(const uint8_t *raw, size_t len)
 {
 	struct bcast_msg m;
-	uint8_t rid[32], key[32];
+	uint8_t rid[32];
 	struct rec rec;
 
 	if (rec_decode(&rec, &peerd.charter, raw, len) != REC_OK)
 		return;
-	rec_rid(rid, rec.body, rec.body_len);
-	rec_key(key, &rec, peerd.charter.netid);
-	m.rid = rid;
-	m.author = get_u64(rec.author);
-	m.key = get_u64(key + 16);
-	m.handle = gossip_keep(raw, len, 0);
-	if (m.handle != GOSSIP_NO_HANDLE)
+	if (keep_copy(&m, rid, &rec, raw, len, 0))
 		gossip_local(&m);
 	/* Written through the API by somebody else, or our admission. */
 	if (rec.kind == REC_NODE && nodes_is_news(&rec, rid))
 		nodes_take(&rec, rid, NULL, raw, len, NULL);
-	if (rec.kind == REC_MEMBER &&
-	    memcmp(rec.subject, peerd.node.id, 32) == 0)
-		own_admitted();
+	if (rec.kind != REC_MEMBER)
+		return;
+	if (memcmp(rec.subject, peerd.node.id, 32) == 0)
+		own_admitted(raw, len);
+	else
+		pass_held_node(rec.subject);
 }
 
 void

@@ -235,6 +235,28 @@ test_beside(void **state)
 	assert_int_equal(count(PUSH, -1), n);
 }
 
+/* Refused, then better is known: passed on, but not to who pushed it. */
+static void
+test_stale_no_more(void **state)
+{
+	struct bcast_msg m = msg(1);
+	uint32_t token;
+
+	(void)state;
+	assert_int_equal(bcast_receive(b, 0, m.rid, BCAST_PUSH, &token, now),
+	    BCAST_NEW);
+	bcast_settle(b, token, BCAST_STALE, NULL, now);
+	pass(100);
+	assert_int_equal(count(PUSH, -1) + count(IHAVE, -1), 0);
+	bcast_beside(b, &m, now);
+	pass(100);
+	assert_int_equal(count(PUSH, 0) + count(IHAVE, 0), 0);
+	assert_true(count(PUSH, -1) > 0);
+	assert_int_equal(count(FORGET, -1), 0);
+	bcast_beside(b, &m, now);
+	assert_int_equal(count(FORGET, -1), 1);
+}
+
 static void
 test_lane_full(void **state)
 {
@@ -437,6 +459,7 @@ main(void)
 		T(test_settle),
 		T(test_synced),
 		T(test_beside),
+		T(test_stale_no_more),
 		T(test_lane_full),
 		T(test_author),
 		T(test_spammer),

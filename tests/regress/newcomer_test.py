@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""
+A node's record that comes before its author's admission: the store holds it
+back, and the node passes it on as soon as the admission is there, long before
+the next tick and its sync would.
+"""
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(HERE, "..", "interop"))
+import link_client  # noqa: E402
+from dbctl import Author, Ctl, Network, NODE  # noqa: E402
+from warren import Node, check, finish, wait_for, tmpdir  # noqa: E402
+
+GOSSIP = 1
+CONF = """
+listen peer on 127.0.14.%d port 38080
+stun listen no
+stun clients 0
+api http no
+"""
+PORT = 38080
+
+
+def node_record(author):
+    at = [0, 4, bytes([127, 0, 14, 9]), PORT, 0]
+    payload = [1, 0, [at], [], 0, "", 0, [], "test", "newcomer"]
+    return author.record(NODE, author.pk, payload=link_client.pack(payload))
+
+
+def seq_of(node, author):
+    return [p["seq"] for p in node.ctl("show", "peers")["data"]
+            if p["nodeId"] == author.pk.hex()]
+
+
+def main():
+    net = Network(os.path.join(tmpdir(), "lab.charter"), tick_ms=3600000)
+    a = Node("a", net.conf + CONF % 2)
+    b = Node("b", net.conf + CONF % 3 +
+             "bootstrap 127.0.14.2 port 38080 static retry 300ms\n")
+    a.start()
+    b.start()
+    ca, cb = Ctl(a.sock), Ctl(b.sock)
+    wait_for("a and b are neighbours", lambda: [
+        p["role"] for n in (a, b) for p in n.ctl("show", "peers", "up")["data"]
+    ] == ["active", "pinned"], 20)
+    x = Author(net)
+    raw, key, _, _ = node_record(x)
+    peer = link_client.Peer("127.0.14.2", PORT, net.netid)
+    peer.shake()
+    peer.send(1, [GOSSIP, 0, [raw]])
+    wait_for("a knows of it", lambda: seq_of(a, x), 10)
+    check("held back: b has not heard of it", not seq_of(b, x))
+    check("held back: it is not in b's store", cb.get(key) is None)
+    ca.put([x.admission()[0]])
+    got = wait_for("admitted: b has it", lambda: cb.get(key), 10)
+    check("admitted: a passes it on at once", got)
+    check("admitted: b knows the node", seq_of(b, x))
+    peer.sock.close()
+    a.stop()
+    b.stop()
+    finish()
+
+
+main()
