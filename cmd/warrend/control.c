@@ -500,16 +500,12 @@ open_control(const struct conf_control *c)
 	int code;
 
 	if (strlcpy(un.sun_path, c->path, sizeof(un.sun_path)) >=
-	    sizeof(un.sun_path)) {
-		notify_failed(EX_CONFIG);
+	    sizeof(un.sun_path))
 		fatalx(EX_CONFIG, "control %s: path longer than %zu", c->path,
 		    sizeof(un.sun_path) - 1);
-	}
-	if (is_alive(&un)) {
-		notify_failed(EX_UNAVAILABLE);
+	if (is_alive(&un))
 		fatalx(EX_UNAVAILABLE,
 		    "control %s: another warrend is already running", c->path);
-	}
 	make_parent_dir(c->path);
 	(void)unlink(c->path);
 	old = umask(0177);
@@ -518,7 +514,6 @@ open_control(const struct conf_control *c)
 	    listen(fd, 16) == -1) {
 		code = errno == EACCES || errno == EROFS ? EX_NOPERM
 							 : EX_UNAVAILABLE;
-		notify_failed(code);
 		fatal(code, "control %s", c->path);
 	}
 	(void)umask(old);

@@ -112,7 +112,6 @@ cannot_listen(const struct conf_listen *l, const struct naddr *addr, bool lent)
 	int err = errno;
 	int code = err == EACCES || err == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
 
-	notify_failed(code);
 	fatalx(code, "listen %s for %s: %s%s%s:%d", naddr_str(addr, text),
 	    purpose(l->service), strerror(err),
 	    err != EADDRINUSE ? "; see "
@@ -331,11 +330,9 @@ open_multicast(const struct conf_multicast *c)
 	struct held_mcast *h;
 	int i, fd;
 
-	if (ifindex == 0) {
-		notify_failed(EX_CONFIG);
+	if (ifindex == 0)
 		fatalx(EX_CONFIG, "multicast on %s: no such interface",
 		    c->interface);
-	}
 	for (i = 0; i < 2; i++) {
 		if (groups[i]->fam == NADDR_NONE ||
 		    (fd = open_mcast(c, groups[i], ifindex)) == -1)
