@@ -432,7 +432,7 @@ traffic_read(struct conn *c)
 	c->bytes_in += (uint64_t)n;
 	peerd.n.bytes_in += (uint64_t)n;
 	c->last_rx = mono_now();
-	if (c->node != NULL)
+	if (c->node != NULL && !c->quiet)
 		c->node->last_seen = wall_now();
 	take_frames(c, had + (size_t)n);
 }

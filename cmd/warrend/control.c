@@ -26,6 +26,11 @@
 #define PENDING_MAX 64
 #define EACH_MAX    16 /* of them, for one client */
 
+/* Whoever may only look is often everybody, and must not lock operators out:
+ * of all places these are open to them. */
+#define SHOW_CLIENTS_MAX (CLIENTS_MAX / 2)
+#define SHOW_PENDING_MAX (PENDING_MAX / 2)
+
 #define SHOW_LEN_MAX  4096         /* a request on the restricted socket */
 #define WRITE_LEN_MAX (256u << 10) /* elsewhere: it may carry records */
 
@@ -40,7 +45,8 @@ struct client {
 struct pending {
 	uint32_t id; /* ours; 0: free */
 	uint32_t their;
-	struct client *client;
+	struct client *client; /* NULL: it is gone */
+	bool restricted;       /* it was */
 	bool waiting[PROCS_MAX];
 	struct msg_ctl_end end; /* the worst so far */
 };
@@ -48,7 +54,8 @@ struct pending {
 static struct client clients[CLIENTS_MAX];
 static struct pending pendings[PENDING_MAX];
 static uint32_t next_id = 1;
-static uint64_t event_seq, events_lost, clients_refused, requests_refused;
+static uint64_t event_seq, events_lost, clients_refused, looks_refused,
+    requests_refused;
 static struct {
 	int fd;
 	struct event *ev;
@@ -96,7 +103,8 @@ static const struct route {
 	{ CTL_BLOCK_PUT,       false, TO(PROC_STORE), NULL },
 	{ CTL_BLOCK_GET,       false, TO(PROC_STORE), NULL },
 	{ CTL_NETCHECK,        true,  TO(PROC_STUND), NULL },
-	{ CTL_PING,            true,  TO(PROC_PEERD), NULL },
+	/* It would tell of hidden links, and it makes us send. */
+	{ CTL_PING,            false, TO(PROC_PEERD), NULL },
 	{ CTL_PEER_ADD,        false, TO(PROC_PEERD), ctl_peer_add },
 	{ CTL_PEER_DELETE,     false, TO(PROC_PEERD), ctl_peer_delete },
 	{ CTL_PEER_CONNECT,    false, TO(PROC_PEERD), NULL },
@@ -187,12 +195,16 @@ static struct pending *
 pending_slot(const struct client *c)
 {
 	struct pending *q = pending_find(0);
-	unsigned n = 0;
+	unsigned n = 0, looking = 0;
 	size_t i;
 
 	for (i = 0; i < PENDING_MAX; i++)
-		n += pendings[i].id != 0 && pendings[i].client == c;
-	if (q != NULL && n < EACH_MAX)
+		if (pendings[i].id != 0) {
+			n += pendings[i].client == c;
+			looking += pendings[i].restricted;
+		}
+	if (q != NULL && n < EACH_MAX &&
+	    (!c->restricted || looking < SHOW_PENDING_MAX))
 		return q;
 	requests_refused++;
 	return NULL;
@@ -216,6 +228,7 @@ ask_children(struct client *c, const struct ipc_msg *m, unsigned to)
 	q->id = next_id++;
 	q->their = m->id;
 	q->client = c;
+	q->restricted = c->restricted;
 	for (i = 0; i < warrend.n_procs; i++) {
 		p = &warrend.procs[i];
 		if ((to & TO(p->kind)) == 0)
@@ -400,6 +413,26 @@ on_client_ended(struct ipc *ch, enum ipc_end how, const char *why)
 	ipc_free(ch);
 }
 
+/* A place for a client, or NULL. */
+static struct client *
+client_slot(bool restricted)
+{
+	struct client *c = NULL;
+	unsigned looking = 0;
+	size_t i;
+
+	for (i = CLIENTS_MAX; i-- > 0;)
+		if (clients[i].ch == NULL)
+			c = &clients[i];
+		else
+			looking += clients[i].restricted;
+	if (c != NULL && (!restricted || looking < SHOW_CLIENTS_MAX))
+		return c;
+	clients_refused++;
+	looks_refused += restricted;
+	return NULL;
+}
+
 static const struct ipc_handler no_handlers[] = { { 0, NULL } };
 
 static void
@@ -413,9 +446,9 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 		.ended = on_client_ended,
 		.drained = on_client_drained,
 		.len_max = SHOW_LEN_MAX };
-	struct msg_ctl_hello hello = { .version = CTL_VERSION };
+	struct msg_ctl_hello hello = { .version = CTL_VERSION,
+		.restricted = *(const bool *)arg };
 	struct client *c;
-	size_t i;
 	int cfd;
 
 	(void)what;
@@ -423,23 +456,18 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 	cfd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (cfd == -1)
 		return;
-	for (i = 0; i < CLIENTS_MAX && clients[i].ch != NULL; i++)
-		continue;
-	if (i == CLIENTS_MAX) {
-		clients_refused++;
+	if ((c = client_slot(hello.restricted)) == NULL) {
 		(void)close(cfd);
 		return;
 	}
-	c = &clients[i];
 	memset(c, 0, sizeof(*c));
-	c->restricted = *(const bool *)arg;
+	c->restricted = hello.restricted;
 	if (!c->restricted)
 		conf.len_max = WRITE_LEN_MAX;
 	conf.ctx = c;
 	if ((c->ch = ipc_new(warrend.base, cfd, &conf)) == NULL)
 		return;
 	ipc_set_phase(c->ch, PH_RUN);
-	hello.restricted = c->restricted;
 	(void)strlcpy(hello.software, WARREN_VERSION, sizeof(hello.software));
 	(void)ipc_send(c->ch, CTL_HELLO, 0, &hello);
 }
@@ -562,12 +590,21 @@ void
 control_limits(struct ipc *ch, uint32_t id)
 {
 	struct msg_limit l = { .max = CLIENTS_MAX, .refused = clients_refused };
+	unsigned looking = 0;
 	size_t i;
 
 	(void)strlcpy(l.process, "warrend", sizeof(l.process));
 	(void)strlcpy(l.name, "control clients", sizeof(l.name));
 	for (i = 0; i < CLIENTS_MAX; i++)
-		l.used += clients[i].ch != NULL;
+		if (clients[i].ch != NULL) {
+			l.used++;
+			looking += clients[i].restricted;
+		}
+	(void)ipc_send(ch, CTL_LIMIT, id, &l);
+	(void)strlcpy(l.name, "of them restricted", sizeof(l.name));
+	l.used = looking;
+	l.max = SHOW_CLIENTS_MAX;
+	l.refused = looks_refused;
 	(void)ipc_send(ch, CTL_LIMIT, id, &l);
 	(void)strlcpy(l.name, "control requests", sizeof(l.name));
 	l.max = PENDING_MAX;

@@ -117,11 +117,23 @@ def test_show(a, b, ro):
           relay["reservations"] == [] and relay["own_circuits"] == [] and
           relay["reserve"] == "auto", relay)
     for words in (("reload",), ("ban", "add", "192.0.2.1"), ("show", "config"),
-                  ("show", "relay"),
+                  ("show", "relay"), ("ping", "b"),
                   ("peer", "add", "127.0.0.9"), ("log", "debug")):
         rc, out, err = ctl(a, *words, sock=ro)
         check("restricted: %s is 77" % " ".join(words), rc == 77 and
               "only shows" in err, (rc, err))
+    held = []
+    for _ in range(40):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(ro)
+        held.append(s)
+    rc, out, err = ctl(a, "show", "limits")
+    check("restricted: 40 who only look keep no operator out", rc == 0 and
+          re.search(r"of them restricted +16 +16", out), (rc, out, err))
+    rc, out, err = ctl(a, "show", "peers", sock=ro)
+    check("restricted: one more is turned away: 75", rc == 75, (rc, err))
+    for s in held:
+        s.close()
 
 
 def test_act(a, b):
