@@ -25,7 +25,9 @@ static const struct rate rec_rate = { .per_s = 50, .burst = 500 };
 static struct bucket noise_bucket, node_bucket, claim_bucket, rec_bucket;
 static bool ready;
 
-static uint64_t last_hlc; /* of our own node record: stamps only grow */
+/* Stamps only grow: two records with one stamp would contradict each other. */
+static uint64_t node_hlc;  /* of the last node record */
+static uint64_t store_hlc; /* of what the store says in our name */
 
 static const char too_often[] = "too often";
 
@@ -83,11 +85,11 @@ signer_noise(struct ipc *ch, const struct ipc_msg *m)
 
 /* Why this stamp may not be signed, or NULL. */
 static const char *
-bad_stamp(uint64_t hlc)
+bad_stamp(uint64_t hlc, uint64_t last)
 {
 	if (hlc_is_future(hlc, wall_now(), 60000))
 		return "stamped in the future";
-	if (hlc <= last_hlc)
+	if (hlc <= last)
 		return "stamp does not grow";
 	return NULL;
 }
@@ -104,7 +106,7 @@ signer_node(struct ipc *ch, const struct ipc_msg *m)
 		.payload_len = q->payload.len };
 	struct msg_peerd_signed out;
 	uint8_t body[REC_BODY_MAX], rid[32], bytes[REC_SIGN_LEN];
-	const char *why = bad_stamp(q->hlc);
+	const char *why = bad_stamp(q->hlc, node_hlc);
 	struct wr w;
 
 	if (!within_rate(&node_bucket))
@@ -123,7 +125,7 @@ signer_node(struct ipc *ch, const struct ipc_msg *m)
 		refuse(ch, m->id, "node record", "too long");
 		return;
 	}
-	last_hlc = q->hlc;
+	node_hlc = q->hlc;
 	rec_rid(rid, body, w.len);
 	rec_sign_bytes(bytes, warrend.netid, rid);
 	keys_sign(out.sig, bytes, sizeof(bytes));
@@ -218,8 +220,8 @@ signer_record(struct ipc *ch, const struct ipc_msg *m)
 		why = too_often;
 	else if (!is_for_store(q->kind) || q->subject.len == 0)
 		why = "not the store's to say";
-	else if (hlc_is_future(q->hlc, wall_now(), 60000))
-		why = "stamped in the future";
+	else
+		why = bad_stamp(q->hlc, store_hlc);
 	if (why == NULL) {
 		memcpy(rec.subject, q->subject.p, q->subject.len);
 		memcpy(rec.author, keys_public(), 32);
@@ -231,6 +233,7 @@ signer_record(struct ipc *ch, const struct ipc_msg *m)
 		refuse_store(ch, m->id, "record", why);
 		return;
 	}
+	store_hlc = q->hlc;
 	rec_rid(rid, body, w.len);
 	rec_sign_bytes(bytes, warrend.netid, rid);
 	keys_sign(out.sig, bytes, sizeof(bytes));
