@@ -19,6 +19,7 @@
 #include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
@@ -31,7 +32,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sched.h>
 #include <sysexits.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -53,13 +53,6 @@ static const char *const base_calls[] = { "read", "write", "readv", "writev",
 static const char *const soft_calls[] = { "rseq", "clone3", "statx", "openat2",
 	"faccessat2", "close_range", "futex_waitv", "epoll_pwait2", "prctl",
 	"set_robust_list", NULL };
-
-/* Serving sockets that were handed over: stund, peerd, apid. */
-static const char *const server_calls[] = { "accept4", "shutdown", "recvmmsg",
-	"getsockname", "getpeername", NULL };
-
-static const char *const peerd_calls[] = { "accept4", "shutdown",
-	"getsockname", "getpeername", "ftruncate", "lseek", "fsync", NULL };
 
 /* The store keeps files, all beneath its own directory (Landlock, chroot). */
 static const char *const store_calls[] = { "openat", "open", "pread64",
@@ -114,7 +107,9 @@ rule(scmp_filter_ctx ctx, uint32_t action, const char *name, unsigned n,
 static struct scmp_arg_cmp
 condition(unsigned n, enum scmp_compare op, scmp_datum_t a, scmp_datum_t b)
 {
-	struct scmp_arg_cmp c = { .arg = n, .op = op, .datum_a = a,
+	struct scmp_arg_cmp c = { .arg = n,
+		.op = op,
+		.datum_a = a,
 		.datum_b = b };
 
 	return c;
@@ -143,8 +138,8 @@ has(unsigned n, scmp_datum_t mask, scmp_datum_t bits)
 	{                                                                      \
 		0                                                              \
 	}
-#define ALLOW(ctx, name) rule(ctx, SCMP_ACT_ALLOW, name, 0, NO_ARG, NO_ARG)
-#define ALLOW1(ctx, name, a) rule(ctx, SCMP_ACT_ALLOW, name, 1, a, NO_ARG)
+#define ALLOW(ctx, name)        rule(ctx, SCMP_ACT_ALLOW, name, 0, NO_ARG, NO_ARG)
+#define ALLOW1(ctx, name, a)    rule(ctx, SCMP_ACT_ALLOW, name, 1, a, NO_ARG)
 #define ALLOW2(ctx, name, a, b) rule(ctx, SCMP_ACT_ALLOW, name, 2, a, b)
 
 static void
@@ -185,11 +180,9 @@ allow_base(scmp_filter_ctx ctx)
 	ALLOW1(ctx, "sendmsg", has(2, fast, 0));
 	ALLOW1(ctx, "sendto", has(3, fast, 0));
 	ALLOW1(ctx, "rt_sigaction", is_not(0, SIGSYS));
-	ALLOW1(ctx, "tgkill",
-	    is(0, (scmp_datum_t)getpid()));
+	ALLOW1(ctx, "tgkill", is(0, (scmp_datum_t)getpid()));
 	ALLOW1(ctx, "ioctl", is(1, FIONREAD));
-	ALLOW1(ctx, "newfstatat",
-	    has(3, AT_EMPTY_PATH, AT_EMPTY_PATH));
+	ALLOW1(ctx, "newfstatat", has(3, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	allow_fcntl(ctx, F_GETFL);
 	allow_fcntl(ctx, F_SETFL);
 	allow_fcntl(ctx, F_GETFD);
@@ -198,8 +191,8 @@ allow_base(scmp_filter_ctx ctx)
 		rule(ctx, SCMP_ACT_ERRNO(ENOSYS), *n, 0, NO_ARG, NO_ARG);
 	/* Calls younger than this list: a newer libc may probe for them. */
 	for (nr = 451; nr < 512; nr++)
-		(void)seccomp_rule_add_array(
-		    ctx, SCMP_ACT_ERRNO(ENOSYS), nr, 0, NULL);
+		(void)seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(ENOSYS), nr, 0,
+		    NULL);
 }
 
 /* --- one function a process --- */
@@ -207,20 +200,18 @@ allow_base(scmp_filter_ctx ctx)
 static void
 filter_stund(scmp_filter_ctx ctx)
 {
-	allow_all(ctx, server_calls);
+	ALLOW(ctx, "accept4");
+	ALLOW(ctx, "recvmmsg");
 	ALLOW1(ctx, "sendmmsg", has(3, MSG_FASTOPEN, 0));
 	allow_setsockopt(ctx, IPPROTO_TCP, TCP_NODELAY);
-	allow_setsockopt(ctx, IPPROTO_IP, IP_TTL);
-	allow_setsockopt(ctx, IPPROTO_IPV6, IPV6_UNICAST_HOPS);
 }
 
 static void
 filter_peerd(scmp_filter_ctx ctx)
 {
-	allow_all(ctx, peerd_calls);
+	ALLOW(ctx, "accept4");
 	allow_setsockopt(ctx, IPPROTO_TCP, TCP_NODELAY);
 	allow_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
-	allow_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT);
 }
 
 static void
@@ -235,7 +226,8 @@ filter_store(scmp_filter_ctx ctx)
 static void
 filter_apid(scmp_filter_ctx ctx)
 {
-	allow_all(ctx, server_calls);
+	ALLOW(ctx, "accept4");
+	ALLOW(ctx, "shutdown");
 	ALLOW(ctx, "sendfile"); /* of block bodies the store hands over */
 	allow_setsockopt(ctx, IPPROTO_TCP, TCP_NODELAY);
 }
@@ -256,8 +248,7 @@ filter_resolver(scmp_filter_ctx ctx)
 
 	allow_all(ctx, resolver_calls);
 	for (i = 0; i < 2; i++)
-		ALLOW1(ctx, "socket",
-		    is(0, (scmp_datum_t)families[i]));
+		ALLOW1(ctx, "socket", is(0, (scmp_datum_t)families[i]));
 	allow_setsockopt(ctx, IPPROTO_IP, IP_RECVERR);
 	allow_setsockopt(ctx, IPPROTO_IPV6, IPV6_RECVERR);
 	/* The resolver library looks whether resolv.conf changed. */
@@ -292,10 +283,10 @@ struct ll_path {
 	int32_t fd;
 } __attribute__((packed));
 
-/* In files: read, write, truncate; in directories: read, and make and remove
- * files and directories. */
+/* In files: read, write, truncate; in directories: read, make files and
+ * directories, and remove files. */
 #define LL_STORE                                                               \
-	(1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 7 | 1u << 8 | \
+	(1u << 1 | 1u << 2 | 1u << 3 | 1u << 5 | 1u << 7 | 1u << 8 |           \
 	    1u << 13 | 1u << 14)
 
 /* The one directory the store may touch is where it stands. */
@@ -328,8 +319,8 @@ sandbox_confine(int landlock_max)
 {
 	if (landlock_abi(landlock_max) > 0)
 		return false;
-	confined = unshare(CLONE_NEWUSER) == 0 && chroot(".") == 0 &&
-	    chdir("/") == 0;
+	confined =
+	    unshare(CLONE_NEWUSER) == 0 && chroot(".") == 0 && chdir("/") == 0;
 	return confined;
 }
 
@@ -427,7 +418,8 @@ set_rlimits(enum proc_kind kind, uint32_t nofile, uint64_t as_bytes)
 		limit(RLIMIT_FSIZE, kind == PROC_PEERD ? BOOK_MAX_BYTES : 0);
 	limit(RLIMIT_NPROC, 0);
 	if (nofile > 0 && getrlimit(RLIMIT_NOFILE, &rl) == 0)
-		limit(RLIMIT_NOFILE, nofile < rl.rlim_max ? nofile : rl.rlim_max);
+		limit(RLIMIT_NOFILE,
+		    nofile < rl.rlim_max ? nofile : rl.rlim_max);
 #ifndef WARREN_SANITIZE
 	if (as_bytes > 0)
 		limit(RLIMIT_AS, as_bytes);
@@ -498,7 +490,7 @@ sandbox_enter(enum proc_kind kind, uint32_t nofile, uint64_t as_bytes,
 #endif
 	load_filter(ctx);
 	(void)snprintf(desc, SANDBOX_DESC,
-	    abi > 0 ? "seccomp landlock:%d"
+	    abi > 0        ? "seccomp landlock:%d"
 		: confined ? "seccomp userns chroot"
 			   : "seccomp",
 	    abi);
