@@ -199,6 +199,7 @@ print_health(const struct health *h)
 		    h->state.regions[i].region, h->state.regions[i].nodes);
 }
 
+/* The names of gethealth, and what only a proof can tell. */
 static json_t *
 health_json(const struct health *h)
 {
@@ -209,17 +210,17 @@ health_json(const struct health *h)
 	jo_put(&o, "proven", json_boolean(h->why == NULL));
 	jo_put(&o, "why", h->why == NULL ? json_null() : json_string(h->why));
 	jo_put(&o, "activeNodes", jv_number(h->nodes.cnt));
-	jo_put(&o, "blocks", jv_number(h->blocks.cnt));
-	jo_put(&o, "blockBytes", json_integer(h->blocks.sum));
-	jo_put(&o, "copies", jv_number(h->copies.cnt));
+	jo_put(&o, "totalBlocks", jv_number(h->blocks.cnt));
+	jo_put(&o, "totalBytes", json_integer(h->blocks.sum));
+	jo_put(&o, "totalCopies", jv_number(h->copies.cnt));
 	jo_put(&o, "averageRedundancy",
 	    h->blocks.cnt == 0 ? json_null() : json_real(redundancy(h)));
-	jo_put(&o, "r", jv_number(h->r));
-	jo_put(&o, "belowR", jv_number(h->state.below_r));
+	jo_put(&o, "target", jv_number(h->r));
+	jo_put(&o, "blocksBelowTarget", jv_number(h->state.below_r));
 	for (i = 0; i < h->state.n_regions; i++)
 		jo_put(&regions, h->state.regions[i].region,
 		    jv_number(h->state.regions[i].nodes));
-	jo_put(&o, "regions", jo_end(&regions));
+	jo_put(&o, "regionDistribution", jo_end(&regions));
 	return jo_end(&o);
 }
 

@@ -34,25 +34,36 @@ count_kinds(struct msg_db_state *s)
 	}
 }
 
+/* The row of a region, a new one if need be; NULL when there is no room. */
+static struct msg_db_region *
+region_row(struct msg_db_state *s, const char *region, size_t max)
+{
+	struct msg_db_region *row;
+	size_t i;
+
+	for (i = 0; i < s->n_regions; i++)
+		if (strcmp(s->regions[i].region, region) == 0)
+			return &s->regions[i];
+	if (i >= max)
+		return NULL;
+	row = &s->regions[s->n_regions++];
+	(void)snprintf(row->region, sizeof(row->region), "%s", region);
+	row->nodes = 0;
+	return row;
+}
+
+/* Names are whatever nodes say: those that find no row share the last one. */
 static void
 add_region(struct msg_db_state *s, const char *region)
 {
-	size_t i;
+	const size_t max = sizeof(s->regions) / sizeof(s->regions[0]);
+	struct msg_db_region *row =
+	    region_row(s, region[0] == '\0' ? "unknown" : region, max - 1);
 
-	if (region[0] == '\0')
-		region = "unknown";
-	for (i = 0; i < s->n_regions; i++)
-		if (strcmp(s->regions[i].region, region) == 0)
-			break;
-	if (i == s->n_regions) {
-		if (i == sizeof(s->regions) / sizeof(s->regions[0]))
-			return;
-		(void)snprintf(s->regions[i].region,
-		    sizeof(s->regions[i].region), "%s", region);
-		s->regions[i].nodes = 0;
-		s->n_regions++;
-	}
-	s->regions[i].nodes++;
+	if (row == NULL)
+		row = region_row(s, "other", max);
+	if (row != NULL)
+		row->nodes++;
 }
 
 /* What nodes say of themselves: shown, not proven. */

@@ -309,7 +309,10 @@ def test_show(node, n):
         check("show %s: text" % what, rc == 0 and out and not err, err)
     h = data("-s", node.sock, "show", "health")
     check("show health: proven", h["proven"] and h["activeNodes"] >= 1 and
-          h["r"] == 3, h)
+          h["target"] == 3, h)
+    api = json.load(urllib.request.urlopen("http://127.0.0.2:38081/node/health"))
+    check("show health -j: the names of gethealth",
+          set(api.get("data", api)) <= set(h), (api, h))
     rc, out, err = on(node, "show", "status")
     check("show status has the database", "database  tick" in out, out)
     rc, out, err = on(node, "db", "check")
