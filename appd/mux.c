@@ -87,10 +87,18 @@ mux_index(const struct mux *m, const struct mux_app *a)
 	return (unsigned)(a - m->apps);
 }
 
-const struct mux_entry *
-mux_entry_of(const struct mux *m, const struct mux_app *a)
+bool
+mux_take_port(struct mux *m, struct mux_app *a, uint16_t port)
 {
-	return a->slot < 0 ? NULL : &m->entries[a->slot];
+	if (port == a->port)
+		return true;
+	if (port != 0 &&
+	    !ports_bind(m->ports, port, (uint16_t)mux_index(m, a)))
+		return false;
+	if (a->port != 0)
+		ports_unref(m->ports, a->port);
+	a->port = port;
+	return true;
 }
 
 bool
@@ -123,9 +131,8 @@ mux_attach(struct mux *m, int slot, uint32_t instance, uint32_t pid,
 	m->n_apps++;
 	/* A launched app holds its port from the start, so that none started
 	 * by hand takes it away. */
-	if (slot >= 0 && m->entries[slot].port != 0)
-		a->bound =
-		    ports_bind(m->ports, m->entries[slot].port, (uint16_t)i);
+	if (slot >= 0)
+		(void)mux_take_port(m, a, m->entries[slot].port);
 	return (int)i;
 }
 
@@ -133,7 +140,6 @@ void
 mux_detach(struct mux *m, unsigned app, struct mono now)
 {
 	struct mux_app *a = &m->apps[app];
-	const struct mux_entry *e = mux_entry_of(m, a);
 	struct mux_end *end;
 
 	if (!a->used)
@@ -142,8 +148,7 @@ mux_detach(struct mux *m, unsigned app, struct mono now)
 	a->dead = true;
 	while ((end = TAILQ_FIRST(&a->ends)) != NULL)
 		end_close(m, end, now);
-	if (a->bound && e != NULL)
-		ports_unref(m->ports, e->port);
+	(void)mux_take_port(m, a, 0);
 	ASSERT(a->n_ends == 0 && TAILQ_EMPTY(&a->asks));
 	a->used = false;
 	m->n_apps--;

@@ -116,8 +116,9 @@ struct mux_app {
 	bool inited;
 	bool dead;         /* its pipes are gone: nothing to answer */
 	bool stalled;      /* owes too much: not read until that is passed on */
-	bool bound;        /* holds its entry's port */
 	uint8_t form;      /* enum app_form it speaks */
+	uint16_t port;     /* its own, which it holds; 0: none.  A reload may
+	                    * give its entry another */
 	int slot;          /* in the configuration; -1: not known before Init */
 	uint32_t instance; /* of a launch; 0: came by the socket */
 	uint32_t pid, uid;
