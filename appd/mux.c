@@ -70,6 +70,16 @@ mux_set_entry(struct mux *m, unsigned slot, const struct mux_entry *e)
 }
 
 bool
+mux_is_entry(const struct mux *m, unsigned slot, const struct mux_entry *e)
+{
+	const struct mux_entry *old = &m->entries[slot];
+
+	return old->used == e->used && strcmp(old->name, e->name) == 0 &&
+	    strcmp(old->version, e->version) == 0 && old->port == e->port &&
+	    old->by_hand == e->by_hand && old->uid == e->uid;
+}
+
+bool
 mux_admits(const struct mux *m, uint32_t uid)
 {
 	unsigned i;

@@ -214,9 +214,14 @@ void mux_configure(struct mux *m, const struct msg_appd_config *c);
 
 /*
  * The app at a slot of the configuration, or none (NULL).  An app connected
- * under an entry that changed goes on until it ends: the shell ends it.
+ * under an entry that changed goes on until it ends: warrend ends those that
+ * it launched, and the shell, before this, those that came by the socket.
  */
 void mux_set_entry(struct mux *m, unsigned slot, const struct mux_entry *e);
+
+/* Is the slot's entry as this one in all that an app was let in by? */
+bool mux_is_entry(const struct mux *m, unsigned slot,
+    const struct mux_entry *e);
 
 /* May a process of this user come by the socket at all? */
 bool mux_admits(const struct mux *m, uint32_t uid);

@@ -96,6 +96,32 @@ test_late_init(void **state)
 	assert_int_equal(ports_owner(&n0->ports, 10), PORT_NOBODY);
 }
 
+/* Whatever an app was let in by counts. */
+static void
+test_differs(void **state)
+{
+	const struct mux_entry is = { .used = true, .name = "a",
+		.version = "1.0", .port = 10, .by_hand = true, .uid = 1000 };
+	struct mux_entry e[6];
+	unsigned i;
+
+	(void)state;
+	mux_set_entry(&n0->m, 3, &is);
+	assert_true(mux_is_entry(&n0->m, 3, &is));
+	for (i = 0; i < 6; i++)
+		e[i] = is;
+	e[0].name[0] = 'b';
+	e[1].version[0] = '2';
+	e[2].port = 11;
+	e[3].by_hand = false;
+	e[4].uid = 1001;
+	e[5].used = false;
+	for (i = 0; i < 6; i++)
+		assert_false(mux_is_entry(&n0->m, 3, &e[i]));
+	assert_false(mux_is_entry(&n0->m, 4, &is));
+	mux_set_entry(&n0->m, 3, NULL);
+}
+
 int
 main(void)
 {
@@ -106,6 +132,8 @@ main(void)
 		    test_entry_goes, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_late_init, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_differs, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
