@@ -228,7 +228,7 @@ on_gone(struct ipc *ch, const struct ipc_msg *m)
 
 	(void)ch;
 	if (app != -1)
-		conns_drop((unsigned)app, NULL);
+		conns_finish((unsigned)app);
 }
 
 static void

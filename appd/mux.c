@@ -147,6 +147,12 @@ mux_attach(struct mux *m, int slot, uint32_t instance, uint32_t pid,
 }
 
 void
+mux_parting(struct mux *m, unsigned app)
+{
+	m->apps[app].dead = true;
+}
+
+void
 mux_detach(struct mux *m, unsigned app, struct mono now)
 {
 	struct mux_app *a = &m->apps[app];
@@ -191,6 +197,8 @@ is_asked(const struct mux_app *a)
 static bool
 may_go_on(struct mux *m, struct mux_app *a)
 {
+	if (a->dead) /* what it wrote before is all there will be */
+		return true;
 	a->stalled = a->tx_bytes > MUX_TX_IDS ||
 	    (a->tx_bytes > MUX_TX_MAX && !is_asked(a)) ||
 	    m->ops.room(m->ops.ctx, mux_index(m, a), MUX_ANSWER, false) == NULL;

@@ -114,7 +114,7 @@ struct mux_req {
 struct mux_app {
 	bool used;
 	bool inited;
-	bool dead;         /* its pipes are gone: nothing to answer */
+	bool dead;         /* nobody reads what it is answered */
 	bool stalled;      /* owes too much: not read until that is passed on */
 	uint8_t form;      /* enum app_form it speaks */
 	uint16_t port;     /* its own, which it holds; 0: none.  A reload may
@@ -232,6 +232,12 @@ bool mux_admits(const struct mux *m, uint32_t uid);
  */
 int mux_attach(struct mux *m, int slot, uint32_t instance, uint32_t pid,
     uint32_t uid, struct mono now);
+
+/*
+ * Its process is gone, or does not read any more.  What it left behind may
+ * still come by mux_input(), however much it owes by then; it gets no answers.
+ */
+void mux_parting(struct mux *m, unsigned app);
 
 /* Its pipes are gone: the other ends hear Close, its ports are free. */
 void mux_detach(struct mux *m, unsigned app, struct mono now);
