@@ -140,6 +140,20 @@ on_config(struct ipc *ch, const struct ipc_msg *m)
 		appd.mux.conf = *(const struct msg_appd_config *)m->body;
 }
 
+/* Apps of a slot have to go: those that came by hand, or all. */
+static void
+drop_apps(unsigned slot, bool all, const char *why)
+{
+	const struct mux_app *a = appd.mux.apps;
+	unsigned i;
+
+	for (i = 0; i < APPD_CONNS; i++)
+		if (a[i].used && a[i].slot == (int)slot &&
+		    (all || a[i].instance == 0))
+			conns_drop(i, why);
+	appd_timer();
+}
+
 static void
 on_app(struct ipc *ch, const struct ipc_msg *m)
 {
@@ -157,27 +171,27 @@ on_app(struct ipc *ch, const struct ipc_msg *m)
 	memcpy(e.name, a->name, sizeof(e.name));
 	memcpy(e.version, a->version, sizeof(e.version));
 	seen[a->slot] = true;
-	if (running())
-		mux_set_entry(&appd.mux, a->slot, &e);
-	else
+	if (!running()) {
 		appd.mux.entries[a->slot] = e;
+		return;
+	}
+	/* What was launched under the old entry warrend starts anew. */
+	if (!mux_is_entry(&appd.mux, a->slot, &e))
+		drop_apps(a->slot, false, "its configuration changed");
+	mux_set_entry(&appd.mux, a->slot, &e);
 }
 
-/* Apps that came by hand under an entry that is no more have to go. */
 static void
 on_apps_end(struct ipc *ch, const struct ipc_msg *m)
 {
-	unsigned i, j;
+	unsigned i;
 
 	(void)ch;
 	(void)m;
 	for (i = 0; i < MUX_SLOTS && running(); i++) {
 		if (seen[i] || !appd.mux.entries[i].used)
 			continue;
-		for (j = 0; j < APPD_CONNS; j++)
-			if (appd.mux.apps[j].used &&
-			    appd.mux.apps[j].slot == (int)i)
-				conns_drop(j, "not in the configuration");
+		drop_apps(i, true, "not in the configuration");
 		mux_set_entry(&appd.mux, i, NULL);
 	}
 	memset(seen, 0, sizeof(seen));
@@ -214,7 +228,7 @@ on_gone(struct ipc *ch, const struct ipc_msg *m)
 
 	(void)ch;
 	if (app != -1)
-		conns_drop((unsigned)app, NULL);
+		conns_finish((unsigned)app);
 }
 
 static void

@@ -57,6 +57,8 @@ void conns_start(void); /* memory, before the sandbox */
 int conns_add(int slot, uint32_t instance, uint32_t pid, uint32_t uid, int in,
     int out);
 void conns_drop(unsigned app, const char *why);
+/* Its process is gone: handle what it left in its pipe, then drop it. */
+void conns_finish(unsigned app);
 size_t conns_queued(void);
 
 uint8_t *conns_room(void *ctx, unsigned app, size_t need, bool must);

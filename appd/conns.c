@@ -18,6 +18,7 @@
 
 #define READ_MAX  (256u << 10) /* bytes of one read */
 #define OUT_MAX   (256u << 10) /* waiting for one app, answers not counted */
+#define LAST_MAX  (1u << 20)   /* in the pipe of an app that is gone */
 #define OUT_FIRST 4096         /* room made first, */
 #define OUT_KEPT  65536        /* and kept between an app's bursts at most */
 
@@ -215,7 +216,7 @@ write_out(struct conn *c)
 		}
 		if (n == -1) {
 			appd.n.app_lost++;
-			conns_drop(index_of(c), NULL);
+			conns_finish(index_of(c));
 			return false;
 		}
 		c->off += (size_t)n;
@@ -307,22 +308,54 @@ handle(struct conn *c, size_t len)
 	set_paused(c, appd.mux.apps[app].stalled);
 }
 
-static void
-on_in(evutil_socket_t fd, short what, void *arg)
+/* One read, and what came is handled.  As read() says it. */
+static ssize_t
+read_in(struct conn *c)
 {
-	struct conn *c = arg;
 	size_t have = c->keep_len;
 	ssize_t n;
 
-	(void)fd;
-	(void)what;
 	if (have > 0)
 		memcpy(rbuf, c->keep, have);
 	n = read(c->in, rbuf + have, READ_MAX);
 	if (n > 0)
 		handle(c, have + (size_t)n);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+	return n;
+}
+
+static void
+on_in(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	ssize_t n;
+
+	(void)fd;
+	(void)what;
+	n = read_in(c);
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 		conns_drop(index_of(c), NULL);
+	appd_timer();
+}
+
+void
+conns_finish(unsigned app)
+{
+	struct conn *c = &conns[app];
+	size_t len = c->keep_len, got = 0;
+	ssize_t n = 1;
+
+	if (c->in == -1)
+		return;
+	mux_parting(&appd.mux, app);
+	if (len > 0)
+		memcpy(rbuf, c->keep, len);
+	handle(c, len);
+	/* Another process may hold its end and go on writing: that is no app
+	 * of ours. */
+	while (c->in != -1 && n > 0 && got < LAST_MAX)
+		if ((n = read_in(c)) > 0)
+			got += (size_t)n;
+	conns_drop(app, NULL);
 	appd_timer();
 }
 

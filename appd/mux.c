@@ -70,6 +70,16 @@ mux_set_entry(struct mux *m, unsigned slot, const struct mux_entry *e)
 }
 
 bool
+mux_is_entry(const struct mux *m, unsigned slot, const struct mux_entry *e)
+{
+	const struct mux_entry *old = &m->entries[slot];
+
+	return old->used == e->used && strcmp(old->name, e->name) == 0 &&
+	    strcmp(old->version, e->version) == 0 && old->port == e->port &&
+	    old->by_hand == e->by_hand && old->uid == e->uid;
+}
+
+bool
 mux_admits(const struct mux *m, uint32_t uid)
 {
 	unsigned i;
@@ -87,10 +97,18 @@ mux_index(const struct mux *m, const struct mux_app *a)
 	return (unsigned)(a - m->apps);
 }
 
-const struct mux_entry *
-mux_entry_of(const struct mux *m, const struct mux_app *a)
+bool
+mux_take_port(struct mux *m, struct mux_app *a, uint16_t port)
 {
-	return a->slot < 0 ? NULL : &m->entries[a->slot];
+	if (port == a->port)
+		return true;
+	if (port != 0 &&
+	    !ports_bind(m->ports, port, (uint16_t)mux_index(m, a)))
+		return false;
+	if (a->port != 0)
+		ports_unref(m->ports, a->port);
+	a->port = port;
+	return true;
 }
 
 bool
@@ -123,17 +141,21 @@ mux_attach(struct mux *m, int slot, uint32_t instance, uint32_t pid,
 	m->n_apps++;
 	/* A launched app holds its port from the start, so that none started
 	 * by hand takes it away. */
-	if (slot >= 0 && m->entries[slot].port != 0)
-		a->bound =
-		    ports_bind(m->ports, m->entries[slot].port, (uint16_t)i);
+	if (slot >= 0)
+		(void)mux_take_port(m, a, m->entries[slot].port);
 	return (int)i;
+}
+
+void
+mux_parting(struct mux *m, unsigned app)
+{
+	m->apps[app].dead = true;
 }
 
 void
 mux_detach(struct mux *m, unsigned app, struct mono now)
 {
 	struct mux_app *a = &m->apps[app];
-	const struct mux_entry *e = mux_entry_of(m, a);
 	struct mux_end *end;
 
 	if (!a->used)
@@ -142,8 +164,7 @@ mux_detach(struct mux *m, unsigned app, struct mono now)
 	a->dead = true;
 	while ((end = TAILQ_FIRST(&a->ends)) != NULL)
 		end_close(m, end, now);
-	if (a->bound && e != NULL)
-		ports_unref(m->ports, e->port);
+	(void)mux_take_port(m, a, 0);
 	ASSERT(a->n_ends == 0 && TAILQ_EMPTY(&a->asks));
 	a->used = false;
 	m->n_apps--;
@@ -176,6 +197,8 @@ is_asked(const struct mux_app *a)
 static bool
 may_go_on(struct mux *m, struct mux_app *a)
 {
+	if (a->dead) /* what it wrote before is all there will be */
+		return true;
 	a->stalled = a->tx_bytes > MUX_TX_IDS ||
 	    (a->tx_bytes > MUX_TX_MAX && !is_asked(a)) ||
 	    m->ops.room(m->ops.ctx, mux_index(m, a), MUX_ANSWER, false) == NULL;

@@ -114,10 +114,11 @@ struct mux_req {
 struct mux_app {
 	bool used;
 	bool inited;
-	bool dead;         /* its pipes are gone: nothing to answer */
+	bool dead;         /* nobody reads what it is answered */
 	bool stalled;      /* owes too much: not read until that is passed on */
-	bool bound;        /* holds its entry's port */
 	uint8_t form;      /* enum app_form it speaks */
+	uint16_t port;     /* its own, which it holds; 0: none.  A reload may
+	                    * give its entry another */
 	int slot;          /* in the configuration; -1: not known before Init */
 	uint32_t instance; /* of a launch; 0: came by the socket */
 	uint32_t pid, uid;
@@ -213,9 +214,14 @@ void mux_configure(struct mux *m, const struct msg_appd_config *c);
 
 /*
  * The app at a slot of the configuration, or none (NULL).  An app connected
- * under an entry that changed goes on until it ends: the shell ends it.
+ * under an entry that changed goes on until it ends: warrend ends those that
+ * it launched, and the shell, before this, those that came by the socket.
  */
 void mux_set_entry(struct mux *m, unsigned slot, const struct mux_entry *e);
+
+/* Is the slot's entry as this one in all that an app was let in by? */
+bool mux_is_entry(const struct mux *m, unsigned slot,
+    const struct mux_entry *e);
 
 /* May a process of this user come by the socket at all? */
 bool mux_admits(const struct mux *m, uint32_t uid);
@@ -226,6 +232,12 @@ bool mux_admits(const struct mux *m, uint32_t uid);
  */
 int mux_attach(struct mux *m, int slot, uint32_t instance, uint32_t pid,
     uint32_t uid, struct mono now);
+
+/*
+ * Its process is gone, or does not read any more.  What it left behind may
+ * still come by mux_input(), however much it owes by then; it gets no answers.
+ */
+void mux_parting(struct mux *m, unsigned app);
 
 /* Its pipes are gone: the other ends hear Close, its ports are free. */
 void mux_detach(struct mux *m, unsigned app, struct mono now);

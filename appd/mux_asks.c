@@ -60,14 +60,12 @@ ask_init(struct mux *m, struct mux_app *a, const struct packet *p,
 		tell_failure(m, a, p->id, "unexpected app version");
 		return;
 	}
-	if (e->port != 0 && !a->bound &&
-	    !ports_bind(m->ports, e->port, (uint16_t)mux_index(m, a))) {
+	if (!mux_take_port(m, a, e->port)) {
 		(void)snprintf(text, sizeof(text), "port %u is already bound",
 		    e->port);
 		tell_failure(m, a, p->id, text);
 		return;
 	}
-	a->bound = e->port != 0;
 	a->slot = slot;
 	a->inited = true;
 	tell_success(m, a, p->id);

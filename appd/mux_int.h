@@ -18,8 +18,11 @@
 /* --- mux.c --- */
 
 unsigned mux_index(const struct mux *m, const struct mux_app *a);
-const struct mux_entry *mux_entry_of(const struct mux *m,
-    const struct mux_app *a);
+/*
+ * The app holds this port of its own instead of the one before; 0: none.
+ * False when another holds it, and the app keeps what it had.
+ */
+bool mux_take_port(struct mux *m, struct mux_app *a, uint16_t port);
 bool mux_is_self(const struct mux *m, const uint8_t pk[32]);
 
 /* --- mux_ends.c --- */

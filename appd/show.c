@@ -35,7 +35,7 @@ show_apps(struct ipc *ch, const struct ipc_msg *m)
 		c.pid = a->pid;
 		c.by_hand = a->instance == 0;
 		c.ready = a->inited;
-		c.port = a->bound ? appd.mux.entries[a->slot].port : 0;
+		c.port = a->port;
 		c.loops = a->n_ends;
 		c.bytes_in = a->in;
 		c.bytes_out = a->out;

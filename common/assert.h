@@ -10,7 +10,13 @@
 #define ASSERT(cond)                                                           \
 	((cond) ? (void)0 : assert_fail(#cond, __FILE__, __LINE__))
 
-/* Say what broke on the log descriptor and standard error, then abort. */
+/*
+ * Where the last words go besides standard error, which may lead nowhere:
+ * log_open() names the log.  Until then, and with NULL: nowhere else.
+ */
+void assert_set_log(void (*say)(const char *text));
+
+/* Say what broke to the log and on standard error, then abort. */
 _Noreturn void assert_fail(const char *cond, const char *file, int line);
 
 #endif

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/assert.h"
 #include "common/log.h"
 
 static const char *const words[] = {
@@ -104,6 +105,9 @@ attack_try(enum attack what)
 		return try_sigsys();
 	case ATTACK_FASTOPEN:
 		return try_fastopen();
+	case ATTACK_ASSERT:
+		ASSERT(what != ATTACK_ASSERT);
+		break;
 	case ATTACK_COUNT:
 		break;
 	}

@@ -20,7 +20,8 @@
 	X(ATTACK_KILL_PARENT, "kill-parent")                                   \
 	X(ATTACK_READ_KEY, "read-key")                                         \
 	X(ATTACK_SIGSYS, "reset-sigsys")                                       \
-	X(ATTACK_FASTOPEN, "fastopen")
+	X(ATTACK_FASTOPEN, "fastopen")                                         \
+	X(ATTACK_ASSERT, "assert") /* no attack: a fault of its own */
 
 #define ATTACK_ENUM(NAME, word) NAME,
 enum attack { ATTACKS(ATTACK_ENUM) ATTACK_COUNT };

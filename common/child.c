@@ -377,6 +377,9 @@ child_main(int argc, char **argv, const struct child_conf *conf)
 	}
 	closefrom(LOG_FD + 1);
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* Standard error may be a file, of which the sandbox lets nothing be
+	 * written: that is an error, not the end. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	me.conf = conf;

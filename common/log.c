@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/assert.h"
+
 static enum log_dest log_dest = LOG_TO_STDERR;
 static enum log_level log_level = LOG_LVL_INFO;
 static const char *log_name = "warren";
@@ -22,6 +24,15 @@ static const char *log_path;
 static int log_fd = STDERR_FILENO;
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
+
+static void write_line(enum log_level level, const char *name,
+    const char *text);
+
+static void
+say_assert(const char *text)
+{
+	write_line(LOG_LVL_ERROR, log_name, text);
+}
 
 int
 log_open(enum log_dest dest, const char *name, const char *path)
@@ -44,6 +55,7 @@ log_open(enum log_dest dest, const char *name, const char *path)
 	log_name = name;
 	log_path = path;
 	log_fd = fd;
+	assert_set_log(dest == LOG_TO_STDERR ? NULL : say_assert);
 	return 0;
 }
 

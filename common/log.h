@@ -33,7 +33,7 @@ struct log_trap {
 };
 
 /*
- * Say where lines go.  name is the process ("warrend", "stund"), borrowed for
+ * Say where lines go, those of a failed ASSERT too.  name is the process ("warrend", "stund"), borrowed for
  * ever; path only for LOG_TO_FILE (opened for appending, 0640).  0 or -1.
  */
 int log_open(enum log_dest dest, const char *name, const char *path);

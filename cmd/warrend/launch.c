@@ -217,10 +217,11 @@ app_exec(const struct msg_launch_app *m, int fd0, int fd1, int err)
 	}
 	argv[i + 1] = NULL;
 	kid_limit(RLIMIT_AS, m->as_bytes);
-	kid_limit(RLIMIT_NOFILE, m->files);
 	kid_limit(RLIMIT_NPROC, m->processes);
 	if (app_descriptors(from, err)) {
 		err = 15;
+		/* Only now: they went by way of higher ones. */
+		kid_limit(RLIMIT_NOFILE, m->files);
 		if (app_confine(m))
 			(void)execve(m->path, argv, app_env(m));
 	}

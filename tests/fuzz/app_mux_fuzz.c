@@ -13,7 +13,8 @@
  *     4  the same, with a failure
  *     5  a message between the nodes is delivered
  *     6  time passes
- *     7  the app dies and another of its name comes
+ *     7  the app dies and another of its name comes; with bit 6 what it
+ *        left behind is handled
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -97,6 +98,10 @@ step(struct rig_net *net, const uint8_t *d, size_t n)
 		mux_tick(&nd->m, net->now);
 		return n > 1 ? 2 : 1;
 	default:
+		if ((d[0] & 0x40) != 0) {
+			mux_parting(&nd->m, app);
+			rig_feed(nd, app, NULL, 0);
+		}
 		mux_detach(&nd->m, app, net->now);
 		return 1;
 	}

@@ -8,8 +8,10 @@ An app for tests, launched by warrend: app_child.py NAME WHAT [ARG ...]
   exit CODE         Init, then leave
   say TEXT ...      print, then sleep
   ping PK PORT N    dial, exchange N bytes, print "echoed"
+  last PK PORT N    dial, N Sends of 30,000 bytes, leave without an answer
   child             leave a grandchild behind
 """
+import json
 import os
 import signal
 import sys
@@ -44,7 +46,6 @@ def ping(p, pk, port, n):
     if t != apipe.SUCCESS:
         print("refused: %s" % body.decode(), flush=True)
         return wait(p)
-    import json
     addr = {"port": json.loads(body)["port"],
             "remote": {"pk": pk, "port": int(port)}}
     data, got = os.urandom(int(n)), b""
@@ -58,6 +59,16 @@ def ping(p, pk, port, n):
     print("echoed" if got == data else "garbled", flush=True)
     p.send(apipe.CLOSE, 2, addr)
     return wait(p)
+
+
+def last(p, pk, port, n):
+    p.send(apipe.CREATE, 0, {"pk": pk, "port": int(port)})
+    local = json.loads(p.recv(30)[2])["port"]
+    addr = {"port": local, "remote": {"pk": pk, "port": int(port)}}
+    data = apipe.b64(b"x" * 30000)
+    for i in range(int(n)):
+        p.send(apipe.SEND, i, {"addr": addr, "payload": data})
+    os._exit(0)
 
 
 def main():
@@ -88,6 +99,8 @@ def main():
         wait(p)
     elif what == "ping":
         ping(p, *args)
+    elif what == "last":
+        last(p, *args)
     elif what == "serve":
         serve(p)
     else:

@@ -336,6 +336,7 @@ def launching():
                 app("deaf", "deaf", "stop 300ms") +
                 app("talk", "say first second", "autostart yes") +
                 app("family", "child") +
+                app("few", "sleep", "open-files 16", "restart never") +
                 app("nothing", "x").replace("/usr/bin/python3",
                                             "/nonexistent"))
     node.start()
@@ -368,6 +369,13 @@ def launching():
     rc, _, err = node.ctl("app", "start", "nothing", raw=True)
     check("a program that is not there", rc == 1 and
           "failed to run app executable: /nonexistent" in err, err)
+    node.ctl("app", "start", "few")
+    wait_for("few", lambda: state(node, "few") in ("running", "failed"))
+    check("the fewest descriptors are enough to start",
+          state(node, "few") == "running", rows(node)["few"]["last"])
+    with open("/proc/%d/limits" % rows(node)["few"]["pid"]) as f:
+        check("and the most it may have", any(
+            l.split()[:4] == ["Max", "open", "files", "16"] for l in f))
     node.ctl("app", "start", "deaf")
     wait_for("deaf runs", lambda: log_has(node, "app deaf info: init ok"))
     node.ctl("app", "stop", "deaf")

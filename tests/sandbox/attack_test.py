@@ -39,6 +39,7 @@ def words():
     with open(os.path.join(SRC, "common", "attack.h")) as f:
         for m in re.finditer(r'X\(ATTACK_\w+, "([\w-]+)"\)', f.read()):
             out.append(m.group(1))
+    out.remove("assert")
     return out
 
 
@@ -89,6 +90,21 @@ def try_word(node, procs, word, mode):
             node.processes()[p]["uptime_s"] >= 1 for p in procs), 10, 0.2)
 
 
+def last_words(node, procs, mode):
+    """A failed assertion is in the log, and only then the process dies."""
+    offset = os.path.getsize(node.log_path)
+    for proc in procs:
+        node.ctl("attack", proc, "assert", raw=True)
+    for proc in procs:
+        died = re.compile(r"%s pid \d+: killed by signal (\d+)" % proc)
+        sig = wait_for("%s dead" % proc, lambda: died.search(
+            lines_since(node, offset)), 10).group(1)
+        check("%s: %s says what broke, and aborts (signal %s)" %
+              (mode, proc, sig), sig == "6" and
+              " %s error: assertion failed: what != ATTACK_ASSERT, " % proc in
+              lines_since(node, offset))
+
+
 def run(mode, conf, env=None, as_user=None):
     if env:
         os.environ.update(env)
@@ -105,6 +121,9 @@ def run(mode, conf, env=None, as_user=None):
           node.rpc("getnodeinfo")["sandbox"] == want)
     for word in words():
         try_word(node, ("resolver", "stund", "peerd", "store", "apid 0", "appd"), word, mode)
+    last_words(node, ("resolver", "stund", "peerd", "store", "apid 0", "appd"), mode)
+    wait_for("all up", lambda: all(p["state"] == "up" for p in
+                                   node.processes().values()), 10)
     check("%s: stops cleanly" % mode, node.stop() == 0)
     return procs
 

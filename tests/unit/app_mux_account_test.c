@@ -96,6 +96,32 @@ test_fills(void **state)
 	assert_int_equal(net->chunks, 0);
 }
 
+/* One that dies with a full account: what it wrote goes out nevertheless. */
+static void
+test_last_words(void **state)
+{
+	size_t taken = 0;
+	struct packet p;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		rig_packet(n0, c, PACKET_SEND, (uint8_t)i, send_c);
+	assert_true(n0->pipes[c].in_len > 0);
+	mux_parting(&n0->m, c);
+	rig_feed(n0, c, NULL, 0);
+	assert_int_equal(n0->pipes[c].in_len, 0);
+	mux_detach(&n0->m, c, net->now);
+	while (rig_take(n0, s, &p) && p.type == PACKET_SEND) {
+		taken++;
+		rig_packet(n0, s, PACKET_SUCCESS, p.id, "null");
+	}
+	assert_int_equal(taken, 100);
+	assert_int_equal(p.type, PACKET_CLOSE);
+	rig_silent(n0, c); /* nobody is there to be answered */
+	assert_int_equal(net->chunks, 0);
+}
+
 /* Answer the oldest thing an app has to read, if it is a request. */
 static bool
 answer_one(unsigned app, size_t *answers)
@@ -173,6 +199,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_fills),
+		T(test_last_words),
 		T(test_both_ways),
 		T(test_room_again),
 	};
