@@ -25,6 +25,7 @@
 struct conn {
 	int in, out; /* -1: free */
 	struct event *ev_in, *ev_out;
+	struct event *ev_gone; /* of out: nobody reads it any more */
 	uint8_t *keep; /* read, not handled */
 	size_t keep_len;
 	uint8_t *buf; /* to be written: from off to end */
@@ -45,6 +46,7 @@ static size_t queued;
 
 static void on_in(evutil_socket_t fd, short what, void *arg);
 static void on_out(evutil_socket_t fd, short what, void *arg);
+static void on_hangup(evutil_socket_t fd, short what, void *arg);
 static void on_flush(evutil_socket_t fd, short what, void *arg);
 
 static unsigned
@@ -99,7 +101,8 @@ conns_add(int slot, uint32_t instance, uint32_t pid, uint32_t uid, int in,
 	(void)evutil_make_socket_nonblocking(out);
 	c->ev_in = event_new(child_base(), in, EV_READ | EV_PERSIST, on_in, c);
 	c->ev_out = event_new(child_base(), out, EV_WRITE, on_out, c);
-	if (c->ev_in == NULL || c->ev_out == NULL ||
+	c->ev_gone = event_new(child_base(), out, EV_READ, on_hangup, c);
+	if (c->ev_in == NULL || c->ev_out == NULL || c->ev_gone == NULL ||
 	    event_add(c->ev_in, NULL) == -1) {
 		conns_drop((unsigned)app, "out of memory");
 		return -1;
@@ -130,6 +133,8 @@ conns_drop(unsigned app, const char *why)
 		event_free(c->ev_in);
 	if (c->ev_out != NULL)
 		event_free(c->ev_out);
+	if (c->ev_gone != NULL)
+		event_free(c->ev_gone);
 	(void)close(c->in);
 	(void)close(c->out);
 	queued -= c->end - c->off;
@@ -256,16 +261,31 @@ on_out(evutil_socket_t fd, short what, void *arg)
 
 /* --- from the app --- */
 
+/*
+ * An app that ends while it is not read would never be heard of: its end of
+ * in is not looked at, and nothing may be there to write.  But out, which
+ * never has anything to read, becomes readable once nobody holds its far end.
+ */
 static void
 set_paused(struct conn *c, bool paused)
 {
 	if (c->paused == paused)
 		return;
 	c->paused = paused;
-	if (paused)
-		(void)event_del(c->ev_in);
-	else
-		(void)event_add(c->ev_in, NULL);
+	(void)(paused ? event_del(c->ev_in) : event_add(c->ev_in, NULL));
+	(void)(paused ? event_add(c->ev_gone, NULL) : event_del(c->ev_gone));
+}
+
+static void
+on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	appd.n.app_lost++;
+	conns_drop(index_of(c), NULL);
+	appd_timer();
 }
 
 static bool

@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""
+How apps and loops end when the other end is in no hurry, with real processes:
+what the dead leave behind, and what still arrives.
+"""
+import base64
+import json
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import apipe  # noqa: E402
+from apipe import CREATE, SEND  # noqa: E402
+from warren import Node, check, finish, wait_for  # noqa: E402
+
+USER = 'user "nobody"' if os.geteuid() == 0 else ""
+
+BASE = """
+listen peer on 127.0.0.1 port 0
+stun listen on 127.0.0.1 port 0
+api http on 127.0.0.1 port 0 { workers 1 }
+"""
+
+
+def hand(name, port=0):
+    """An app of whoever runs this test."""
+    return 'app "%s" {\n\tversion "1.0"\n\tcommand "/bin/false"\n%s%s}\n' % (
+        name, "\tport %d\n" % port if port else "",
+        "\t%s\n" % USER if USER else "")
+
+
+def connect(node, name):
+    p = apipe.knock(os.path.join(node.dir, "apps.sock"))
+    if isinstance(p, str) or p.init(name) != (apipe.SUCCESS, 0, b"null"):
+        raise OSError("%s: %r" % (name, p))
+    return p
+
+
+def connected(node):
+    return {a["name"]: a for a in node.ctl("show", "apps")["data"][
+        "connected"]}
+
+
+def dialler(node, pk):
+    """A process that sends for ever what nobody takes; its pid."""
+    pid = os.fork()
+    if pid != 0:
+        return pid
+    try:
+        p = connect(node, "dialler")
+        p.send(CREATE, 0, {"pk": pk, "port": 10})
+        port = json.loads(p.recv()[2])["port"]
+        body = json.dumps({"addr": {"port": port, "remote": {
+            "pk": pk, "port": 10}}, "payload": apipe.b64(b"x" * 30000)})
+        for i in range(250):
+            p.send(SEND, i, body)
+    finally:
+        os._exit(0)
+
+
+def dies_stalled(node, pk):
+    """One that is not read any more is killed, and no byte moves."""
+    s = connect(node, "server")
+    pid = dialler(node, pk)
+    s.ok(s.recv()[1])       # the loop
+    _, first, _ = s.recv()  # a Send, which waits for its answer
+
+    def stalled():          # above 1 MiB nothing is read
+        n = connected(node)["dialler"]["bytes_in"]
+        time.sleep(0.2)
+        return n > 1 << 20 and n == connected(node)["dialler"]["bytes_in"]
+    wait_for("it is not read", stalled)
+    began = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    wait_for("it is gone", lambda: "dialler" not in connected(node), 5)
+    took = time.monotonic() - began
+    check("a stalled app that dies is noticed (%.2f s)" % took, took < 1)
+    check("and its port is free", ports(node) == 1)
+    # What was on its way arrives all the same, and then Close.
+    s.ok(first)
+    got = 30000
+    while True:
+        t, i, body = s.recv()
+        s.ok(i)
+        if t == apipe.CLOSE:
+            break
+        got += len(base64.b64decode(json.loads(body)["payload"]))
+    check("what was on its way arrives: %d bytes" % got, got > 1 << 20)
+    s.close()
+
+
+def ports(node):
+    for l in node.ctl("show", "limits")["data"]:
+        if l["process"] == "appd" and l["name"] == "local ports":
+            return l["used"]
+    return None
+
+
+def main():
+    node = Node("one", BASE + hand("server", 10) + hand("dialler"))
+    node.start()
+    dies_stalled(node, node.node_id())
+    check("stops cleanly", node.stop() == 0)
+    finish()
+
+
+signal.alarm(120)
+main()
