@@ -274,6 +274,7 @@ limits(limit_emit emit, void *arg)
 	emit(arg, "local ports", m->ports->n, PORT_LAST - PORT_DYNAMIC + 1, 0);
 	emit(arg, "bytes of loops waiting", (uint64_t)appd.chunks * FIFO_CHUNK,
 	    (uint64_t)CHUNKS_MAX * FIFO_CHUNK, 0);
+	emit(arg, "bytes of closed loops", m->left, MUX_LEFT_MAX, m->count.cut);
 	emit(arg, "bytes to apps waiting", conns_queued(),
 	    (uint64_t)m->conf.conns_max * (512u << 10), 0);
 	emit(arg, "peerd channel queue bytes", net_queued(), IPC_HARD_LIMIT, 0);

@@ -19,10 +19,13 @@
  * behind its Sends, and two apps that both owe too much to each other would
  * wait for ever.  Its ids bound what it can owe then.
  *
- * An end that its app closed lives on while bytes are on their way out.  One
- * whose far side closed tells its app after the last byte.  The far side may
- * use its port again before that: the new loop is confirmed when the app has
- * been told of the old one's end, so that an address never means two loops.
+ * An end that its app closed lives on while bytes are on their way out.  In
+ * this node they wait as long as the other app is there; for another node
+ * until none has left for MUX_DRAIN_MS, and those of all such ends have a
+ * limit, beyond which the one at rest for longest is dropped.  One whose far
+ * side closed tells its app after the last byte.  The far side may use its
+ * port again before that: the new loop is confirmed when the app has been told
+ * of the old one's end, so that an address never means two loops.
  *
  * Pure; time and memory come from the caller.  Tested in
  * tests/unit/app_mux_test.c, fuzzed in tests/fuzz/app_mux_fuzz.c.
@@ -44,10 +47,11 @@
 #define MUX_TX_MAX   (1u << 20) /* bytes an app may have on their way, */
 #define MUX_TX_IDS   (PACKET_IDS * APP_PAYLOAD_MAX) /* with any number of ids */
 #define MUX_BACKLOG  64         /* loops an app has not confirmed yet */
-#define MUX_DRAIN_MS 30000      /* bytes of a closed loop live so long */
+#define MUX_DRAIN_MS 300000     /* a closed far loop waits for progress */
 #define MUX_ANSWER   512        /* bytes of an answer at most */
 #define MUX_OWED     (256 * MUX_ANSWER) /* of all answers owed to an app */
 #define MUX_NONE     256                /* no id */
+#define MUX_LEFT_MAX (64u << 20)        /* bytes left of closed far loops */
 
 /* An app as warren.conf(5) has it. */
 struct mux_entry {
@@ -73,7 +77,7 @@ struct mux_end {
 	struct mux_end *hash_next;   /* by port and remote address */
 	struct mux_end *stream_next; /* by stream, or on the free list */
 	TAILQ_ENTRY(mux_end) mine;   /* of its app */
-	TAILQ_ENTRY(mux_end) timed;  /* confirming or closed, oldest first */
+	TAILQ_ENTRY(mux_end) timed;  /* confirming; closed and far, by since */
 	TAILQ_ENTRY(mux_end) ask;    /* its app is to be asked something */
 	TAILQ_ENTRY(mux_end) net;    /* bytes wait for peerd's channel */
 	struct mux_app *app;         /* NULL once closed */
@@ -100,7 +104,7 @@ struct mux_end {
 	uint32_t due;     /* taken by the app, not granted yet */
 	uint32_t grown;   /* taken since the window grew */
 	uint64_t in, out; /* bytes to and from the app */
-	struct mono since;
+	struct mono since; /* when its state began; closed: when bytes left */
 };
 TAILQ_HEAD(mux_ends, mux_end);
 
@@ -168,6 +172,7 @@ struct mux_count {
 	uint64_t full;                /* of them, by a limit of ours */
 	uint64_t bytes_in, bytes_out; /* payload from and to apps */
 	uint64_t timeouts; /* confirmations that never came, bytes dropped */
+	uint64_t cut;      /* closed loops, for want of room */
 };
 
 struct mux {
@@ -184,6 +189,7 @@ struct mux {
 	uint32_t mask;
 	uint8_t hash_key[16];
 	struct mux_ends confirming, closed;
+	uint32_t left; /* bytes that wait in those closed */
 	struct mux_ends netline;
 	uint32_t next_stream;
 	struct ports *ports;
@@ -266,9 +272,9 @@ void mux_net_offer(struct mux *m, uint32_t stream, const struct app_addr *from,
     uint16_t port, bool relayed, struct mono now);
 /* False when more came than we had granted: peerd has lost its mind. */
 bool mux_net_data(struct mux *m, uint32_t stream, const uint8_t *p, size_t n);
-void mux_net_grant(struct mux *m, uint32_t stream, uint32_t n);
+void mux_net_grant(struct mux *m, uint32_t stream, uint32_t n, struct mono now);
 void mux_net_closed(struct mux *m, uint32_t stream, enum loop_end why);
-void mux_net_drained(struct mux *m);
+void mux_net_drained(struct mux *m, struct mono now);
 /* The channel is gone, and every stream with it. */
 void mux_net_lost(struct mux *m);
 

@@ -236,7 +236,6 @@ ask_send(struct mux *m, struct mux_app *a, const struct packet *p,
 	uint8_t *bytes;
 	size_t n;
 
-	(void)now;
 	if (app_json_get_send(p->body, p->body_len, &s) != APP_JSON_OK) {
 		m->count.malformed++;
 		tell_failure(m, a, p->id, "invalid Send payload");
@@ -273,7 +272,7 @@ ask_send(struct mux *m, struct mux_app *a, const struct packet *p,
 	}
 	owe_add(m, e, p->id);
 	if (e->far)
-		net_push(m, e);
+		net_push(m, e, now);
 	else
 		tell_next(m, e->other);
 }

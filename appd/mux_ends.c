@@ -158,7 +158,8 @@ end_set_state(struct mux *m, struct mux_end *e, enum mux_state state,
 		TAILQ_INSERT_TAIL(&m->confirming, e, timed);
 		e->app->n_confirming += !e->behind;
 		e->timing = true;
-	} else if (state == END_CLOSED) {
+	} else if (state == END_CLOSED && e->far) {
+		m->left += e->tx.len;
 		TAILQ_INSERT_TAIL(&m->closed, e, timed);
 		e->timing = true;
 	} else if (state == END_OPEN) {
@@ -166,7 +167,24 @@ end_set_state(struct mux *m, struct mux_end *e, enum mux_state state,
 	}
 }
 
+void
+end_moved(struct mux *m, struct mux_end *e, uint32_t n, struct mono now)
+{
+	m->left -= n;
+	e->since = now;
+	TAILQ_REMOVE(&m->closed, e, timed);
+	TAILQ_INSERT_TAIL(&m->closed, e, timed);
+}
+
 /* --- ending --- */
+
+static void
+clear_tx(struct mux *m, struct mux_end *e)
+{
+	if (e->state == END_CLOSED && e->far)
+		m->left -= e->tx.len;
+	fifo_clear(&e->tx, &m->mem);
+}
 
 /* The address is free: whoever waited for that is next. */
 static void
@@ -222,7 +240,7 @@ end_free(struct mux *m, struct mux_end *e)
 		TAILQ_REMOVE(&m->netline, e, net);
 	if (e->other != NULL)
 		e->other->other = NULL;
-	fifo_clear(&e->tx, &m->mem);
+	clear_tx(m, e);
 	fifo_clear(&e->rx, &m->mem);
 	memset(e, 0, sizeof(*e));
 	e->stream_next = m->spare;
@@ -264,9 +282,23 @@ close_early(struct mux *m, struct mux_end *e)
 static void
 drop_tx(struct mux *m, struct mux_end *e)
 {
-	fifo_clear(&e->tx, &m->mem);
+	clear_tx(m, e);
 	if (e->app != NULL)
 		owe_fail(m, e, e->tx_all - e->tx_done, "no listeners");
+}
+
+/*
+ * Whoever takes nothing must not fill the memory with what was meant for him:
+ * of the closed ones that which has not moved for longest goes first.  None
+ * alone has too much (MUX_TX_IDS).
+ */
+static void
+make_room(struct mux *m)
+{
+	while (m->left > MUX_LEFT_MAX) {
+		m->count.cut++;
+		end_finish(m, TAILQ_FIRST(&m->closed), LOOP_END_CLOSED);
+	}
 }
 
 void
@@ -286,8 +318,10 @@ end_close(struct mux *m, struct mux_end *e, struct mono now)
 		return;
 	}
 	end_set_state(m, e, END_CLOSED, now);
-	if (e->far)
-		net_push(m, e);
+	if (!e->far)
+		return;
+	net_push(m, e, now);
+	make_room(m);
 }
 
 void

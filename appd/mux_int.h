@@ -40,6 +40,8 @@ void end_set_stream(struct mux *m, struct mux_end *e, uint32_t stream);
 /* Into a state, and onto the list of those that time is kept of. */
 void end_set_state(struct mux *m, struct mux_end *e, enum mux_state state,
     struct mono now);
+/* A closed one has passed on n bytes. */
+void end_moved(struct mux *m, struct mux_end *e, uint32_t n, struct mono now);
 /* It is gone without a word to anybody. */
 void end_free(struct mux *m, struct mux_end *e);
 
@@ -96,8 +98,8 @@ void owe_fail(struct mux *m, struct mux_end *e, uint32_t n, const char *text);
 
 /* --- mux_net.c --- */
 
-/* Pass on what peerd takes. */
-void net_push(struct mux *m, struct mux_end *e);
+/* Pass on what peerd takes.  A closed one may be over, and e no more. */
+void net_push(struct mux *m, struct mux_end *e, struct mono now);
 /* The app took n bytes that came from far away. */
 void net_took(struct mux *m, struct mux_end *e, uint32_t n);
 /* A new end to or from another node; its share of the app's bytes. */

@@ -38,7 +38,7 @@ net_prepare(struct mux *m, struct mux_end *e)
 }
 
 void
-net_push(struct mux *m, struct mux_end *e)
+net_push(struct mux *m, struct mux_end *e, struct mono now)
 {
 	const uint8_t *p;
 	size_t n, max;
@@ -52,6 +52,8 @@ net_push(struct mux *m, struct mux_end *e)
 		e->credit -= (uint32_t)n;
 		if (e->app != NULL)
 			owe_done(m, e, (uint32_t)n);
+		else
+			end_moved(m, e, (uint32_t)n, now);
 	}
 	if (e->tx.len > 0 && e->credit > 0 && !e->netting) {
 		TAILQ_INSERT_TAIL(&m->netline, e, net);
@@ -62,7 +64,7 @@ net_push(struct mux *m, struct mux_end *e)
 }
 
 void
-mux_net_drained(struct mux *m)
+mux_net_drained(struct mux *m, struct mono now)
 {
 	struct mux_end *e;
 
@@ -70,7 +72,7 @@ mux_net_drained(struct mux *m)
 	    !m->ops.net_full(m->ops.ctx)) {
 		TAILQ_REMOVE(&m->netline, e, net);
 		e->netting = false;
-		net_push(m, e);
+		net_push(m, e, now);
 	}
 }
 
@@ -191,14 +193,14 @@ mux_net_data(struct mux *m, uint32_t stream, const uint8_t *p, size_t n)
 }
 
 void
-mux_net_grant(struct mux *m, uint32_t stream, uint32_t n)
+mux_net_grant(struct mux *m, uint32_t stream, uint32_t n, struct mono now)
 {
 	struct mux_end *e = end_of_stream(m, stream);
 
 	if (e == NULL)
 		return;
 	e->credit = n > UINT32_MAX - e->credit ? UINT32_MAX : e->credit + n;
-	net_push(m, e);
+	net_push(m, e, now);
 }
 
 static void

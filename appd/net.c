@@ -160,7 +160,7 @@ on_grant(struct ipc *ch, const struct ipc_msg *m)
 	const struct msg_loop_grant *g = m->body;
 
 	(void)ch;
-	mux_net_grant(&appd.mux, m->id, g->n);
+	mux_net_grant(&appd.mux, m->id, g->n, mono_now());
 }
 
 static void
@@ -176,7 +176,7 @@ static void
 on_drained(struct ipc *ch)
 {
 	(void)ch;
-	mux_net_drained(&appd.mux);
+	mux_net_drained(&appd.mux, mono_now());
 }
 
 static void

@@ -15,9 +15,9 @@
 
 #define HEADS      4096u
 #define LEND_FIRST 4096u
-#define SPARES     16    /* buffers of STREAM_HOLD kept for next time */
-#define ANSWER_MS  30000 /* a question to the other node */
-#define LINGER_MS  60000 /* an end that still has something to send */
+#define SPARES     16     /* buffers of STREAM_HOLD kept for next time */
+#define ANSWER_MS  30000  /* a question to the other node */
+#define LINGER_MS  300000 /* an end waits for progress: as appd does */
 #define SCAN_MS    1000
 
 static const struct flow_ops *const ops[FLOW_KINDS] = {

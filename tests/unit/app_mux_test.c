@@ -690,15 +690,15 @@ run_random(uint32_t s)
 			i = rnd(2);
 			net->node[i].net_full = rnd(2) == 0;
 			if (!net->node[i].net_full)
-				mux_net_drained(&net->node[i].m);
+				mux_net_drained(&net->node[i].m, net->now);
 			break;
 		}
 	}
 	/* Everybody reads: all that was sent has come, in order. */
 	n0->net_full = n1->net_full = false;
 	do {
-		mux_net_drained(&n0->m);
-		mux_net_drained(&n1->m);
+		mux_net_drained(&n0->m, net->now);
+		mux_net_drained(&n1->m, net->now);
 		more = random_take(0, s0);
 		more |= random_take(0, c0);
 		more |= random_take(1, s1);

@@ -239,7 +239,7 @@ rig_deliver(struct rig_net *net)
 		free(e->bytes);
 		break;
 	case RIG_GRANT:
-		mux_net_grant(m, e->stream, e->n);
+		mux_net_grant(m, e->stream, e->n, net->now);
 		break;
 	case RIG_CLOSE:
 		mux_net_closed(m, e->stream, (enum loop_end)e->n);
