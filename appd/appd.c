@@ -271,6 +271,8 @@ limits(limit_emit emit, void *arg)
 	emit(arg, "apps connected", m->n_apps, m->conf.conns_max,
 	    appd.n.app_conns_refused);
 	emit(arg, "loops", m->n_ends, m->conf.loops_max, m->count.full);
+	emit(arg, "nodes dialled for an app", mux_dials(m), MUX_DIALS,
+	    m->count.dials);
 	emit(arg, "local ports", m->ports->n, PORT_LAST - PORT_DYNAMIC + 1, 0);
 	emit(arg, "bytes of loops waiting", (uint64_t)appd.chunks * FIFO_CHUNK,
 	    (uint64_t)CHUNKS_MAX * FIFO_CHUNK, 0);

@@ -52,6 +52,7 @@
 #define MUX_OWED     (256 * MUX_ANSWER) /* of all answers owed to an app */
 #define MUX_NONE     256                /* no id */
 #define MUX_LEFT_MAX (64u << 20)        /* bytes left of closed far loops */
+#define MUX_DIALS    8                  /* nodes an app dials at a time */
 
 /* An app as warren.conf(5) has it. */
 struct mux_entry {
@@ -87,6 +88,7 @@ struct mux_end {
 	uint16_t port;
 	uint8_t state;
 	uint8_t id;               /* dialing: of the CreateLoop */
+	uint8_t dial;             /* likewise, far: of its app's dials, + 1 */
 	uint16_t asked;           /* id of what its app was asked, MUX_NONE */
 	uint16_t owed, owed_last; /* Sends not answered yet, MUX_NONE */
 	bool far;                 /* to another node */
@@ -114,6 +116,12 @@ struct mux_req {
 	struct mux_end *end; /* NULL: nobody waits for the answer */
 };
 
+/* A node that an app dials. */
+struct mux_dial {
+	uint8_t pk[APP_PK_LEN];
+	uint16_t n; /* loops to it; 0: free */
+};
+
 /* An app connected by its two pipes. */
 struct mux_app {
 	bool used;
@@ -130,6 +138,7 @@ struct mux_app {
 	struct mux_ends ends;
 	struct mux_ends asks;
 	uint32_t n_ends, n_confirming, windows, tx_bytes;
+	struct mux_dial dials[MUX_DIALS];
 	uint32_t ids[8]; /* a bit an id of ours that is under way */
 	struct mux_req reqs[PACKET_IDS];
 	bool busy[256];       /* an id of theirs that is not answered */
@@ -173,6 +182,7 @@ struct mux_count {
 	uint64_t bytes_in, bytes_out; /* payload from and to apps */
 	uint64_t timeouts; /* confirmations that never came, bytes dropped */
 	uint64_t cut;      /* closed loops, for want of room */
+	uint64_t dials;    /* CreateLoops while too many nodes are dialled */
 };
 
 struct mux {
@@ -247,6 +257,9 @@ void mux_parting(struct mux *m, unsigned app);
 
 /* Its pipes are gone: the other ends hear Close, its ports are free. */
 void mux_detach(struct mux *m, unsigned app, struct mono now);
+
+/* The most nodes that any app dials now. */
+unsigned mux_dials(const struct mux *m);
 
 /* The number of the app of a launch, or -1. */
 int mux_find_instance(const struct mux *m, uint32_t instance);

@@ -131,6 +131,11 @@ dial_away(struct mux *m, struct mux_end *e)
 		end_refuse(m, e, "transport: peerd is restarting");
 		return;
 	}
+	if (!net_take_dial(e)) {
+		m->count.dials++;
+		end_refuse(m, e, "transport: too many nodes are looked for");
+		return;
+	}
 	if (!net_prepare(m, e)) {
 		end_refuse(m, e, "too many loops");
 		return;

@@ -225,6 +225,7 @@ leave_app(struct mux *m, struct mux_end *e)
 	a->n_ends--;
 	a->windows -= e->window;
 	ports_unref(m->ports, e->port);
+	net_drop_dial(e);
 	e->app = NULL;
 	fifo_clear(&e->rx, &m->mem);
 	step_up(m, a, e->port, &e->remote);

@@ -105,5 +105,12 @@ void net_took(struct mux *m, struct mux_end *e, uint32_t n);
 /* A new end to or from another node; its share of the app's bytes. */
 bool net_prepare(struct mux *m, struct mux_end *e);
 uint32_t net_mint(struct mux *m);
+/*
+ * A place among its app's dials for an end that dials another node, which
+ * ends of the same node share.  False when the app has none.  It is given
+ * back when the end is open, or gone.
+ */
+bool net_take_dial(struct mux_end *e);
+void net_drop_dial(struct mux_end *e);
 
 #endif

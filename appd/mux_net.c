@@ -19,6 +19,53 @@ net_mint(struct mux *m)
 	return m->next_stream;
 }
 
+/*
+ * peerd looks for so many nodes at a time, and dials fewer.  An app that asks
+ * for nodes which cannot be reached must not keep these places from others.
+ */
+bool
+net_take_dial(struct mux_end *e)
+{
+	struct mux_dial *d = e->app->dials, *at = NULL;
+	unsigned i;
+
+	for (i = 0; i < MUX_DIALS; i++) {
+		if (d[i].n == 0) {
+			at = at == NULL ? &d[i] : at;
+		} else if (memcmp(d[i].pk, e->remote.pk, APP_PK_LEN) == 0) {
+			at = &d[i];
+			break;
+		}
+	}
+	if (at == NULL)
+		return false;
+	memcpy(at->pk, e->remote.pk, APP_PK_LEN);
+	at->n++;
+	e->dial = (uint8_t)(at - d + 1);
+	return true;
+}
+
+void
+net_drop_dial(struct mux_end *e)
+{
+	if (e->dial != 0)
+		e->app->dials[e->dial - 1].n--;
+	e->dial = 0;
+}
+
+unsigned
+mux_dials(const struct mux *m)
+{
+	unsigned i, j, n, most = 0;
+
+	for (i = 0; i < m->apps_max; i++) {
+		for (j = n = 0; m->apps[i].used && j < MUX_DIALS; j++)
+			n += m->apps[i].dials[j].n > 0;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 bool
 net_prepare(struct mux *m, struct mux_end *e)
 {
@@ -114,6 +161,7 @@ mux_net_opened(struct mux *m, uint32_t stream, bool relayed, struct mono now)
 		return; /* closed meanwhile, and peerd was told */
 	e->relayed = relayed;
 	e->credit = LOOP_HOP_WINDOW;
+	net_drop_dial(e);
 	end_set_state(m, e, END_OPEN, now);
 	memcpy(local.pk, m->conf.id, sizeof(local.pk));
 	local.port = e->port;

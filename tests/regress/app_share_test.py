@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """
-How apps and loops end when the other end is in no hurry, with real processes:
-what the dead leave behind, and what still arrives.
+Apps of one node that are in each other's way, with real processes: one that
+dies while it is not read, and one that wants all there is.
 """
 import base64
 import json
@@ -79,7 +79,7 @@ def dies_stalled(node, pk):
     wait_for("it is gone", lambda: "dialler" not in connected(node), 5)
     took = time.monotonic() - began
     check("a stalled app that dies is noticed (%.2f s)" % took, took < 1)
-    check("and its port is free", ports(node) == 1)
+    check("and its port is free", limit(node, "local ports")["used"] == 1)
     # What was on its way arrives all the same, and then Close.
     s.ok(first)
     got = 30000
@@ -93,17 +93,41 @@ def dies_stalled(node, pk):
     s.close()
 
 
-def ports(node):
+def limit(node, name):
     for l in node.ctl("show", "limits")["data"]:
-        if l["process"] == "appd" and l["name"] == "local ports":
-            return l["used"]
-    return None
+        if l["process"] == "appd" and l["name"] == name:
+            return l
+    raise KeyError(name)
+
+
+def dials_many(node):
+    """200 nodes that nobody knows, and another app that wants one."""
+    x, c = connect(node, "dialler"), connect(node, "server")
+    for i in range(200):
+        x.send(CREATE, i, {"pk": os.urandom(32).hex(), "port": 10})
+    c.send(CREATE, 0, {"pk": os.urandom(32).hex(), "port": 10})
+    said = c.recv(20)[2]
+    check("one app's dials leave room for another's",
+          said == b"route finder: no such node", said)
+    got = {}
+    for i in range(200):
+        text = x.recv(20)[2]
+        got[text] = got.get(text, 0) + 1
+    full = got.get(b"transport: too many nodes are looked for", 0)
+    check("it is told that these are too many: %d" % full, full > 100, got)
+    row = limit(node, "nodes dialled for an app")
+    check("and so is the operator", row["refused"] == full and
+          row["used"] == 0 and row["max"] == 8, row)
+    x.close()
+    c.close()
 
 
 def main():
     node = Node("one", BASE + hand("server", 10) + hand("dialler"))
     node.start()
     dies_stalled(node, node.node_id())
+    wait_for("both gone", lambda: not connected(node))
+    dials_many(node)
     check("stops cleanly", node.stop() == 0)
     finish()
 
