@@ -123,7 +123,11 @@ mux_net_drained(struct mux *m, struct mono now)
 	}
 }
 
-/* Whoever keeps the window busy gets a larger one, as far as there is room. */
+/*
+ * Whoever keeps the window busy gets a larger one, as long as all together take
+ * up to half of the app's bytes: the other half is for loops to come, since a
+ * window never shrinks.
+ */
 static void
 grow(struct mux *m, struct mux_end *e, uint32_t n)
 {
@@ -131,7 +135,7 @@ grow(struct mux *m, struct mux_end *e, uint32_t n)
 
 	e->grown += n;
 	if (e->grown < 2 * e->window || e->window > m->conf.window_max / 2 ||
-	    a->windows + e->window > m->conf.app_bytes)
+	    a->windows + e->window > m->conf.app_bytes / 2)
 		return;
 	e->due += e->window;
 	a->windows += e->window;

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "appd/base64.h"
 #include "tests/unit/muxrig.h"
 
 #define FULL "transport: too many nodes are looked for"
@@ -106,6 +107,74 @@ test_dials_again(void **state)
 	assert_int_equal(mux_dials(&n0->m), 0);
 }
 
+/* --- windows --- */
+
+#define B "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
+
+/* The app takes what there is, and says yes to all. */
+static void
+take_all(struct rig_node *nd, unsigned app)
+{
+	struct packet p;
+
+	while (rig_take(nd, app, &p))
+		if (!packet_is_response(p.type))
+			rig_packet(nd, app, PACKET_SUCCESS, p.id, "null");
+	rig_settle(net);
+}
+
+static void
+open_far(unsigned s)
+{
+	rig_packet(n0, c, PACKET_CREATE_LOOP, 200,
+	    "{\"pk\":\"" B "\",\"port\":20}");
+	rig_settle(net);
+	take_all(n1, s);
+	take_all(n0, c);
+}
+
+static void
+send_far(unsigned port)
+{
+	static const uint8_t bytes[APP_PIECE_MAX];
+	static char body[PACKET_MAX];
+	size_t n = (size_t)snprintf(body, sizeof(body),
+	    "{\"addr\":{\"port\":%u,\"remote\":{\"pk\":\"" B
+	    "\",\"port\":20}},\"payload\":\"",
+	    port);
+
+	n += base64_encode(body + n, bytes, sizeof(bytes));
+	(void)snprintf(body + n, sizeof(body) - n, "\"}");
+	rig_packet(n0, c, PACKET_SEND, 1, body);
+	rig_settle(net);
+	take_all(n0, c);
+}
+
+/* Two busy loops grow, and leave room for as many again. */
+static void
+test_windows(void **state)
+{
+	struct msg_appd_config conf = n1->m.conf;
+	unsigned s = rig_start(n1, 0, "server", 20), i;
+
+	(void)state;
+	conf.app_bytes = 8 * LOOP_HOP_WINDOW;
+	mux_configure(&n1->m, &conf);
+	open_far(s);
+	open_far(s);
+	assert_int_equal(n1->apps[s].n_ends, 2);
+	for (i = 0; i < 100; i++) {
+		send_far(10);
+		send_far(11);
+		take_all(n1, s);
+	}
+	assert_int_equal(n1->apps[s].windows, conf.app_bytes / 2);
+	for (i = 0; i < 4; i++)
+		open_far(s);
+	assert_int_equal(n1->apps[s].n_ends, 6);
+	assert_int_equal(n1->apps[s].windows, conf.app_bytes);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -114,6 +183,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_dials),
 		T(test_dials_again),
+		T(test_windows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
