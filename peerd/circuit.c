@@ -34,6 +34,12 @@ struct circuit {
 static struct circuit circuits[CIRCUITS_MAX];
 static uint32_t n_circuits, n_refused;
 
+/* Circuits that others opened; refused for want of a place of that kind. */
+struct shares {
+	uint32_t in, via, shakes;
+};
+static struct shares refused;
+
 static struct circuit *
 circuit_new(struct conn *via)
 {
@@ -294,6 +300,43 @@ circuit_closed(struct conn *c, struct stream *s, uint8_t why)
 const struct flow_ops circuit_ops = { circuit_opened, circuit_refused,
 	circuit_data, circuit_granted, circuit_gone, circuit_closed };
 
+/* What others have opened, by way of this node where it says so. */
+static struct shares
+shares_of(const uint8_t via[32])
+{
+	struct shares n = { 0 };
+	const struct circuit *ct;
+
+	for (ct = circuits; ct < circuits + CIRCUITS_MAX; ct++) {
+		if (!ct->used || !ct->inbound)
+			continue;
+		n.in++;
+		if (memcmp(ct->via, via, 32) != 0)
+			continue;
+		n.via++;
+		n.shakes += ct->c == NULL || ct->c->state != CONN_UP;
+	}
+	return n;
+}
+
+/*
+ * Who is behind a circuit shows only after the handshake, so a neighbour can
+ * open any number in the names of others.  He must not take all: some places
+ * are for those who come by way of somebody else, and some for our own.
+ */
+static bool
+may_come(const struct conn *via)
+{
+	const struct shares n = shares_of(via->id);
+	const bool in = n.in < CIRCUITS_IN, by = n.via < CIRCUITS_VIA,
+		   shakes = n.shakes < CIRCUITS_SHAKES;
+
+	refused.in += !in;
+	refused.via += !by;
+	refused.shakes += !shakes;
+	return in && by && shakes;
+}
+
 void
 circuits_offer(struct conn *c, struct stream *s)
 {
@@ -304,7 +347,7 @@ circuits_offer(struct conn *c, struct stream *s)
 		flow_refuse(c, s, WIRE_NO_SERVICE, "no apps there");
 		return;
 	}
-	if ((ct = circuit_new(c)) == NULL) {
+	if (!may_come(c) || (ct = circuit_new(c)) == NULL) {
 		flow_refuse(c, s, WIRE_NO_LIMIT, "too many circuits there");
 		return;
 	}
@@ -385,5 +428,22 @@ circuits_show(struct ipc *ch, uint32_t id)
 void
 circuits_limits(limit_emit emit, void *arg)
 {
+	struct shares n, most = { 0 };
+	size_t i;
+
+	for (i = 0; i < CIRCUITS_MAX; i++) {
+		if (!circuits[i].used || !circuits[i].inbound)
+			continue;
+		n = shares_of(circuits[i].via);
+		most.in = n.in;
+		most.via = n.via > most.via ? n.via : most.via;
+		most.shakes = n.shakes > most.shakes ? n.shakes : most.shakes;
+	}
 	emit(arg, "relayed links", n_circuits, CIRCUITS_MAX, n_refused);
+	emit(arg, "relayed links accepted", most.in, CIRCUITS_IN,
+	    refused.in);
+	emit(arg, "relayed links of a neighbour", most.via, CIRCUITS_VIA,
+	    refused.via);
+	emit(arg, "relayed handshakes of a neighbour", most.shakes,
+	    CIRCUITS_SHAKES, refused.shakes);
 }

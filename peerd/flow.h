@@ -27,6 +27,9 @@
 #define REACH_MS        10000        /* for a direct link */
 #define LOOP_IDLE_MS    60000        /* a link nobody uses is closed */
 #define CIRCUITS_MAX    128          /* that end here */
+#define CIRCUITS_IN     96           /* of them, opened by others, */
+#define CIRCUITS_VIA    64           /* of those, by way of one node, */
+#define CIRCUITS_SHAKES 16           /* and of those, not shaken hands yet */
 
 enum flow_kind { FLOW_LOOP, FLOW_CIRCUIT, FLOW_RELAY, FLOW_KINDS };
 

@@ -229,17 +229,25 @@ bad_open_flood(struct bad *b)
 	return bad_streams(b, 0);
 }
 
-/* Circuits that end at the victim and say nothing. */
+/* Circuits that end at the victim and say nothing: few are let in. */
 static bool
 bad_circuit_flood(struct bad *b)
 {
+	struct wire_msg m;
+	unsigned opened = 0, refused = 0;
 	uint32_t i;
 
 	if (!bad_link(b))
 		return false;
 	for (i = 0; i < 300; i++)
 		bad_relay(b, 1 + 2 * i, NULL, 0);
-	bad_settle(b);
+	for (i = 0; i < 300 && bad_next(b, &m) != 0; i++) {
+		opened += m.type == WIRE_OPENED;
+		refused +=
+		    m.type == WIRE_REFUSED && m.reason == WIRE_NO_LIMIT;
+	}
+	if (opened != 16 || refused != 284)
+		return false;
 	/* Their handshakes time out, and so the circuits end. */
 	return bad_still_linked(b) && bad_streams(b, 0);
 }
