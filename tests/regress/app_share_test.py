@@ -22,6 +22,7 @@ BASE = """
 listen peer on 127.0.0.1 port 0
 stun listen on 127.0.0.1 port 0
 api http on 127.0.0.1 port 0 { workers 1 }
+apps { confirm 1s }
 """
 
 
@@ -100,6 +101,42 @@ def limit(node, name):
     raise KeyError(name)
 
 
+# Names in metrics of the counters app_foreign, app_malformed, app_timeouts.
+WRONGS = [
+    'warren_app_packets_bad_total{process="appd",reason="foreign"}',
+    'warren_app_packets_bad_total{process="appd",reason="malformed"}',
+    'warren_app_timeouts_total{process="appd"}',
+]
+
+
+def counted(node, pk):
+    """What an app does wrong is seen by the operator."""
+    def now():
+        out = node.ctl("show", "metrics", raw=True)[1]
+        found = dict(l.rsplit(" ", 1) for l in out.splitlines()
+                     if l[0] != "#")
+        return [int(found[name]) for name in WRONGS]
+    s, c = connect(node, "server"), connect(node, "dialler")
+    was = now()
+    s.send(SEND, 1, "no JSON")
+    check("a body that is none", s.recv() == (
+        apipe.FAILURE, 1, b"invalid Send payload"))
+    check("is counted as malformed",
+          now() == [was[0], was[1] + 1, was[2]], (was, now()))
+    c.send(SEND, 2, {"addr": {"port": 10, "remote": {"pk": pk, "port": 10}},
+                     "payload": "AAAA"})
+    check("another's port", c.recv() == (apipe.FAILURE, 2, b"unknown loop"))
+    check("is counted as foreign",
+          now() == [was[0] + 1, was[1] + 1, was[2]], (was, now()))
+    c.send(CREATE, 3, {"pk": pk, "port": 10})
+    check("who does not confirm in time", c.recv() == (
+        apipe.FAILURE, 3, b"confirm: the app does not answer"))
+    check("is counted among the timeouts",
+          now() == [was[0] + 1, was[1] + 1, was[2] + 1], (was, now()))
+    s.close()
+    c.close()
+
+
 def dials_many(node):
     """200 nodes that nobody knows, and another app that wants one."""
     x, c = connect(node, "dialler"), connect(node, "server")
@@ -128,6 +165,8 @@ def main():
     dies_stalled(node, node.node_id())
     wait_for("both gone", lambda: not connected(node))
     dials_many(node)
+    wait_for("both gone", lambda: not connected(node))
+    counted(node, node.node_id())
     check("stops cleanly", node.stop() == 0)
     finish()
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The mux: what one app cannot take from the others.
+ * The mux: what one app cannot take from the others, and what an app hears
+ * when nothing is left.
  */
 #include "appd/mux.h"
 
@@ -107,6 +108,60 @@ test_dials_again(void **state)
 	assert_int_equal(mux_dials(&n0->m), 0);
 }
 
+/* --- ports and memory --- */
+
+#define A "a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0"
+
+static void
+test_no_ports(void **state)
+{
+	uint16_t port, last = 0;
+	unsigned n = 0;
+
+	(void)state;
+	while ((port = ports_take(&n0->ports, (uint16_t)x)) != 0)
+		last = port, n++;
+	assert_int_equal(n, PORT_LAST - PORT_DYNAMIC + 1);
+	dial(c, 7, 1);
+	rig_expect(n0, c, PACKET_FAILURE, 7, "no free ports");
+	assert_int_equal(n0->m.n_ends, 0);
+	ports_unref(&n0->ports, last);
+	dial(c, 8, 1);
+	rig_silent(n0, c); /* it is on its way */
+	for (port = PORT_DYNAMIC; port < last; port++)
+		ports_unref(&n0->ports, port);
+}
+
+/* A Send that cannot be kept fails, and the loop goes on. */
+static void
+test_no_memory(void **state)
+{
+	unsigned s = rig_start(n0, 2, "server", 20);
+	static const char body[] = "{\"addr\":{\"port\":10,\"remote\":{\"pk\":"
+				   "\"" A
+				   "\",\"port\":20}},\"payload\":\"AAAA\"}";
+	struct packet p;
+
+	(void)state;
+	rig_packet(n0, c, PACKET_CREATE_LOOP, 0,
+	    "{\"pk\":\"" A "\",\"port\":20}");
+	assert_true(rig_take(n0, s, &p));
+	rig_packet(n0, s, PACKET_SUCCESS, p.id, "null");
+	assert_true(rig_take(n0, c, &p));
+	rig_packet(n0, c, PACKET_SEND, 1, body); /* goes past the queue */
+	net->no_memory = true;
+	rig_packet(n0, c, PACKET_SEND, 2, body);
+	rig_expect(n0, c, PACKET_FAILURE, 2, "out of memory");
+	net->no_memory = false;
+	rig_packet(n0, c, PACKET_SEND, 3, body);
+	rig_silent(n0, c);
+	while (rig_take(n0, s, &p))
+		rig_packet(n0, s, PACKET_SUCCESS, p.id, "null");
+	rig_expect(n0, c, PACKET_SUCCESS, 1, "null");
+	rig_expect(n0, c, PACKET_SUCCESS, 3, "null");
+	assert_int_equal(n0->apps[s].out, 6); /* bytes of two Sends */
+}
+
 /* --- windows --- */
 
 #define B "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
@@ -184,6 +239,8 @@ main(void)
 		T(test_dials),
 		T(test_dials_again),
 		T(test_windows),
+		T(test_no_ports),
+		T(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
