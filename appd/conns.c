@@ -284,8 +284,7 @@ on_hangup(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	appd.n.app_lost++;
-	conns_drop(index_of(c), NULL);
-	appd_timer();
+	conns_finish(index_of(c));
 }
 
 static bool

@@ -124,7 +124,7 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
   X("app_conns_by_hand", "app_connections_by_hand", COUNTER, "", "",           \
     "Apps started by hand that were let in")                                   \
   X("app_lost", "app_connections_lost", COUNTER, "", "",                       \
-    "Apps whose pipes broke while we wrote")                                   \
+    "Apps found gone while written to, or not read")                           \
   X("app_loops", "app_loops", GAUGE, "", "",                                   \
     "Ends of loops now")                                                       \
   X("app_loops_opened", "app_loop_ends", COUNTER, "", "result=\"opened\"",     \

@@ -45,8 +45,11 @@ def connected(node):
         "connected"]}
 
 
-def dialler(node, pk):
-    """A process that sends for ever what nobody takes; its pid."""
+def dialler(node, pk, told):
+    """
+    A process that sends for ever what nobody takes, and a byte to told after
+    each Send that is in its pipe; its pid.
+    """
     pid = os.fork()
     if pid != 0:
         return pid
@@ -58,6 +61,7 @@ def dialler(node, pk):
             "pk": pk, "port": 10}}, "payload": apipe.b64(b"x" * 30000)})
         for i in range(250):
             p.send(SEND, i, body)
+            os.write(told, b".")
     finally:
         os._exit(0)
 
@@ -65,7 +69,9 @@ def dialler(node, pk):
 def dies_stalled(node, pk):
     """One that is not read any more is killed, and no byte moves."""
     s = connect(node, "server")
-    pid = dialler(node, pk)
+    tell, told = os.pipe()
+    pid = dialler(node, pk, told)
+    os.close(told)
     s.ok(s.recv()[1])       # the loop
     _, first, _ = s.recv()  # a Send, which waits for its answer
 
@@ -90,7 +96,10 @@ def dies_stalled(node, pk):
         if t == apipe.CLOSE:
             break
         got += len(base64.b64decode(json.loads(body)["payload"]))
-    check("what was on its way arrives: %d bytes" % got, got > 1 << 20)
+    sent = len(os.read(tell, 1000)) * 30000
+    os.close(tell)
+    check("what was on its way arrives: %d of %d bytes" % (got, sent),
+          got >= sent > 1 << 20)
     s.close()
 
 
