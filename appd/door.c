@@ -102,6 +102,7 @@ admit(int fd, uint32_t uid, uint32_t pid)
 static void
 on_knock(evutil_socket_t lfd, short what, void *arg)
 {
+	const char *why;
 	uint32_t uid, pid;
 	int i, fd;
 
@@ -115,8 +116,8 @@ on_knock(evutil_socket_t lfd, short what, void *arg)
 			refuse(fd, "cannot tell who you are");
 		else if (!mux_admits(&appd.mux, uid))
 			refuse(fd, "no app of this user in warren.conf");
-		else if (appd.mux.n_apps >= appd.mux.conf.conns_max)
-			refuse(fd, "too many apps");
+		else if ((why = mux_no_place(&appd.mux, uid)) != NULL)
+			refuse(fd, why);
 		else
 			admit(fd, uid, pid);
 		(void)close(fd);

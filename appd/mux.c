@@ -91,6 +91,27 @@ mux_admits(const struct mux *m, uint32_t uid)
 	return false;
 }
 
+const char *
+mux_no_place(const struct mux *m, uint32_t uid)
+{
+	unsigned i, launched = 0, kept = 0, mine = 0;
+
+	for (i = 0; i < m->apps_max; i++)
+		if (m->apps[i].used) {
+			launched += m->apps[i].instance != 0;
+			mine += m->apps[i].instance == 0 &&
+			    m->apps[i].uid == uid;
+		}
+	for (i = 0; i < MUX_SLOTS; i++)
+		kept += m->entries[i].used && !m->entries[i].by_hand;
+	kept -= launched < kept ? launched : kept;
+	if (m->n_apps + kept >= m->conf.conns_max)
+		return "too many apps";
+	if (mine >= (m->conf.conns_max + 1u) / 2)
+		return "too many apps of this user";
+	return NULL;
+}
+
 unsigned
 mux_index(const struct mux *m, const struct mux_app *a)
 {

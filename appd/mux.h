@@ -243,6 +243,12 @@ bool mux_is_entry(const struct mux *m, unsigned slot,
 bool mux_admits(const struct mux *m, uint32_t uid);
 
 /*
+ * Why there is no place for one more of this user by the socket, or NULL:
+ * apps that only warrend launches keep theirs, and nobody has over half.
+ */
+const char *mux_no_place(const struct mux *m, uint32_t uid);
+
+/*
  * An app has pipes now: slot -1 and instance 0 for one that came by the
  * socket.  Returns its number, or -1 when there are too many.
  */

@@ -230,6 +230,38 @@ test_windows(void **state)
 	assert_int_equal(n1->apps[s].windows, conf.app_bytes);
 }
 
+/* Nobody who comes by hand takes the places of the others. */
+static void
+test_places(void **state)
+{
+	const struct mux_entry launched = { .used = true };
+	const struct mux_entry by_hand = { .used = true, .by_hand = true };
+	struct mux *m = &n0->m;
+	unsigned i;
+
+	(void)state;
+	m->conf.conns_max = 8; /* x and c are there, launched */
+	mux_set_entry(m, 2, &launched);
+	mux_set_entry(m, 3, &by_hand);
+	for (i = 0; i < 4; i++) {
+		assert_null(mux_no_place(m, 1000));
+		(void)mux_attach(m, -1, 0, 200 + i, 1000, net->now);
+	}
+	assert_string_equal(mux_no_place(m, 1000),
+	    "too many apps of this user");
+	assert_null(mux_no_place(m, 1001));
+	(void)mux_attach(m, -1, 0, 204, 1001, net->now);
+	/* One place is left, for the one that is to be launched. */
+	assert_string_equal(mux_no_place(m, 1001), "too many apps");
+	(void)mux_attach(m, 2, 7, 205, 0, net->now);
+	assert_string_equal(mux_no_place(m, 1001), "too many apps");
+	mux_detach(m, 7, net->now);
+	mux_set_entry(m, 2, NULL);
+	assert_null(mux_no_place(m, 1001));
+	for (i = 2; i < 7; i++)
+		mux_detach(m, i, net->now);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -239,6 +271,7 @@ main(void)
 		T(test_dials),
 		T(test_dials_again),
 		T(test_windows),
+		T(test_places),
 		T(test_no_ports),
 		T(test_no_memory),
 	};
