@@ -104,7 +104,10 @@ asks_dial(const struct dial_why *why)
 		.configured = why->configured };
 	struct ask *a;
 
-	if (asks_dials() >= DIALS_MAX || (a = ask_new(ASK_DIAL)) == NULL)
+	/* Apps that look for many nodes leave places for our neighbours. */
+	if (asks_dials() >= DIALS_MAX ||
+	    (why->kind == DIAL_LOOP && asks_loop_dials() >= LOOP_DIALS_MAX) ||
+	    (a = ask_new(ASK_DIAL)) == NULL)
 		return false;
 	if (q.timeout_ms == 0 || q.timeout_ms > 60000)
 		q.timeout_ms = 60000;
@@ -151,6 +154,17 @@ asks_dials(void)
 
 	for (i = 0; i < ASKS_MAX; i++)
 		n += asks[i].kind == ASK_DIAL;
+	return n;
+}
+
+unsigned
+asks_loop_dials(void)
+{
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < ASKS_MAX; i++)
+		n += asks[i].kind == ASK_DIAL && asks[i].why.kind == DIAL_LOOP;
 	return n;
 }
 

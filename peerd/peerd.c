@@ -344,6 +344,7 @@ limits(limit_emit emit, void *arg)
 	emit(arg, "outbound links", conn_links(1), peerd.conf.max_outbound, 0);
 	emit(arg, "handshakes under way", conn_shaking(), HANDSHAKES_MAX, 0);
 	emit(arg, "dials under way", asks_dials(), DIALS_MAX, 0);
+	emit(arg, "of them for loops", asks_loop_dials(), LOOP_DIALS_MAX, 0);
 	emit(arg, "known nodes", peerd.known.n, peerd.known.cap,
 	    peerd.known.evictions);
 	emit(arg, "address book, new", peerd.book.n_new,

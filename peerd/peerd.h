@@ -67,7 +67,8 @@
 
 #define HANDSHAKES_MAX 128         /* inbound ones under way at a time */
 #define QUEUED_MAX     (64u << 20) /* bytes waiting on all links together */
-#define DIALS_MAX      16          /* connections being made for us */
+#define DIALS_MAX      16          /* connections being made for us, */
+#define LOOP_DIALS_MAX 12          /* and of them for the loops of apps */
 #define LOOP_LINKS_MAX 128         /* links that carry loops and nothing else */
 #define ASKS_MAX       96          /* questions warrend has not answered */
 #define TARGETS_MAX    256         /* configured and added peers */
@@ -264,6 +265,7 @@ bool asks_resolve(uint32_t target, uint8_t kind, const char *name,
     uint16_t port);
 bool asks_save(uint8_t which);
 unsigned asks_dials(void);
+unsigned asks_loop_dials(void);
 bool asks_is_dialling(const struct naddr *addr, const uint8_t *id);
 void asks_on_dialed(struct ipc *ch, const struct ipc_msg *m);
 void asks_on_failed(struct ipc *ch, const struct ipc_msg *m);
