@@ -368,6 +368,23 @@ recstore_commit(struct recstore *rs)
 	return rc;
 }
 
+uint8_t
+recstore_after(uint8_t verdict, enum sql_rc rc)
+{
+	if (rc == SQL_OK)
+		return verdict;
+	switch (verdict) {
+	case DB_NEW:
+	case DB_OLD:
+	case DB_NOT_ADMITTED:
+	case DB_OVER_QUOTA:
+	case DB_CONFLICT:
+		return DB_DISK;
+	default: /* of the record alone, or of the moment */
+		return verdict;
+	}
+}
+
 /* --- what it is --- */
 
 uint64_t
