@@ -114,8 +114,9 @@ void recstore_put(struct recstore *rs, enum recstore_from from, const void *raw,
 bool recstore_is_dirty(const struct recstore *rs);
 
 /*
- * Make all puts since the last commit durable.  On failure none of them
- * happened: answer what recstore_after() says for each.
+ * Make all puts since the last commit durable.  SQL_NONE when they left
+ * nothing to write: all is well, and the disk was not asked.  On any other
+ * failure none of them happened: answer what recstore_after() says for each.
  */
 enum sql_rc recstore_commit(struct recstore *rs);
 

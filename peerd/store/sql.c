@@ -339,6 +339,7 @@ sql_close(struct sql *db)
 enum sql_rc
 sql_begin(struct sql *db)
 {
+	db->changes = sqlite3_total_changes(db->db);
 	return sql_run(sql_ready(db, ST_BEGIN));
 }
 
@@ -388,6 +389,12 @@ bool
 sql_in_transaction(const struct sql *db)
 {
 	return sqlite3_get_autocommit(db->db) == 0;
+}
+
+bool
+sql_has_changed(const struct sql *db)
+{
+	return sqlite3_total_changes(db->db) != db->changes;
 }
 
 /* --- rec --- */

@@ -253,6 +253,53 @@ test_copies(void **state)
 	fault_format();
 }
 
+/*
+ * What there was nothing to write for says nothing about the disk: a store
+ * that reports it full must not take that for its having room again.
+ */
+static void
+test_nothing_written(void **state)
+{
+	struct recstore_put p;
+	struct item *it;
+	uint64_t commits;
+
+	(void)state;
+	begin(2);
+	n_items = 0;
+	it = make(REC_META, 1, 1, now_ms, 0, false);
+	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now_ms }, NULL, &p);
+	assert_int_equal(p.verdict, DB_NEW);
+	assert_int_equal(recstore_commit(rs), SQL_OK);
+	commits = recstore_counts(rs)->commits;
+	fault.full_1000 = 1000;
+	assert_int_equal(recstore_commit(rs), SQL_NONE);
+	/* There already. */
+	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now_ms }, NULL, &p);
+	assert_int_equal(p.verdict, DB_OLD);
+	assert_int_equal(recstore_commit(rs), SQL_NONE);
+	/* Refused after a transaction was begun. */
+	it = make(REC_META, AUTHORS - 1, 1, now_ms, 0, false);
+	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now_ms }, NULL, &p);
+	assert_int_equal(p.verdict, DB_NOT_ADMITTED);
+	assert_true(sql_in_transaction(recstore_sql(rs)));
+	assert_int_equal(recstore_commit(rs), SQL_NONE);
+	assert_int_equal(recstore_counts(rs)->commits, commits);
+	assert_int_equal(
+	    recstore_after(DB_NOT_ADMITTED, SQL_NONE), DB_NOT_ADMITTED);
+	/* And one that is to be written meets the full disk. */
+	it = make(REC_META, 1, 2, now_ms, 0, false);
+	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now_ms }, NULL, &p);
+	assert_int_equal(recstore_commit(rs), SQL_FULL);
+	fault.full_1000 = 0;
+	recstore_close(rs);
+	fault_format();
+}
+
 static int
 set_up(void **state)
 {
@@ -275,6 +322,7 @@ main(void)
 		cmocka_unit_test(test_crashes),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_nothing_written),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

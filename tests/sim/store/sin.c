@@ -106,7 +106,7 @@ sin_commit(struct snode *n)
 	if (disk_is_dead(n->id))
 		sw.c.midcommit++;
 	rc = recstore_commit(n->rs);
-	if (rc == SQL_OK && !saved)
+	if (!saved)
 		rc = SQL_IO;
 	for (i = 0; i < count; i++) {
 		n->inbox[i].verdict = recstore_after(n->inbox[i].verdict, rc);
