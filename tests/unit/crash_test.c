@@ -288,8 +288,8 @@ test_nothing_written(void **state)
 	assert_true(sql_in_transaction(recstore_sql(rs)));
 	assert_int_equal(recstore_commit(rs), SQL_NONE);
 	assert_int_equal(recstore_counts(rs)->commits, commits);
-	assert_int_equal(
-	    recstore_after(DB_NOT_ADMITTED, SQL_NONE), DB_NOT_ADMITTED);
+	assert_int_equal(recstore_after(DB_NOT_ADMITTED, SQL_NONE),
+	    DB_NOT_ADMITTED);
 	/* And one that is to be written meets the full disk. */
 	it = make(REC_META, 1, 2, now_ms, 0, false);
 	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
@@ -297,6 +297,62 @@ test_nothing_written(void **state)
 	assert_int_equal(recstore_commit(rs), SQL_FULL);
 	fault.full_1000 = 0;
 	recstore_close(rs);
+	fault_format();
+}
+
+/* What cannot be written can be read: the store opens on a full disk. */
+static void
+test_full_at_start(void **state)
+{
+	static struct recstore_rec r;
+	struct recstore_put p;
+	struct item *it;
+	bool differs;
+
+	(void)state;
+	begin(3);
+	n_items = 0;
+	it = make(REC_META, 1, 1, now_ms, 0, false);
+	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now_ms }, NULL, &p);
+	assert_int_equal(recstore_commit(rs), SQL_OK);
+	recstore_close(rs);
+	fault.full_1000 = 1000;
+	assert_true(open_on_fault(&differs));
+	assert_false(differs);
+	assert_int_equal(recstore_get(rs, it->key, false, &r), SQL_OK);
+	now_ms += 3 * TICK_MS;
+	assert_int_equal(recstore_settle(rs, (struct wall){ now_ms }),
+	    SQL_FULL);
+	fault.full_1000 = 0;
+	assert_int_equal(recstore_settle(rs, (struct wall){ now_ms }), SQL_OK);
+	recstore_close(rs);
+	fault_format();
+}
+
+/* A new file is told once that it may give pages back, and keeps it. */
+static void
+test_may_shrink(void **state)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	(void)state;
+	begin(4);
+	recstore_close(rs);
+	assert_int_equal(
+	    sqlite3_open_v2("x.db", &db, SQLITE_OPEN_READWRITE, "fault"),
+	    SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, "PRAGMA auto_vacuum", -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(st, 0), 2);
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	fault_format();
 }
 
@@ -323,6 +379,8 @@ main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_nothing_written),
+		cmocka_unit_test(test_full_at_start),
+		cmocka_unit_test(test_may_shrink),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
