@@ -333,6 +333,12 @@ sql_open(struct sql **out, const struct sql_conf *conf, char *why, size_t cap)
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 		SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW,
 	    conf->vfs));
+	/* SQLite would make do with reading, and then fail at the lock. */
+	if (rc == SQL_OK && sqlite3_db_readonly(db->db, "main") == 1) {
+		(void)snprintf(why, cap, "%s", sql_rc_name(SQL_READONLY));
+		sql_close(db);
+		return SQL_READONLY;
+	}
 	if (rc == SQL_OK)
 		rc = set_up(db, conf);
 	if (rc != SQL_OK) {
