@@ -29,15 +29,16 @@ static uint64_t settle_us; /* the last tick took so long */
 void
 store_disk(enum sql_rc rc, const char *what)
 {
+	static enum sql_rc said = SQL_OK;
 	char now[sizeof(store.problem)] = "";
 
-	if (rc == SQL_NONE)
+	/* Once, not by turns for commits and ticks that meet the same. */
+	if (rc == SQL_NONE || rc == said)
 		return;
+	said = rc;
 	if (rc != SQL_OK)
 		(void)snprintf(now, sizeof(now), "%.60s: %s", what,
 		    sql_rc_name(rc));
-	if (strcmp(now, store.problem) == 0)
-		return;
 	if (rc == SQL_OK)
 		log_info("database: writing again");
 	else
@@ -172,10 +173,12 @@ settle(struct wall now)
 	if (rc == SQL_NONE)
 		return;
 	settle_us = (uint64_t)(mono_now().us - from.us);
-	log_debug("tick %llu settled in %llu us, %llu changes",
-	    (unsigned long long)recstore_tick(store.rs),
-	    (unsigned long long)settle_us,
-	    (unsigned long long)recstore_counts(store.rs)->settle_changes_last);
+	if (rc == SQL_OK)
+		log_debug("tick %llu settled in %llu us, %llu changes",
+		    (unsigned long long)recstore_tick(store.rs),
+		    (unsigned long long)settle_us,
+		    (unsigned long long)recstore_counts(store.rs)
+			->settle_changes_last);
 	settled(rc);
 }
 
