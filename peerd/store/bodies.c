@@ -14,6 +14,7 @@
 
 #include "common/log.h"
 #include "common/write_all.h"
+#include "peerd/store/bodyfile.h"
 #include "peerd/store/fetchers.h"
 #include "peerd/store/placing.h"
 
@@ -93,12 +94,18 @@ bodies_is_announced(const uint8_t id[32], uint32_t *size)
 	return false;
 }
 
-bool
-bodies_is_held(const uint8_t id[32])
+enum sql_rc
+bodies_row(const uint8_t id[32])
 {
 	struct sql_body b;
 
-	return sql_body_get(recstore_sql(store.rs), id, &b) == SQL_OK;
+	return sql_body_get(recstore_sql(store.rs), id, &b);
+}
+
+bool
+bodies_is_held(const uint8_t id[32])
+{
+	return bodies_row(id) == SQL_OK;
 }
 
 int
@@ -159,7 +166,7 @@ write_file(const uint8_t id[32], const void *body, uint32_t size)
 
 	dir_of(dir, id);
 	path_of(path, id, "");
-	path_of(tmp, id, ".new");
+	path_of(tmp, id, BODYFILE_NEW);
 	if (mkdir(dir, 0700) == 0) {
 		if (!sync_dir(BLOCKS_DIR))
 			return rc_of_errno();
@@ -237,15 +244,6 @@ bodies_adopt(const uint8_t id[32], uint32_t size)
 	if (rc == SQL_OK)
 		(void)own_say(REC_LOCATION, id, 32, false, 0, NULL, 0);
 	return rc;
-}
-
-int
-bodies_open_file(const uint8_t id[32])
-{
-	char path[PATH_LEN];
-
-	path_of(path, id, "");
-	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 enum sql_rc

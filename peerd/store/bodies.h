@@ -6,6 +6,7 @@
  * Which blocks are to be held here is placing.h's business.
  *
  *   bodies.c    files and rows     bodyreq.c   requests for them
+ *   bodyfile.h  one file, looked at
  */
 #ifndef WARREN_STORE_BODIES_H
 #define WARREN_STORE_BODIES_H
@@ -41,7 +42,6 @@ enum sql_rc bodies_keep(const uint8_t id[32], const void *body, uint32_t size);
 
 /* A whole file is here already, without a row: give it one. */
 enum sql_rc bodies_adopt(const uint8_t id[32], uint32_t size);
-int bodies_open_file(const uint8_t id[32]); /* row or not */
 
 /* Bytes that may still be kept. */
 uint64_t bodies_room(void);
@@ -52,6 +52,8 @@ uint64_t bodies_room(void);
  */
 int bodies_open(const uint8_t id[32], uint32_t *size);
 bool bodies_is_held(const uint8_t id[32]);
+/* SQL_OK when it is held, SQL_NONE when it is not; else it cannot be told. */
+enum sql_rc bodies_row(const uint8_t id[32]);
 enum sql_rc bodies_drop(const uint8_t id[32]);
 
 /* Does any record announce this block?  *size, when not NULL, is its w. */

@@ -6,29 +6,30 @@
  * is withdrawn and fetched again.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "peerd/store/bodies.h"
+#include "peerd/store/bodyfile.h"
 #include "peerd/store/fetchers.h"
 #include "peerd/store/placing.h"
 
 #define DIRS        256
 #define DIR_REST_MS 5
+#define FILE_BYTES  4096 /* what a look at a file costs at least */
 #define ROWS        64
 #define SCRUB_BYTES BLOCK_SIZE_MAX /* read at a time, and one body more */
 #define SCRUB_TICKS 6              /* and then a rest: a minute */
-#define NAME_LEN    62
 
 static struct {
 	unsigned dir; /* the next; DIRS: all were seen */
-	uint64_t adopted, removed, lost;
+	DIR *d;       /* it, while it is being read */
+	uint64_t adopted, removed, lost, kept;
+	enum sql_rc refused; /* a row was refused for this reason */
 	struct event *timer;
 } start;
 static uint8_t scrub_after[32];
@@ -49,34 +50,6 @@ care_lost(const uint8_t id[32], const char *why)
 		(void)fetchers_want(id, false);
 }
 
-/* Hash what is there; false when it cannot be read.  Closes fd. */
-static bool
-hash_file(int fd, uint32_t size, struct manifest *man)
-{
-	static uint8_t chunk[BLOCK_CHUNK];
-	bool good = true;
-	unsigned i;
-
-	man->size = size;
-	for (i = 0; i < blocks_chunks(size) && good; i++) {
-		size_t len = blocks_chunk_len(size, i);
-
-		good = read(fd, chunk, len) == (ssize_t)len;
-		blocks_hash_chunk(man->chunks[i], chunk, len);
-	}
-	(void)close(fd);
-	return good;
-}
-
-static bool
-is_of(const struct manifest *man, const uint8_t id[32])
-{
-	uint8_t is[32];
-
-	blocks_id(is, man);
-	return memcmp(is, id, 32) == 0;
-}
-
 bool
 care_manifest(const uint8_t id[32], struct manifest *man)
 {
@@ -85,11 +58,11 @@ care_manifest(const uint8_t id[32], struct manifest *man)
 
 	if (fd == -1)
 		return false;
-	if (!hash_file(fd, size, man)) {
+	if (!bodyfile_hash(fd, size, man)) {
 		care_lost(id, "its file cannot be read");
 		return false;
 	}
-	if (is_of(man, id))
+	if (bodyfile_is_of(man, id))
 		return true;
 	care_lost(id, "its file has changed");
 	return false;
@@ -97,67 +70,79 @@ care_manifest(const uint8_t id[32], struct manifest *man)
 
 /* --- at the start --- */
 
-/* The id a file name stands for; false when it is none of ours. */
-static bool
-id_of(uint8_t id[32], unsigned dir, const char *name)
-{
-	size_t len;
-
-	id[0] = (uint8_t)dir;
-	return strlen(name) == NAME_LEN &&
-	    sodium_hex2bin(id + 1, 31, name, NAME_LEN, NULL, &len, NULL) == 0 &&
-	    len == 31;
-}
-
 /*
- * A file without a row is kept when it is whole: its commit was lost, or the
- * database was.
+ * It could not be told whether a file is one of ours, or it could not be given
+ * its row: it stays, and the next start looks again.
  */
-static bool
-adopt(const uint8_t id[32], uint64_t *bytes)
+static void
+keep_file(const struct bodyfile_look *look, const char *why)
 {
-	struct manifest man;
-	struct stat st;
-	int fd = bodies_open_file(id);
+	char hex[65];
 
-	if (fd == -1)
-		return false;
-	if (fstat(fd, &st) == -1 || st.st_size < 1 ||
-	    st.st_size > BLOCK_SIZE_MAX) {
-		(void)close(fd);
-		return false;
-	}
-	*bytes += (uint64_t)st.st_size;
-	if (!hash_file(fd, (uint32_t)st.st_size, &man) || !is_of(&man, id) ||
-	    bodies_adopt(id, man.size) != SQL_OK)
-		return false;
-	start.adopted++;
-	return true;
+	if (start.kept++ == 0)
+		log_warn("block %s: %s; its file stays as it is",
+		    sodium_bin2hex(hex, sizeof(hex), look->id, 32), why);
 }
 
-/* False when there is more to do, for this was enough in one go. */
+/* A disk that refused one row is not asked for the next. */
+static void
+adopt(const struct bodyfile_look *look)
+{
+	if (start.refused == SQL_OK)
+		start.refused = bodies_adopt(look->id, look->size);
+	if (start.refused == SQL_OK)
+		start.adopted++;
+	else
+		keep_file(look, sql_rc_name(start.refused));
+}
+
+static void
+sweep_file(const char *name, uint64_t *bytes)
+{
+	struct bodyfile_look look;
+	int in = dirfd(start.d);
+
+	switch (
+	    bodyfile_look(&look, recstore_sql(store.rs), start.dir, in, name)) {
+	case BODYFILE_WHOLE:
+		adopt(&look);
+		break;
+	case BODYFILE_UNKNOWN:
+		keep_file(&look, look.why);
+		break;
+	case BODYFILE_REMOVE:
+		if (unlinkat(in, name, 0) == 0)
+			start.removed++;
+		break;
+	case BODYFILE_HELD:
+	case BODYFILE_FOREIGN:
+		break;
+	}
+	*bytes += look.read + FILE_BYTES;
+}
+
+/* False when there is more to do, for this was enough in one go: the folder
+ * stays open, so that no file is read twice. */
 static bool
-sweep_files(unsigned dir)
+sweep_files(void)
 {
 	char path[sizeof(BLOCKS_DIR) + 3];
 	const struct dirent *e;
 	uint64_t bytes = 0;
-	uint8_t id[32];
-	DIR *d;
 
-	(void)snprintf(path, sizeof(path), "%s/%02x", BLOCKS_DIR, dir);
-	if ((d = opendir(path)) == NULL)
+	(void)snprintf(path, sizeof(path), "%s/%02x", BLOCKS_DIR, start.dir);
+	if (start.d == NULL && (start.d = opendir(path)) == NULL)
 		return true;
-	while (bytes < BLOCK_SIZE_MAX && (e = readdir(d)) != NULL) {
-		if (e->d_name[0] == '.' ||
-		    (id_of(id, dir, e->d_name) &&
-			(bodies_is_held(id) || adopt(id, &bytes))))
-			continue;
-		if (unlinkat(dirfd(d), e->d_name, 0) == 0)
-			start.removed++;
+	while (bytes < BLOCK_SIZE_MAX) {
+		if ((e = readdir(start.d)) == NULL) {
+			(void)closedir(start.d);
+			start.d = NULL;
+			return true;
+		}
+		if (e->d_name[0] != '.')
+			sweep_file(e->d_name, &bytes);
 	}
-	(void)closedir(d);
-	return bytes < BLOCK_SIZE_MAX;
+	return false;
 }
 
 /* Rows without a file, or with one of another size. */
@@ -199,7 +184,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 	if (store.rs == NULL || start.dir == DIRS)
 		return;
-	if (sweep_files(start.dir)) {
+	if (sweep_files()) {
 		sweep_rows(start.dir);
 		start.dir++;
 	}
@@ -214,6 +199,10 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		    (unsigned long long)start.adopted,
 		    (unsigned long long)start.removed,
 		    (unsigned long long)start.lost);
+	if (start.kept > 0)
+		log_warn("blocks: %llu files stay without being held; see "
+			 "warren-store(8)",
+		    (unsigned long long)start.kept);
 }
 
 void

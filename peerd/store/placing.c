@@ -205,10 +205,11 @@ placing_look(const uint8_t id[32])
 	uint32_t size = 0;
 	int64_t age;
 	bool announced = is_announced(id, &size, &age);
-	bool held = bodies_is_held(id), own;
+	enum sql_rc row = bodies_row(id);
+	bool held = row == SQL_OK, own;
 	bool below = count_holders(id, &own) < store.charter.r;
 
-	if (own && !held) /* said in another life of this disk */
+	if (own && row == SQL_NONE) /* said in another life of this disk */
 		(void)own_say(REC_LOCATION, id, 32, true, 0, NULL, 0);
 	if (!announced || (!below && (held || !is_ours(id)))) {
 		if (l != NULL)

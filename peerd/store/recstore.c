@@ -345,6 +345,7 @@ enum sql_rc
 recstore_commit(struct recstore *rs)
 {
 	enum sql_rc rc;
+	bool wrote;
 
 	if (rs->broken) {
 		rs->broken = false;
@@ -352,20 +353,38 @@ recstore_commit(struct recstore *rs)
 		return SQL_IO;
 	}
 	if (!rs->dirty)
-		return SQL_OK;
+		return SQL_NONE;
+	wrote = sql_has_changed(rs->sql);
 	rc = sql_in_transaction(rs->sql) ? sql_commit(rs->sql) : SQL_IO;
 	rs->dirty = false;
 	if (rc == SQL_OK) {
-		rs->n.commits++;
+		rs->n.commits += wrote;
 		rs->n_undo = 0;
 		rs->seq_committed = rs->seq;
 		if (rs->n_new >= rs->hurry_at)
 			sql_hurry(rs->sql, true);
-		return SQL_OK;
+		return wrote ? SQL_OK : SQL_NONE;
 	}
 	rs->n.failed_commits++;
 	recstore_undo(rs);
 	return rc;
+}
+
+uint8_t
+recstore_after(uint8_t verdict, enum sql_rc rc)
+{
+	if (rc == SQL_OK || rc == SQL_NONE)
+		return verdict;
+	switch (verdict) {
+	case DB_NEW:
+	case DB_OLD:
+	case DB_NOT_ADMITTED:
+	case DB_OVER_QUOTA:
+	case DB_CONFLICT:
+		return DB_DISK;
+	default: /* of the record alone, or of the moment */
+		return verdict;
+	}
 }
 
 /* --- what it is --- */

@@ -114,10 +114,19 @@ void recstore_put(struct recstore *rs, enum recstore_from from, const void *raw,
 bool recstore_is_dirty(const struct recstore *rs);
 
 /*
- * Make all puts since the last commit durable.  On failure none of them
- * happened: answer DB_DISK for each.
+ * Make all puts since the last commit durable.  SQL_NONE when they left
+ * nothing to write: all is well, and the disk was not asked.  On any other
+ * failure none of them happened: answer what recstore_after() says for each.
  */
 enum sql_rc recstore_commit(struct recstore *rs);
+
+/*
+ * What a put's verdict is worth once the commit that it waited for ended with
+ * rc.  A failed one took back the record, or the very version, count or grant
+ * that the record was held against: DB_OLD, too, would acknowledge something
+ * that is on no disk.
+ */
+uint8_t recstore_after(uint8_t verdict, enum sql_rc rc);
 
 /* Room for n more records?  If not, stop reading those who bring them. */
 bool recstore_has_room(const struct recstore *rs, size_t n);

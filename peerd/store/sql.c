@@ -15,6 +15,8 @@
 #define HURRY_LOG   16000
 #define HURRY_CACHE (32u << 20)
 
+#define AUTO_VACUUM 2 /* PRAGMA auto_vacuum: incremental */
+
 static const char *const texts[ST_COUNT] = {
 #define X(name, text) text,
 	STATEMENTS(X)
@@ -257,20 +259,40 @@ set_pace(struct sql *db)
 	return run_text(db, text);
 }
 
+/*
+ * A new file learns that it may give pages back.  Saying so to one that knows
+ * is a write, and a full disk must not keep it from being read.
+ */
+static enum sql_rc
+may_shrink(struct sql *db)
+{
+	sqlite3_stmt *st;
+	bool knows = false;
+	enum sql_rc rc;
+
+	if ((rc = sql_rc_of(sqlite3_prepare_v2(db->db, "PRAGMA auto_vacuum", -1,
+		 &st, NULL))) != SQL_OK)
+		return rc;
+	if (sqlite3_step(st) == SQLITE_ROW)
+		knows = sqlite3_column_int(st, 0) == AUTO_VACUUM;
+	if ((rc = sql_rc_of(sqlite3_finalize(st))) != SQL_OK || knows)
+		return rc;
+	return run_text(db, "PRAGMA auto_vacuum=INCREMENTAL");
+}
+
 static enum sql_rc
 set_up(struct sql *db, const struct sql_conf *conf)
 {
-	static const char pragmas[] =
+	static const char before[] =
 	    "PRAGMA locking_mode=EXCLUSIVE;" /* no -shm file, nobody else */
-	    "PRAGMA page_size=8192;"
-	    "PRAGMA auto_vacuum=INCREMENTAL;"
-	    "PRAGMA journal_mode=WAL;"
-	    "PRAGMA synchronous=FULL;"
-	    "PRAGMA journal_size_limit=33554432;"
-	    "PRAGMA temp_store=MEMORY;"
-	    "PRAGMA mmap_size=0;"
-	    "PRAGMA trusted_schema=OFF;"
-	    "PRAGMA cell_size_check=ON;";
+	    "PRAGMA page_size=8192;";
+	static const char pragmas[] = "PRAGMA journal_mode=WAL;"
+				      "PRAGMA synchronous=FULL;"
+				      "PRAGMA journal_size_limit=33554432;"
+				      "PRAGMA temp_store=MEMORY;"
+				      "PRAGMA mmap_size=0;"
+				      "PRAGMA trusted_schema=OFF;"
+				      "PRAGMA cell_size_check=ON;";
 	enum sql_rc rc;
 	int i;
 
@@ -282,7 +304,9 @@ set_up(struct sql *db, const struct sql_conf *conf)
 	(void)sqlite3_limit(db->db, SQLITE_LIMIT_LENGTH, 1 << 20);
 	(void)sqlite3_limit(db->db, SQLITE_LIMIT_ATTACHED, 0);
 	db->cache_bytes = conf->cache_bytes;
-	if ((rc = run_text(db, pragmas)) != SQL_OK ||
+	if ((rc = run_text(db, before)) != SQL_OK ||
+	    (rc = may_shrink(db)) != SQL_OK ||
+	    (rc = run_text(db, pragmas)) != SQL_OK ||
 	    (rc = set_pace(db)) != SQL_OK || (rc = migrate(db)) != SQL_OK)
 		return rc;
 	for (i = 0; i < ST_COUNT; i++) {
@@ -309,6 +333,12 @@ sql_open(struct sql **out, const struct sql_conf *conf, char *why, size_t cap)
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 		SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW,
 	    conf->vfs));
+	/* SQLite would make do with reading, and then fail at the lock. */
+	if (rc == SQL_OK && sqlite3_db_readonly(db->db, "main") == 1) {
+		(void)snprintf(why, cap, "%s", sql_rc_name(SQL_READONLY));
+		sql_close(db);
+		return SQL_READONLY;
+	}
 	if (rc == SQL_OK)
 		rc = set_up(db, conf);
 	if (rc != SQL_OK) {
@@ -339,6 +369,7 @@ sql_close(struct sql *db)
 enum sql_rc
 sql_begin(struct sql *db)
 {
+	db->changes = sqlite3_total_changes(db->db);
 	return sql_run(sql_ready(db, ST_BEGIN));
 }
 
@@ -388,6 +419,12 @@ bool
 sql_in_transaction(const struct sql *db)
 {
 	return sqlite3_get_autocommit(db->db) == 0;
+}
+
+bool
+sql_has_changed(const struct sql *db)
+{
+	return sqlite3_total_changes(db->db) != db->changes;
 }
 
 /* --- rec --- */

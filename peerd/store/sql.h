@@ -117,6 +117,9 @@ enum sql_rc sql_begin(struct sql *db);
 enum sql_rc sql_commit(struct sql *db);
 void sql_rollback(struct sql *db);
 bool sql_in_transaction(const struct sql *db);
+/* Did any row change since sql_begin()?  Without one, a commit writes nothing
+ * and says nothing about the disk. */
+bool sql_has_changed(const struct sql *db);
 
 /* --- rec --- */
 

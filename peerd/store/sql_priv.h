@@ -86,6 +86,7 @@ struct sql {
 	sqlite3_stmt *st[ST_COUNT];
 	uint32_t cache_bytes;
 	bool hurry;
+	int changes; /* rows ever, when the transaction began */
 };
 
 enum sql_rc sql_rc_of(int rc); /* of what SQLite said */

@@ -17,25 +17,28 @@
 #include "peerd/store/links.h"
 #include "peerd/store/placing.h"
 
-#define RETRY_MS 1000 /* a tick that the disk refused */
+#define RETRY_MS  1000  /* a tick that the disk refused */
+#define REOPEN_MS 10000 /* a database that it did not let be opened */
 
 struct store store;
 
-static struct event *tick_timer;
+static struct event *tick_timer, *open_timer;
+static bool may_open;      /* what keeps it from being opened may pass */
 static uint64_t settle_us; /* the last tick took so long */
 
 void
 store_disk(enum sql_rc rc, const char *what)
 {
+	static enum sql_rc said = SQL_OK;
 	char now[sizeof(store.problem)] = "";
 
-	if (rc == SQL_NONE)
+	/* Once, not by turns for commits and ticks that meet the same. */
+	if (rc == SQL_NONE || rc == said)
 		return;
+	said = rc;
 	if (rc != SQL_OK)
 		(void)snprintf(now, sizeof(now), "%.60s: %s", what,
 		    sql_rc_name(rc));
-	if (strcmp(now, store.problem) == 0)
-		return;
 	if (rc == SQL_OK)
 		log_info("database: writing again");
 	else
@@ -96,18 +99,21 @@ open_records(void)
 	const struct recstore_conf rc = { .charter = &store.charter,
 		.sql = { .file = STORE_FILE,
 		    .cache_bytes = store.conf.cache_bytes } };
-	char why[96];
+	char why[96], was[sizeof(store.problem)];
 	enum sql_rc err;
 
 	err = recstore_open(&store.rs, &rc, wall_now(), &store.differs, why,
 	    sizeof(why));
 	if (err != SQL_OK) {
 		/* The node serves what it can without; a restart would only
-		 * meet the same file. */
+		 * meet the same file, or the same disk. */
+		may_open = err != SQL_CORRUPT && err != SQL_VERSION;
+		memcpy(was, store.problem, sizeof(was));
 		(void)snprintf(store.problem, sizeof(store.problem),
 		    "cannot open: %s", why);
-		log_error("database: %s; see warrenctl(8), db check",
-		    store.problem);
+		if (strcmp(was, store.problem) != 0)
+			log_error("database: %s; see warrenctl(8), db check",
+			    store.problem);
 		return;
 	}
 	if (store.differs)
@@ -167,10 +173,12 @@ settle(struct wall now)
 	if (rc == SQL_NONE)
 		return;
 	settle_us = (uint64_t)(mono_now().us - from.us);
-	log_debug("tick %llu settled in %llu us, %llu changes",
-	    (unsigned long long)recstore_tick(store.rs),
-	    (unsigned long long)settle_us,
-	    (unsigned long long)recstore_counts(store.rs)->settle_changes_last);
+	if (rc == SQL_OK)
+		log_debug("tick %llu settled in %llu us, %llu changes",
+		    (unsigned long long)recstore_tick(store.rs),
+		    (unsigned long long)settle_us,
+		    (unsigned long long)recstore_counts(store.rs)
+			->settle_changes_last);
 	settled(rc);
 }
 
@@ -237,14 +245,10 @@ on_tick_timer(evutil_socket_t fd, short what, void *arg)
 	tick_again(wait <= 0 ? RETRY_MS : wait + 1);
 }
 
+/* With a database at last. */
 static void
-ready(void)
+work(void)
 {
-	writes_start();
-	ctl_start();
-	backup_start();
-	if (store.rs == NULL)
-		return;
 	own_start();
 	since_start();
 	sync_start();
@@ -255,6 +259,46 @@ ready(void)
 	tick_timer = child_timer(on_tick_timer, NULL);
 	state_refresh();
 	tick_again(1);
+}
+
+static void
+open_again(void)
+{
+	struct mono now = mono_now();
+
+	if (may_open)
+		child_timer_set(open_timer, mono_add_ms(now, REOPEN_MS), now);
+}
+
+static void
+on_open_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	open_records();
+	if (store.rs == NULL) {
+		open_again();
+		return;
+	}
+	memset(store.problem, 0, sizeof(store.problem));
+	log_info("database: open");
+	child_event("db", "%s", "open");
+	work();
+	api_state();
+}
+
+static void
+ready(void)
+{
+	writes_start();
+	ctl_start();
+	backup_start();
+	open_timer = child_timer(on_open_timer, NULL);
+	if (store.rs != NULL)
+		work();
+	else
+		open_again();
 }
 
 static void

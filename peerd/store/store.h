@@ -81,7 +81,8 @@ extern struct store store;
 
 /* --- store.c --- */
 
-/* The disk refused, or took it again (SQL_OK). */
+/* The disk refused, or took a write again (SQL_OK).  SQL_NONE, where there was
+ * nothing to write, changes nothing. */
 void store_disk(enum sql_rc rc, const char *what);
 
 /* --- writes.c --- */

@@ -83,11 +83,9 @@ finish(struct write *w, enum sql_rc rc)
 {
 	size_t i;
 
-	if (rc != SQL_OK)
-		for (i = 0; i < w->n; i++)
-			if (w->verdicts[i].verdict == DB_NEW ||
-			    w->verdicts[i].verdict == DB_NOT_ADMITTED)
-				w->verdicts[i].verdict = DB_DISK;
+	for (i = 0; i < w->n; i++)
+		w->verdicts[i].verdict =
+		    recstore_after(w->verdicts[i].verdict, rc);
 	if (w->ch != NULL && w->kind == WRITE_NET)
 		answer_net(w);
 	if (w->ch != NULL && (w->kind == WRITE_API || w->kind == WRITE_CTL))

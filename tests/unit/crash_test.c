@@ -46,7 +46,9 @@ write_batch(void)
 {
 	struct known *touched[16];
 	uint64_t hlcs[16];
-	unsigned n = 1 + rng(15), i, m = 0;
+	uint8_t verdicts[16];
+	unsigned n = 1 + rng(15), i;
+	enum sql_rc rc;
 	struct recstore_put p;
 	struct item *it;
 
@@ -65,19 +67,17 @@ write_batch(void)
 			k->tried = it->hlc;
 		recstore_put(rs, RECSTORE_PEER, it->raw, it->len,
 		    (struct wall){ now_ms }, NULL, &p);
-		if (p.verdict == DB_NEW) {
-			touched[m] = k;
-			hlcs[m++] = it->hlc;
-		} else if (p.verdict == DB_DISK) {
-			/* Nothing of this transaction stands. */
-			m = 0;
-		}
+		touched[i] = k;
+		hlcs[i] = it->hlc;
+		verdicts[i] = p.verdict;
 	}
-	if (recstore_commit(rs) != SQL_OK)
-		return;
-	for (i = 0; i < m; i++)
-		if (hlcs[i] > touched[i]->acked)
+	rc = recstore_commit(rs);
+	for (i = 0; i < n; i++) {
+		verdicts[i] = recstore_after(verdicts[i], rc);
+		if ((verdicts[i] == DB_NEW || verdicts[i] == DB_OLD) &&
+		    hlcs[i] > touched[i]->acked)
 			touched[i]->acked = hlcs[i];
+	}
 }
 
 static void
@@ -216,6 +216,146 @@ test_faults(void **state)
 	fault_format();
 }
 
+/*
+ * Twice the same record, and an older one of its key, in a commit that fails:
+ * the copies were old beside what is not there.
+ */
+static void
+test_copies(void **state)
+{
+	static struct recstore_rec r;
+	struct recstore_put p[3];
+	enum sql_rc rc;
+	size_t i;
+
+	(void)state;
+	begin(1);
+	n_items = 0;
+	(void)make(REC_META, 1, 1, now_ms + 10, 0, false);
+	items[n_items++] = items[0];
+	(void)make(REC_META, 1, 1, now_ms + 5, 0, false);
+	fault.full_1000 = 1000;
+	for (i = 0; i < 3; i++)
+		recstore_put(rs, RECSTORE_PEER, items[i].raw, items[i].len,
+		    (struct wall){ now_ms }, NULL, &p[i]);
+	assert_int_equal(p[0].verdict, DB_NEW);
+	assert_int_equal(p[1].verdict, DB_OLD);
+	assert_int_equal(p[2].verdict, DB_OLD);
+	rc = recstore_commit(rs);
+	assert_int_equal(rc, SQL_FULL);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(recstore_after(p[i].verdict, rc), DB_DISK);
+	assert_int_equal(recstore_get(rs, items[0].key, false, &r), SQL_NONE);
+	/* The form of a record does not change with the disk. */
+	assert_int_equal(recstore_after(DB_BAD_SIG, rc), DB_BAD_SIG);
+	fault.full_1000 = 0;
+	recstore_close(rs);
+	fault_format();
+}
+
+/*
+ * What there was nothing to write for says nothing about the disk: a store
+ * that reports it full must not take that for its having room again.
+ */
+static void
+test_nothing_written(void **state)
+{
+	struct recstore_put p;
+	struct item *it;
+	uint64_t commits;
+
+	(void)state;
+	begin(2);
+	n_items = 0;
+	it = make(REC_META, 1, 1, now_ms, 0, false);
+	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now_ms }, NULL, &p);
+	assert_int_equal(p.verdict, DB_NEW);
+	assert_int_equal(recstore_commit(rs), SQL_OK);
+	commits = recstore_counts(rs)->commits;
+	fault.full_1000 = 1000;
+	assert_int_equal(recstore_commit(rs), SQL_NONE);
+	/* There already. */
+	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now_ms }, NULL, &p);
+	assert_int_equal(p.verdict, DB_OLD);
+	assert_int_equal(recstore_commit(rs), SQL_NONE);
+	/* Refused after a transaction was begun. */
+	it = make(REC_META, AUTHORS - 1, 1, now_ms, 0, false);
+	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now_ms }, NULL, &p);
+	assert_int_equal(p.verdict, DB_NOT_ADMITTED);
+	assert_true(sql_in_transaction(recstore_sql(rs)));
+	assert_int_equal(recstore_commit(rs), SQL_NONE);
+	assert_int_equal(recstore_counts(rs)->commits, commits);
+	assert_int_equal(recstore_after(DB_NOT_ADMITTED, SQL_NONE),
+	    DB_NOT_ADMITTED);
+	/* And one that is to be written meets the full disk. */
+	it = make(REC_META, 1, 2, now_ms, 0, false);
+	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now_ms }, NULL, &p);
+	assert_int_equal(recstore_commit(rs), SQL_FULL);
+	fault.full_1000 = 0;
+	recstore_close(rs);
+	fault_format();
+}
+
+/* What cannot be written can be read: the store opens on a full disk. */
+static void
+test_full_at_start(void **state)
+{
+	static struct recstore_rec r;
+	struct recstore_put p;
+	struct item *it;
+	bool differs;
+
+	(void)state;
+	begin(3);
+	n_items = 0;
+	it = make(REC_META, 1, 1, now_ms, 0, false);
+	recstore_put(rs, RECSTORE_LOCAL, it->raw, it->len,
+	    (struct wall){ now_ms }, NULL, &p);
+	assert_int_equal(recstore_commit(rs), SQL_OK);
+	recstore_close(rs);
+	fault.full_1000 = 1000;
+	assert_true(open_on_fault(&differs));
+	assert_false(differs);
+	assert_int_equal(recstore_get(rs, it->key, false, &r), SQL_OK);
+	now_ms += 3 * TICK_MS;
+	assert_int_equal(recstore_settle(rs, (struct wall){ now_ms }),
+	    SQL_FULL);
+	fault.full_1000 = 0;
+	assert_int_equal(recstore_settle(rs, (struct wall){ now_ms }), SQL_OK);
+	recstore_close(rs);
+	fault_format();
+}
+
+/* A new file is told once that it may give pages back, and keeps it. */
+static void
+test_may_shrink(void **state)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	(void)state;
+	begin(4);
+	recstore_close(rs);
+	assert_int_equal(
+	    sqlite3_open_v2("x.db", &db, SQLITE_OPEN_READWRITE, "fault"),
+	    SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, "PRAGMA auto_vacuum", -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(st, 0), 2);
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	fault_format();
+}
+
 static int
 set_up(void **state)
 {
@@ -237,6 +377,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_crashes),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_nothing_written),
+		cmocka_unit_test(test_full_at_start),
+		cmocka_unit_test(test_may_shrink),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -88,7 +88,7 @@ put(const struct item *it)
 static void
 pass_tick(void)
 {
-	assert_int_equal(recstore_commit(rs), SQL_OK);
+	commit_all(rs);
 	now_ms += TICK_MS;
 	assert_int_equal(recstore_settle(rs, (struct wall){ now_ms + TICK_MS }),
 	    SQL_OK);

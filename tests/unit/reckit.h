@@ -154,4 +154,14 @@ make(uint8_t kind, unsigned author, unsigned target, int64_t ms, int32_t w,
 	return make_at(kind, author, target, ms, 0, w, tombstone);
 }
 
+/* Whether there is something to write or not. */
+static inline void
+commit_all(struct recstore *rs)
+{
+	enum sql_rc rc = recstore_commit(rs);
+
+	if (rc != SQL_NONE)
+		assert_int_equal(rc, SQL_OK);
+}
+
 #endif

@@ -86,6 +86,7 @@ sin_commit(struct snode *n)
 {
 	size_t i, count = n->n_inbox;
 	struct sn_item *it;
+	enum sql_rc rc;
 	bool saved;
 
 	n->commit_us = SN_NEVER_US;
@@ -104,12 +105,11 @@ sin_commit(struct snode *n)
 	saved = save_stamps(n);
 	if (disk_is_dead(n->id))
 		sw.c.midcommit++;
-	if (recstore_commit(n->rs) != SQL_OK || !saved)
-		for (i = 0; i < count; i++)
-			if (n->inbox[i].verdict == DB_NEW ||
-			    n->inbox[i].verdict == DB_NOT_ADMITTED)
-				n->inbox[i].verdict = DB_DISK;
+	rc = recstore_commit(n->rs);
+	if (!saved)
+		rc = SQL_IO;
 	for (i = 0; i < count; i++) {
+		n->inbox[i].verdict = recstore_after(n->inbox[i].verdict, rc);
 		sim_trace(n->inbox[i].verdict);
 		acknowledge(n, &n->inbox[i]);
 		tell(n, &n->inbox[i]);
