@@ -96,6 +96,7 @@ sql_rc_name(enum sql_rc rc)
 		[SQL_FULL] = "disk full",
 		[SQL_READONLY] = "read-only",
 		[SQL_CORRUPT] = "corrupt",
+		[SQL_BAD] = "a damaged row",
 		[SQL_IO] = "input/output error",
 		[SQL_VERSION] = "made by a later version",
 	};
@@ -402,7 +403,7 @@ read_rec(sqlite3_stmt *st, struct sql_rec *r)
 	r->w = sqlite3_column_int(st, 3);
 	r->hlc = sql_col_u64(st, 4);
 	r->tick = sql_col_u64(st, 5);
-	return good ? SQL_OK : SQL_CORRUPT;
+	return good ? SQL_OK : SQL_BAD;
 }
 
 enum sql_rc
@@ -413,16 +414,17 @@ sql_rec_get(struct sql *db, uint64_t row, const uint8_t key[32],
 	enum sql_rc rc;
 
 	sql_bind_int(st, 1, row);
-	if ((rc = sql_first(st)) != SQL_OK || (rc = read_rec(st, r)) != SQL_OK)
+	if ((rc = sql_first(st)) != SQL_OK)
 		return rc;
+	rc = read_rec(st, r);
 	r->expiry = sql_col_u64(st, 6);
 	r->author = sqlite3_column_int64(st, 7);
 	r->kind = (uint8_t)sqlite3_column_int(st, 8);
 	r->body = sqlite3_column_blob(st, 9);
 	r->body_len = (size_t)sqlite3_column_bytes(st, 9);
 	return sql_col_bytes(st, 10, r->sig, 64) && memcmp(r->key, key, 32) == 0
-	    ? SQL_OK
-	    : SQL_CORRUPT;
+	    ? rc
+	    : SQL_BAD;
 }
 
 static enum sql_rc

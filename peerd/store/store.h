@@ -83,6 +83,8 @@ extern struct store store;
 
 /* The disk refused, or took it again (SQL_OK). */
 void store_disk(enum sql_rc rc, const char *what);
+/* Log what was found to be damaged since the last time. */
+void store_damage(void);
 
 /* --- writes.c --- */
 

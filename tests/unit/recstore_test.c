@@ -7,6 +7,8 @@
  */
 #include "peerd/store/recstore.h"
 
+#include <sqlite3.h>
+
 #include "tests/unit/reckit.h"
 
 #define OUTSIDER (AUTHORS - 1) /* never admitted */
@@ -460,6 +462,82 @@ test_reads(void **state)
 	recstore_close(rs1);
 }
 
+/* --- damage --- */
+
+/* Change rows behind the store's back: it is closed. */
+static void
+spoil(const char *sql, const uint8_t *key)
+{
+	char file[96];
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	(void)snprintf(file, sizeof(file), "%s/9.db", dir);
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	if (key != NULL)
+		(void)sqlite3_bind_blob(st, 1, key, 32, SQLITE_STATIC);
+	assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+	assert_true(sqlite3_changes(db) > 0);
+	(void)sqlite3_finalize(st);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Open it again, damaged: how much of it is noted. */
+static size_t
+open_spoilt(void)
+{
+	char file[96], why[96];
+	struct recstore_conf conf = { .charter = &ch,
+		.sql = { .file = file, .cache_bytes = 262144 } };
+	bool differs;
+	size_t n;
+
+	(void)snprintf(file, sizeof(file), "%s/9.db", dir);
+	assert_int_equal(recstore_open(&rs1, &conf, (struct wall){ now1 },
+			     &differs, why, sizeof(why)),
+	    SQL_OK);
+	(void)recstore_damages(rs1, &n);
+	return n;
+}
+
+/* What cannot be read is noted once, with its key, until it is told. */
+static void
+test_damage(void **state)
+{
+	static struct recstore_rec r;
+	const struct recstore_damage *d;
+	struct recstore_check c = { .begun = false };
+	struct item *a;
+	size_t n;
+
+	(void)state;
+	begin_one();
+	a = make(REC_META, 1, 3, now1, 0, false);
+	assert_int_equal(put(rs1, a, now1), DB_NEW);
+	pass(2);
+	recstore_close(rs1);
+	spoil("UPDATE rec SET sig=substr(sig,1,63) WHERE k=?1", a->key);
+	assert_int_equal(open_spoilt(), 0);
+	assert_int_equal(recstore_get(rs1, a->key, false, &r), SQL_BAD);
+	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_BAD);
+	d = recstore_damages(rs1, &n);
+	assert_int_equal(n, 1);
+	assert_memory_equal(d[0].key, a->key, 32);
+	assert_false(d[0].out);
+	while (!c.done)
+		recstore_check(rs1, &c, 100);
+	assert_int_equal(c.bad, 1);
+	assert_int_equal(recstore_counts(rs1)->damaged, 1);
+	recstore_damaged(rs1, "a page");
+	(void)recstore_damages(rs1, &n);
+	assert_int_equal(n, 2);
+	recstore_undamaged(rs1);
+	(void)recstore_damages(rs1, &n);
+	assert_int_equal(n, 0);
+	recstore_close(rs1);
+}
+
 /* An outsider's records take no room for long. */
 static void
 test_held(void **state)
@@ -660,6 +738,7 @@ main(void)
 		cmocka_unit_test(test_deferred),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_reads),
+		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_evidence),

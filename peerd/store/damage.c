@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Rows that are not what was written: which they are, for whoever asks, until
+ * their records are there again or a full check finds nothing.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "peerd/store/recstore_priv.h"
+
+static const uint8_t no_key[32];
+
+static bool
+is_noted(const struct recstore *rs, uint64_t row, const uint8_t key[32])
+{
+	const struct recstore_damage *d = rs->damages;
+	size_t i;
+
+	for (i = 0; i < rs->n_damages; i++)
+		if (d[i].row == row && memcmp(d[i].key, key, 32) == 0)
+			return true;
+	return false;
+}
+
+static void
+forget(struct recstore *rs, size_t i)
+{
+	rs->damages[i] = rs->damages[--rs->n_damages];
+}
+
+void
+damage_note(struct recstore *rs, uint64_t row, const uint8_t *key,
+    const char *why)
+{
+	struct recstore_damage *d;
+
+	if (key == NULL)
+		key = no_key;
+	if (is_noted(rs, row, key))
+		return;
+	rs->n.damaged++;
+	if (rs->n_damages == RECSTORE_DAMAGES)
+		return;
+	d = &rs->damages[rs->n_damages++];
+	memset(d, 0, sizeof(*d));
+	d->serial = rs->n.damaged;
+	d->row = row;
+	memcpy(d->key, key, 32);
+	(void)snprintf(d->why, sizeof(d->why), "%s", why);
+}
+
+const char *
+damage_of(const struct sql_rec *r, enum sql_rc rc)
+{
+	uint8_t rid[32];
+
+	switch (rc) {
+	case SQL_OK:
+		break;
+	case SQL_NONE:
+		return "the row is gone";
+	case SQL_BAD:
+		return "the row has another key, or a field of a wrong length";
+	default:
+		return sql_rc_name(rc);
+	}
+	rec_rid(rid, r->body, r->body_len);
+	return memcmp(rid, r->rid, 32) == 0
+	    ? NULL
+	    : "the body does not match its hash";
+}
+
+/* --- for the shell --- */
+
+const struct recstore_damage *
+recstore_damages(const struct recstore *rs, size_t *n)
+{
+	*n = rs->n_damages;
+	return rs->damages;
+}
+
+void
+recstore_damaged(struct recstore *rs, const char *why)
+{
+	damage_note(rs, 0, NULL, why);
+}
+
+void
+recstore_undamaged(struct recstore *rs)
+{
+	rs->n_damages = 0;
+}
+
+size_t
+recstore_tell_out(struct recstore *rs, struct recstore_damage *out, size_t max)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < rs->n_damages;)
+		if (rs->damages[i].out && rs->damages[i].told) {
+			forget(rs, i);
+		} else {
+			if (rs->damages[i].out && n < max) {
+				rs->damages[i].told = true;
+				out[n++] = rs->damages[i];
+			}
+			i++;
+		}
+	return n;
+}

@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""
+A node whose database file was damaged while it was stopped: it starts, goes
+on reading and writing, ticks go on, and it says what is damaged.
+"""
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from dbctl import Author, Ctl, Network, META, NEW  # noqa: E402
+from warren import Node, CTL, check, finish, wait_for, tmpdir  # noqa: E402
+
+CONF = """
+listen peer on 127.0.0.%d port 38080
+stun listen on 127.0.0.%d port 0
+api http on 127.0.0.%d port 0 { workers 1 }
+supervise restarts 100000 per 1m
+address-policy allow reserved
+"""
+ROW_CUT = "UPDATE rec SET sig = substr(sig, 1, 63) WHERE k = ?"
+
+
+def on(node, *words):
+    p = subprocess.run([CTL, "-s", node.sock] + list(words),
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       text=True, timeout=60)
+    return p.returncode, p.stdout, p.stderr
+
+
+def spoil(node, sql, key):
+    """The node is stopped."""
+    db = sqlite3.connect(os.path.join(node.dir, "state", "store",
+                                      "warren.db"))
+    n = db.execute(sql, (key,)).rowcount
+    db.commit()
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    check("one row was changed: " + sql.split("SET ")[-1], n == 1, n)
+
+
+def tick(node):
+    c = Ctl(node.sock)
+    try:
+        return c.db()["tick"]
+    finally:
+        c.close()
+
+
+def goes_on(node, author, other):
+    """Reading, writing, ticks."""
+    c = Ctl(node.sock)
+    check("reads: another record", c.get(other[1]) == other[0])
+    new = author.record(META, os.urandom(8))
+    check("writes: a new record", c.put([new[0]]) == [NEW])
+    check("reads: the new record", c.get(new[1]) == new[0])
+    was = c.db()["tick"]
+    c.close()
+    wait_for("ticks go on", lambda: tick(node) >= was + 2, 15)
+    check("ticks go on", True)
+    wait_for("settled", lambda: settled(node, new[1]), 15)
+
+
+def settled(node, key):
+    c = Ctl(node.sock)
+    try:
+        return c.get(key, True)
+    except OSError:
+        return None
+    finally:
+        c.close()
+
+
+def start_with(net, name, at):
+    """A node, an author who is admitted, and records that are settled."""
+    node = Node(name, net.conf + CONF % (at, at, at)).start()
+    author = Author(net)
+    c = Ctl(node.sock)
+    wait_for("the database", lambda: c.db()["tick"], 20)
+    c.put([author.admission()[0]])
+    made = [author.record(META, b"page %d" % i) for i in range(20)]
+    check("20 records", c.put([m[0] for m in made]) == [NEW] * 20)
+    c.close()
+    wait_for("settled", lambda: settled(node, made[19][1]), 15)
+    return node, author, made
+
+
+def says_damaged(node, what):
+    rc, out, err = on(node, "check")
+    check("check: %s is db-damaged, and what to do" % what, rc in (1, 2) and
+          "db-damaged" in out and "warrenctl db check" in out and
+          "db-disk" not in out, (rc, out))
+    rc, out, err = on(node, "show", "db")
+    check("show db: %s" % what, "db-damaged" in out and
+          "warrenctl db check" in out, out)
+
+
+def test_read(net):
+    node, author, made = start_with(net, "a", 2)
+    victim = made[5]
+    node.stop()
+    spoil(node, ROW_CUT, victim[1])
+    node.start()
+    wait_for("the database", lambda: tick(node), 20)
+    rc, out, err = on(node, "get", victim[1].hex())
+    check("get: the damaged one is an error", rc not in (0, 69), (rc, err))
+    says_damaged(node, "a row that was read")
+    rc, out, err = on(node, "db", "check")
+    check("db check: names the row", rc == 1 and victim[1].hex() in out,
+          (rc, out, err))
+    says_damaged(node, "after db check")
+    goes_on(node, author, made[6])
+    check("stops cleanly", node.stop() == 0)
+
+
+def main():
+    net = Network(os.path.join(tmpdir(), "lab.charter"))
+    test_read(net)
+    finish()
+
+
+main()
