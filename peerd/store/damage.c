@@ -49,6 +49,32 @@ damage_note(struct recstore *rs, uint64_t row, const uint8_t *key,
 	(void)snprintf(d->why, sizeof(d->why), "%s", why);
 }
 
+void
+damage_set_out(struct recstore *rs, uint64_t row)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n_damages; i++)
+		if (rs->damages[i].row == row)
+			rs->damages[i].out = true;
+}
+
+void
+damage_settled(struct recstore *rs)
+{
+	const struct recstore_damage *d = rs->damages;
+	struct mtree_entry m;
+	size_t i;
+
+	for (i = 0; i < rs->n_damages;)
+		if (d[i].out &&
+		    mtree_get(&rs->tree, MTREE_CURRENT, d[i].key, &m) &&
+		    m.row != d[i].row)
+			forget(rs, i);
+		else
+			i++;
+}
+
 const char *
 damage_of(const struct sql_rec *r, enum sql_rc rc)
 {

@@ -98,6 +98,10 @@ enum sql_rc rebuild(struct recstore *rs);
 /* Remember a damaged row; key: NULL when it cannot be read. */
 void damage_note(struct recstore *rs, uint64_t row, const uint8_t *key,
     const char *why);
+/* That row is not on disk any more; and of those, their records which a tick
+ * brought back are forgotten. */
+void damage_set_out(struct recstore *rs, uint64_t row);
+void damage_settled(struct recstore *rs);
 /* What is wrong with a row as it was read; NULL: it is whole. */
 const char *damage_of(const struct sql_rec *r, enum sql_rc rc);
 

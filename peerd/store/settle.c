@@ -392,6 +392,7 @@ follow(struct settle *s, const struct mtree_change *ch, size_t n)
 	rs->n_late = 0;
 	forget_settled(s);
 	pends_trim(&rs->pends);
+	damage_settled(rs);
 	note_root(rs, &c);
 	write_root(rs, &c);
 	count(s);

@@ -403,7 +403,7 @@ read_rec(sqlite3_stmt *st, struct sql_rec *r)
 	r->w = sqlite3_column_int(st, 3);
 	r->hlc = sql_col_u64(st, 4);
 	r->tick = sql_col_u64(st, 5);
-	return good ? SQL_OK : SQL_BAD;
+	return good && r->row != 0 ? SQL_OK : SQL_BAD;
 }
 
 enum sql_rc
@@ -457,8 +457,11 @@ sql_rec_update(struct sql *db, const struct sql_rec *r)
 {
 	sqlite3_stmt *st = sql_ready(db, ST_REC_UPDATE);
 
+	enum sql_rc rc;
+
 	sql_bind_int(st, 11, r->row);
-	return write_rec(st, r);
+	rc = write_rec(st, r);
+	return rc == SQL_OK && sqlite3_changes(db->db) == 0 ? SQL_NONE : rc;
 }
 
 enum sql_rc
@@ -468,6 +471,15 @@ sql_rec_delete(struct sql *db, uint64_t row, const uint8_t key[32])
 
 	sql_bind_int(st, 1, row);
 	sql_bind_blob(st, 2, key, 32);
+	return sql_run(st);
+}
+
+enum sql_rc
+sql_rec_wipe(struct sql *db, uint64_t row)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_REC_WIPE);
+
+	sql_bind_int(st, 1, row);
 	return sql_run(st);
 }
 

@@ -128,7 +128,10 @@ enum sql_rc sql_rec_get(struct sql *db, uint64_t row, const uint8_t key[32],
 /* *row: the one it got. */
 enum sql_rc sql_rec_insert(struct sql *db, const struct sql_rec *r,
     uint64_t *row);
-/* These touch nothing when that row is another key's. */
+/* Whatever lies there. */
+enum sql_rc sql_rec_wipe(struct sql *db, uint64_t row);
+/* These touch nothing when that row is another key's; updating says SQL_NONE
+ * then. */
 enum sql_rc sql_rec_update(struct sql *db, const struct sql_rec *r);
 enum sql_rc sql_rec_delete(struct sql *db, uint64_t row, const uint8_t key[32]);
 

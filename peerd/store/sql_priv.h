@@ -23,6 +23,7 @@
   X(REC_UPDATE, "UPDATE rec SET rid=?2,w=?3,hlc=?4,t=?5,e=?6,author=?7,"       \
     "kind=?8,body=?9,sig=?10 WHERE id=?11 AND k=?1")                           \
   X(REC_DELETE, "DELETE FROM rec WHERE id=?1 AND k=?2")                        \
+  X(REC_WIPE, "DELETE FROM rec WHERE id=?1")                                   \
   X(SCAN, "SELECT id,k,rid,w,hlc,t FROM rec NOT INDEXED ORDER BY id")          \
   X(EXPIRED, "SELECT k FROM rec WHERE e<=?1 LIMIT ?2")                         \
   X(OLDER_PUT, "INSERT OR REPLACE INTO older(k,t,rid,w,hlc,author,tomb)"       \

@@ -87,7 +87,7 @@ read_author(sqlite3_stmt *st, struct sql_author *a)
 		return rc;
 	a->id = sqlite3_column_int64(st, 0);
 	a->admitted = sqlite3_column_int(st, 2) != 0;
-	rc = sql_col_bytes(st, 1, a->pk, 32) ? SQL_OK : SQL_CORRUPT;
+	rc = sql_col_bytes(st, 1, a->pk, 32) ? SQL_OK : SQL_BAD;
 	(void)sqlite3_reset(st);
 	return rc;
 }

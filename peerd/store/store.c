@@ -280,6 +280,7 @@ ready(void)
 	fetchers_start();
 	placing_start();
 	care_start();
+	store_damage();
 	tick_timer = child_timer(on_tick_timer, NULL);
 	state_refresh();
 	tick_again(1);

@@ -23,6 +23,9 @@ address-policy allow reserved
 """
 ROW_CUT = "UPDATE rec SET sig = substr(sig, 1, 63) WHERE k = ?"
 
+RID_CUT = "UPDATE rec SET rid = substr(rid, 1, 31) WHERE k = ?"
+KEY_CUT = "UPDATE rec SET k = substr(k, 1, 31) WHERE k = ?"
+
 
 def on(node, *words):
     p = subprocess.run([CTL, "-s", node.sock] + list(words),
@@ -116,9 +119,50 @@ def test_read(net):
     check("stops cleanly", node.stop() == 0)
 
 
+def codes(node):
+    return on(node, "check")[1]
+
+
+def test_start(net, how):
+    """A row that cannot be read when the node starts, and a neighbour."""
+    a, author, made = start_with(net, "b-" + how[0], 3)
+    b = Node("c-" + how[0], net.conf + CONF % (4, 4, 4) +
+             "bootstrap 127.0.0.3 port 38080\n").start()
+    wait_for("the neighbour has it", lambda: settled(b, made[19][1]), 30)
+    victim = made[7]
+    a.stop()
+    b.stop()
+    spoil(b, how[1], victim[1])
+    b.start()
+    says_damaged(b, "a row without its " + how[0])
+    c = Ctl(b.sock)
+    check("the node is without it", c.get(victim[1]) is None)
+    c.close()
+    goes_on(b, author, made[6])
+    rc, out, err = on(b, "db", "check")
+    check("db check: names what was taken out", rc == 1 and
+          " 1 of them bad" in out and
+          (how[0] == "key" or victim[1].hex() in out), (rc, out, err))
+    says_damaged(b, "after db check")
+    a.start()
+    wait_for("it comes back", lambda: settled(b, victim[1]), 30)
+    c = Ctl(b.sock)
+    check("a sync brings the record back", c.get(victim[1]) == victim[0])
+    c.close()
+    if how[0] == "key":  # nobody can tell whose row it was
+        rc, out, err = on(b, "db", "check")
+        check("db check: all is well", rc == 0, (rc, out, err))
+    wait_for("all is well", lambda: "db-" not in codes(b), 30)
+    check("check: no more of it", True)
+    check("db check: all is well", on(b, "db", "check")[0] == 0)
+    check("stop cleanly", a.stop() == 0 and b.stop() == 0)
+
+
 def main():
     net = Network(os.path.join(tmpdir(), "lab.charter"))
     test_read(net)
+    for how in ("rid", RID_CUT), ("key", KEY_CUT):
+        test_start(net, how)
     finish()
 
 

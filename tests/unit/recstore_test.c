@@ -538,6 +538,77 @@ test_damage(void **state)
 	recstore_close(rs1);
 }
 
+/* Two rows of the key, one of them of an old version. */
+#define TWIN                                                                   \
+	"INSERT INTO rec(k,rid,w,hlc,t,e,author,kind,body,sig) SELECT"         \
+	" k,zeroblob(32),w,hlc-1,t,e,author,kind,body,sig FROM rec WHERE k=?1"
+/* The same, and it came before. */
+#define ELDER                                                                  \
+	"INSERT INTO rec(id,k,rid,w,hlc,t,e,author,kind,body,sig) SELECT"      \
+	" 0,k,zeroblob(32),w,hlc-1,t,e,author,kind,body,sig FROM rec"          \
+	" WHERE k=?1"
+#define OTHER_AUTHOR "UPDATE rec SET author=999 WHERE k=?1"
+
+static const struct {
+	const char *sql;
+	unsigned ticks; /* settled before */
+	bool lost;      /* until somebody brings it again */
+} spoilt[] = {
+	{ "UPDATE rec SET rid=substr(rid,1,31) WHERE k=?1", 2, true },
+	{ "UPDATE rec SET rid=substr(rid,1,31) WHERE k=?1", 0, true },
+	{ "UPDATE rec SET k=substr(k,1,31) WHERE k=?1", 2, true },
+	{ "UPDATE rec SET k=substr(k,1,31) WHERE k=?1", 0, true },
+	{ "UPDATE rec SET sig=substr(sig,1,63) WHERE k=?1", 0, true },
+	{ OTHER_AUTHOR, 0, true },
+	{ TWIN, 2, false },
+	{ TWIN, 0, false },
+	{ ELDER, 2, false },
+	{ ELDER, 0, false },
+};
+
+/* A bad row is no reason not to start: it goes, and its record comes back. */
+static void
+test_bad_rows(void **state)
+{
+	static struct recstore_rec r;
+	const struct recstore_damage *d;
+	struct recstore_check c;
+	struct item *a;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
+		begin_one();
+		pass(2);
+		a = make(REC_META, 1, 3, now1, 0, false);
+		assert_int_equal(put(rs1, a, now1), DB_NEW);
+		(void)make(REC_META, 1, 4, now1, 0, false);
+		assert_int_equal(put(rs1, a + 1, now1), DB_NEW);
+		assert_int_equal(recstore_commit(rs1), SQL_OK);
+		pass(spoilt[i].ticks);
+		recstore_close(rs1);
+		spoil(spoilt[i].sql, a->key);
+		assert_int_equal(open_spoilt(), 1);
+		d = recstore_damages(rs1, &n);
+		assert_true(d[0].out);
+		assert_int_equal(recstore_get(rs1, a->key, false, &r),
+		    spoilt[i].lost ? SQL_NONE : SQL_OK);
+		assert_int_equal(recstore_get(rs1, a[1].key, false, &r),
+		    SQL_OK);
+		assert_int_equal(put(rs1, a, now1),
+		    spoilt[i].lost ? DB_NEW : DB_OLD);
+		pass(2); /* as the model has it */
+		assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
+		memset(&c, 0, sizeof(c));
+		while (!c.done)
+			recstore_check(rs1, &c, 100);
+		assert_int_equal(c.bad, 0);
+		recstore_close(rs1);
+		assert_int_equal(open_spoilt(), 0);
+		recstore_close(rs1);
+	}
+}
+
 /* An outsider's records take no room for long. */
 static void
 test_held(void **state)
@@ -739,6 +810,7 @@ main(void)
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_reads),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_bad_rows),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_evidence),
