@@ -17,7 +17,8 @@ is_noted(const struct recstore *rs, uint64_t row, const uint8_t key[32])
 	size_t i;
 
 	for (i = 0; i < rs->n_damages; i++)
-		if (d[i].row == row && memcmp(d[i].key, key, 32) == 0)
+		if (!d[i].out && d[i].row == row &&
+		    memcmp(d[i].key, key, 32) == 0)
 			return true;
 	return false;
 }
@@ -68,8 +69,7 @@ damage_settled(struct recstore *rs)
 
 	for (i = 0; i < rs->n_damages;)
 		if (d[i].out &&
-		    mtree_get(&rs->tree, MTREE_CURRENT, d[i].key, &m) &&
-		    m.row != d[i].row)
+		    mtree_get(&rs->tree, MTREE_CURRENT, d[i].key, &m))
 			forget(rs, i);
 		else
 			i++;
@@ -94,6 +94,36 @@ damage_of(const struct sql_rec *r, enum sql_rc rc)
 	return memcmp(rid, r->rid, 32) == 0
 	    ? NULL
 	    : "the body does not match its hash";
+}
+
+const char *
+damage_of_record(const struct recstore *rs, const uint8_t key[32],
+    const struct sql_rec *r, struct rec *rec)
+{
+	uint8_t is[32];
+
+	if (rec_decode_body(rec, rs->ch, r->body, r->body_len) != REC_OK)
+		return "the body is no record";
+	rec_key(is, rec, rs->ch->netid);
+	if (memcmp(is, key, 32) != 0)
+		return "the body belongs to another key";
+	memcpy(rec->sig, r->sig, 64);
+	return rec_verify(rec, rs->ch->netid, r->rid)
+	    ? NULL
+	    : "the signature does not verify";
+}
+
+bool
+damage_is_lost(struct recstore *rs, const uint8_t key[32])
+{
+	struct sql_rec r;
+	struct rec rec;
+	enum sql_rc rc = recstore_read(rs, key, &r);
+
+	if (rc != SQL_OK)
+		return rc == SQL_NONE || rc == SQL_BAD;
+	return damage_of(&r, rc) != NULL ||
+	    damage_of_record(rs, key, &r, &rec) != NULL;
 }
 
 /* --- for the shell --- */

@@ -115,24 +115,16 @@ recstore_keys(struct recstore *rs, const uint8_t prefix[32], unsigned bits,
 static const char *
 bad_row(struct recstore *rs, const struct mtree_entry *m)
 {
-	uint8_t key[32];
 	struct sql_rec r;
 	struct rec rec;
 	enum sql_rc rc = recstore_read(rs, m->key, &r);
 	const char *why = damage_of(&r, rc);
 
-	if (why != NULL)
+	if (why != NULL ||
+	    (why = damage_of_record(rs, m->key, &r, &rec)) != NULL)
 		return why;
-	if (rec_decode_body(&rec, rs->ch, r.body, r.body_len) != REC_OK)
-		return "the body is no record";
-	rec_key(key, &rec, rs->ch->netid);
-	if (memcmp(key, m->key, 32) != 0)
-		return "the body belongs to another key";
 	if (rec.w != r.w || rec.hlc != r.hlc)
 		return "the row says another weight or stamp than its body";
-	memcpy(rec.sig, r.sig, 64);
-	if (!rec_verify(&rec, rs->ch->netid, r.rid))
-		return "the signature does not verify";
 	if (memcmp(m->rid, r.rid, 32) != 0)
 		return pends_newest(&rs->pends, m->key) != NULL
 		    ? NULL /* a later version waits for its tick */

@@ -63,6 +63,7 @@ struct recstore {
 	uint32_t n_late; /* of them, those of ticks that were settled */
 	struct recstore_damage damages[RECSTORE_DAMAGES];
 	size_t n_damages;
+	bool no_mending; /* the disk refused it */
 	struct recstore_counts n;
 };
 
@@ -102,6 +103,11 @@ void damage_note(struct recstore *rs, uint64_t row, const uint8_t *key,
  * brought back are forgotten. */
 void damage_set_out(struct recstore *rs, uint64_t row);
 void damage_settled(struct recstore *rs);
+/* Is there nothing of use in the row of that key, on a second look? */
+bool damage_is_lost(struct recstore *rs, const uint8_t key[32]);
+/* What makes the row of a key none of a record: its body, key, signature. */
+const char *damage_of_record(const struct recstore *rs, const uint8_t key[32],
+    const struct sql_rec *r, struct rec *rec);
 /* What is wrong with a row as it was read; NULL: it is whole. */
 const char *damage_of(const struct sql_rec *r, enum sql_rc rc);
 

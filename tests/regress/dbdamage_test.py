@@ -116,6 +116,38 @@ def test_read(net):
           (rc, out, err))
     says_damaged(node, "after db check")
     goes_on(node, author, made[6])
+    c = Ctl(node.sock)
+    check("a tick takes it out", c.get(victim[1]) is None)
+    c.close()
+    on(node, "db", "check")
+    rc, out, err = on(node, "db", "check")
+    check("db check: nothing more after it was told", rc == 0, (rc, out))
+    check("check: no more of it", "db-" not in codes(node), codes(node))
+    check("put: again by whoever has it", put(node, victim) == NEW)
+    check("stops cleanly", node.stop() == 0)
+
+
+def put(node, made):
+    c = Ctl(node.sock)
+    try:
+        return c.put([made[0]])[0]
+    finally:
+        c.close()
+
+
+def test_expiry(net):
+    """A damaged row that a tick meets."""
+    node, author, made = start_with(net, "d", 5)
+    victim = made[5]
+    node.stop()
+    until = int(time.time()) + 6
+    spoil(node, "UPDATE rec SET e = %d, sig = substr(sig, 1, 63) WHERE k = ?"
+          % until, victim[1])
+    node.start()
+    wait_for("ticks beyond it", lambda: tick(node) > until + 1, 20)
+    check("ticks go on beyond its end", True)
+    says_damaged(node, "a row that a tick met")
+    goes_on(node, author, made[6])
     check("stops cleanly", node.stop() == 0)
 
 
@@ -161,6 +193,7 @@ def test_start(net, how):
 def main():
     net = Network(os.path.join(tmpdir(), "lab.charter"))
     test_read(net)
+    test_expiry(net)
     for how in ("rid", RID_CUT), ("key", KEY_CUT):
         test_start(net, how)
     finish()

@@ -609,6 +609,111 @@ test_bad_rows(void **state)
 	}
 }
 
+/* The next tick, which the model does not know. */
+static void
+pass_damaged(void)
+{
+	now1 += TICK_MS;
+	assert_int_equal(recstore_commit(rs1), SQL_OK);
+	assert_int_equal(
+	    recstore_settle(rs1, (struct wall){ now1 + TICK_MS + 10 }), SQL_OK);
+}
+
+/* What is found while it runs leaves with the next tick. */
+static void
+test_mending(void **state)
+{
+	static struct recstore_rec r;
+	static const char *const how[] = {
+		"UPDATE rec SET sig=substr(sig,1,63) WHERE k=?1",
+		"UPDATE rec SET body=zeroblob(40) WHERE k=?1",
+		"UPDATE rec SET body=zeroblob(0) WHERE k=?1",
+	};
+	struct recstore_check c = { .begun = false };
+	struct item *a;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+		begin_one();
+		a = make(REC_META, 1, 3, now1, 0, false);
+		assert_int_equal(put(rs1, a, now1), DB_NEW);
+		pass(2);
+		recstore_close(rs1);
+		spoil(how[i], a->key);
+		assert_int_equal(open_spoilt(), 0);
+		assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_BAD);
+		pass_damaged();
+		assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_NONE);
+		assert_true(recstore_damages(rs1, &n)->out);
+		assert_int_equal(n, 1);
+		assert_int_equal(put(rs1, a, now1), DB_NEW);
+		pass(1);
+		assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
+		(void)recstore_damages(rs1, &n);
+		assert_int_equal(n, 0);
+		recstore_close(rs1);
+	}
+	/* A weight that is not the record's: the tree counts it, and nobody
+	 * would bring the record again. */
+	spoil("UPDATE rec SET w=w+1 WHERE k=?1", a->key);
+	assert_int_equal(open_spoilt(), 0);
+	while (!c.done)
+		recstore_check(rs1, &c, 100);
+	pass_damaged();
+	assert_false(recstore_damages(rs1, &n)->out);
+	assert_int_equal(n, 1);
+	recstore_close(rs1);
+}
+
+/* A damaged row that a tick meets does not stop it. */
+static void
+test_damaged_expiry(void **state)
+{
+	struct item *a;
+
+	(void)state;
+	begin_one();
+	a = make(REC_META, 1, 3, now1, 0, false);
+	assert_int_equal(put(rs1, a, now1), DB_NEW);
+	pass(2);
+	recstore_close(rs1);
+	spoil("UPDATE rec SET sig=substr(sig,1,63) WHERE k=?1", a->key);
+	assert_int_equal(open_spoilt(), 0);
+	pass(TTL_S + 2);
+	assert_int_equal(recstore_counts(rs1)->expired, 1);
+	assert_int_equal(recstore_counts(rs1)->damaged, 1);
+	recstore_close(rs1);
+}
+
+/* With a damaged grant the author's records stay. */
+static void
+test_damaged_grant(void **state)
+{
+	static struct recstore_rec r;
+	struct item *grant, *a;
+	unsigned i;
+
+	(void)state;
+	begin_one();
+	grant = &items[0];
+	a = make(REC_META, 1, 3, now1, 0, false);
+	assert_int_equal(put(rs1, a, now1), DB_NEW);
+	pass(2);
+	recstore_close(rs1);
+	spoil("UPDATE rec SET body=zeroblob(40) WHERE k=?1", grant->key);
+	assert_int_equal(open_spoilt(), 0);
+	assert_int_equal(recstore_get(rs1, grant->key, true, &r), SQL_BAD);
+	for (i = 0; i < 3; i++)
+		pass_damaged();
+	assert_int_equal(recstore_get(rs1, grant->key, true, &r), SQL_NONE);
+	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
+	assert_true(recstore_is_admitted(rs1, pk[1]));
+	assert_int_equal(put(rs1, grant, now1), DB_NEW);
+	pass(2);
+	recstore_close(rs1);
+}
+
 /* An outsider's records take no room for long. */
 static void
 test_held(void **state)
@@ -811,6 +916,9 @@ main(void)
 		cmocka_unit_test(test_reads),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_bad_rows),
+		cmocka_unit_test(test_mending),
+		cmocka_unit_test(test_damaged_expiry),
+		cmocka_unit_test(test_damaged_grant),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_evidence),
