@@ -519,6 +519,22 @@ sql_expired(struct sql *db, uint64_t tick, uint8_t (*keys)[32], size_t max,
 
 /* --- care --- */
 
+/* One line of ASCII, which may go into a message and a log; without SQLite's
+ * headline, which names a database that we have one of. */
+static void
+plain(char *out, size_t cap, const char *text)
+{
+	static const char headline[] = "*** in database main ***\n";
+	char *p;
+
+	if (strncmp(text, headline, sizeof(headline) - 1) == 0)
+		text += sizeof(headline) - 1;
+	(void)snprintf(out, cap, "%s", text);
+	for (p = out; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = ' ';
+}
+
 enum sql_rc
 sql_check(struct sql *db, char *why, size_t cap)
 {
@@ -533,8 +549,7 @@ sql_check(struct sql *db, char *why, size_t cap)
 	if (sqlite3_step(st) == SQLITE_ROW)
 		text = (const char *)sqlite3_column_text(st, 0);
 	if (text == NULL || strcmp(text, "ok") != 0) {
-		(void)snprintf(why, cap, "%s",
-		    text == NULL ? sql_error(db) : text);
+		plain(why, cap, text == NULL ? sql_error(db) : text);
 		rc = SQL_CORRUPT;
 	}
 	(void)sqlite3_finalize(st);
