@@ -96,7 +96,8 @@ damage_of(const struct sql_rec *r, enum sql_rc rc)
 	    : "the body does not match its hash";
 }
 
-const char *
+/* What makes it no record of that key: its body, key, signature. */
+static const char *
 damage_of_record(const struct recstore *rs, const uint8_t key[32],
     const struct sql_rec *r, struct rec *rec)
 {
@@ -124,6 +125,20 @@ damage_is_lost(struct recstore *rs, const uint8_t key[32])
 		return rc == SQL_NONE || rc == SQL_BAD;
 	return damage_of(&r, rc) != NULL ||
 	    damage_of_record(rs, key, &r, &rec) != NULL;
+}
+
+const char *
+damage_of_whole(const struct recstore *rs, const uint8_t key[32],
+    const struct sql_rec *r, enum sql_rc rc)
+{
+	struct rec rec;
+	const char *why = damage_of(r, rc);
+
+	if (why == NULL)
+		why = damage_of_record(rs, key, r, &rec);
+	if (why == NULL && (rec.w != r->w || rec.hlc != r->hlc))
+		why = "the row says another weight or stamp than its body";
+	return why;
 }
 
 /* --- for the shell --- */

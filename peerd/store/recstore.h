@@ -208,6 +208,22 @@ size_t recstore_tell_out(struct recstore *rs, struct recstore_damage *out,
 
 /* --- care --- */
 
+/* A walk over all rows in slices; zeroed to begin with. */
+struct recstore_walk {
+	unsigned table;
+	uint64_t at;    /* the last row seen of it */
+	uint8_t id[32]; /* where rows have no number */
+	uint64_t rows;
+	bool done;
+};
+
+/*
+ * So many steps further: of records one row each, its body, key and signature
+ * verified; of other tables a few rows, which need only be readable.  What is
+ * wrong is noted as damage.
+ */
+void recstore_walk(struct recstore *rs, struct recstore_walk *w, size_t steps);
+
 /* A slice of a full check; see recstore_check(). */
 struct recstore_check {
 	uint8_t after[32];

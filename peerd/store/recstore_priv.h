@@ -4,7 +4,7 @@
  *
  *   recstore.c   opening, roots, transactions   intake.c  taking records in
  *   rebuild.c    the tree from the disk         settle.c  turning the tick
- *   damage.c     rows that are not as written
+ *   damage.c     rows that are not as written   walk.c    looking for them
  *   authors.c    who is admitted, how much of   reads.c   answering
  *                what each has
  *
@@ -105,9 +105,9 @@ void damage_set_out(struct recstore *rs, uint64_t row);
 void damage_settled(struct recstore *rs);
 /* Is there nothing of use in the row of that key, on a second look? */
 bool damage_is_lost(struct recstore *rs, const uint8_t key[32]);
-/* What makes the row of a key none of a record: its body, key, signature. */
-const char *damage_of_record(const struct recstore *rs, const uint8_t key[32],
-    const struct sql_rec *r, struct rec *rec);
+/* What is wrong with a row and the record in it. */
+const char *damage_of_whole(const struct recstore *rs, const uint8_t key[32],
+    const struct sql_rec *r, enum sql_rc rc);
 /* What is wrong with a row as it was read; NULL: it is whole. */
 const char *damage_of(const struct sql_rec *r, enum sql_rc rc);
 

@@ -406,6 +406,20 @@ read_rec(sqlite3_stmt *st, struct sql_rec *r)
 	return good && r->row != 0 ? SQL_OK : SQL_BAD;
 }
 
+/* The row that a statement of all columns stands on. */
+static enum sql_rc
+read_whole(sqlite3_stmt *st, struct sql_rec *r)
+{
+	enum sql_rc rc = read_rec(st, r);
+
+	r->expiry = sql_col_u64(st, 6);
+	r->author = sqlite3_column_int64(st, 7);
+	r->kind = (uint8_t)sqlite3_column_int(st, 8);
+	r->body = sqlite3_column_blob(st, 9);
+	r->body_len = (size_t)sqlite3_column_bytes(st, 9);
+	return sql_col_bytes(st, 10, r->sig, 64) ? rc : SQL_BAD;
+}
+
 enum sql_rc
 sql_rec_get(struct sql *db, uint64_t row, const uint8_t key[32],
     struct sql_rec *r)
@@ -416,15 +430,20 @@ sql_rec_get(struct sql *db, uint64_t row, const uint8_t key[32],
 	sql_bind_int(st, 1, row);
 	if ((rc = sql_first(st)) != SQL_OK)
 		return rc;
-	rc = read_rec(st, r);
-	r->expiry = sql_col_u64(st, 6);
-	r->author = sqlite3_column_int64(st, 7);
-	r->kind = (uint8_t)sqlite3_column_int(st, 8);
-	r->body = sqlite3_column_blob(st, 9);
-	r->body_len = (size_t)sqlite3_column_bytes(st, 9);
-	return sql_col_bytes(st, 10, r->sig, 64) && memcmp(r->key, key, 32) == 0
-	    ? rc
-	    : SQL_BAD;
+	rc = read_whole(st, r);
+	return memcmp(r->key, key, 32) == 0 ? rc : SQL_BAD;
+}
+
+enum sql_rc
+sql_rec_after(struct sql *db, uint64_t row, struct sql_rec *r)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_REC_AFTER);
+	enum sql_rc rc;
+
+	sql_bind_int(st, 1, row);
+	if ((rc = sql_first(st)) != SQL_OK)
+		return rc;
+	return read_whole(st, r);
 }
 
 static enum sql_rc

@@ -125,6 +125,8 @@ bool sql_in_transaction(const struct sql *db);
  * could be read of it is in *r then. */
 enum sql_rc sql_rec_get(struct sql *db, uint64_t row, const uint8_t key[32],
     struct sql_rec *r);
+/* The first row behind that one, whosever it is. */
+enum sql_rc sql_rec_after(struct sql *db, uint64_t row, struct sql_rec *r);
 /* *row: the one it got. */
 enum sql_rc sql_rec_insert(struct sql *db, const struct sql_rec *r,
     uint64_t *row);
@@ -167,6 +169,8 @@ enum sql_rc sql_older_all(struct sql *db,
 enum sql_rc sql_author_get(struct sql *db, const uint8_t pk[32], bool make,
     struct sql_author *a);
 enum sql_rc sql_author_by_id(struct sql *db, int64_t id, struct sql_author *a);
+/* The first behind that number. */
+enum sql_rc sql_author_after(struct sql *db, int64_t id, struct sql_author *a);
 enum sql_rc sql_author_admit(struct sql *db, int64_t id, bool admitted);
 /* Forget it, if it is not admitted and has no records. */
 enum sql_rc sql_author_drop(struct sql *db, int64_t id);

@@ -120,6 +120,15 @@ sql_author_by_id(struct sql *db, int64_t id, struct sql_author *a)
 }
 
 enum sql_rc
+sql_author_after(struct sql *db, int64_t id, struct sql_author *a)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_AUTHOR_AFTER);
+
+	(void)sqlite3_bind_int64(st, 1, id);
+	return read_author(st, a);
+}
+
+enum sql_rc
 sql_author_admit(struct sql *db, int64_t id, bool admitted)
 {
 	sqlite3_stmt *st = sql_ready(db, ST_AUTHOR_ADMIT);
@@ -370,7 +379,7 @@ sql_evidence_next(struct sql *db, uint64_t after, struct sql_evidence *e)
 	return sql_col_bytes(st, 1, e->key, 32) &&
 		sql_col_bytes(st, 3, e->author, 32)
 	    ? SQL_OK
-	    : SQL_CORRUPT;
+	    : SQL_BAD;
 }
 
 /* --- cursor --- */

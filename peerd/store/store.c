@@ -281,6 +281,7 @@ ready(void)
 	placing_start();
 	care_start();
 	store_damage();
+	inspect_start();
 	tick_timer = child_timer(on_tick_timer, NULL);
 	state_refresh();
 	tick_again(1);

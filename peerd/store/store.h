@@ -20,7 +20,7 @@
  *   ctl_list.c   lists for it
  *   links.h   peers, sync                        bodies.h    block bodies
  *   placing.h which bodies are held here         fetchers.h  their way here
- *   backup.c  the database into an archive
+ *   backup.c  the database into an archive      inspect.c   a look at all rows
  *
  * Nothing is said of a write to anybody before it is committed.
  */
@@ -133,6 +133,10 @@ void own_failed(struct ipc *ch, const struct ipc_msg *m);
 bool own_say(uint8_t kind, const uint8_t *subject, size_t subject_len,
     bool tombstone, int32_t w, const void *payload, size_t payload_len);
 bool own_is_admitted(void);
+
+/* --- inspect.c --- */
+
+void inspect_start(void);
 
 /* --- state.c --- */
 

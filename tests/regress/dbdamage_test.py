@@ -151,6 +151,40 @@ def test_expiry(net):
     check("stops cleanly", node.stop() == 0)
 
 
+def test_unread(net):
+    """Rows and a page that nobody asks for."""
+    node, author, made = start_with(net, "e", 6)
+    victim = made[5]
+    node.stop()
+    spoil(node, "UPDATE rec SET body = zeroblob(60) WHERE k = ?", victim[1])
+    node.start()
+    wait_for("db-damaged", lambda: "db-damaged" in codes(node), 20)
+    says_damaged(node, "a row that nobody reads")
+    rc, out, err = on(node, "db", "check")
+    check("db check: names it", rc == 1 and victim[1].hex() in out,
+          (rc, out, err))
+    goes_on(node, author, made[6])
+    node.stop()
+    path = os.path.join(node.dir, "state", "store", "warren.db")
+    db = sqlite3.connect(path)
+    root, = db.execute("SELECT rootpage FROM sqlite_master WHERE"
+                       " name = 'evidence'").fetchone()
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    with open(path, "r+b") as f:
+        f.seek((root - 1) * 8192)
+        f.write(b"\xff" * 64)
+    node.start()
+    wait_for("db-damaged", lambda: "db-damaged" in codes(node), 20)
+    says_damaged(node, "a page that nobody reads")
+    rc, out, err = on(node, "db", "check")
+    check("db check: the file is damaged", rc == 1 and
+          "the file is damaged" in out, (rc, out, err))
+    says_damaged(node, "after db check")
+    goes_on(node, author, made[6])
+    check("stops cleanly", node.stop() == 0)
+
+
 def codes(node):
     return on(node, "check")[1]
 
@@ -194,6 +228,7 @@ def main():
     net = Network(os.path.join(tmpdir(), "lab.charter"))
     test_read(net)
     test_expiry(net)
+    test_unread(net)
     for how in ("rid", RID_CUT), ("key", KEY_CUT):
         test_start(net, how)
     finish()

@@ -222,6 +222,18 @@ give(struct recstore *rs, size_t from, int64_t ms)
 	free(order);
 }
 
+/* Walk over all rows, some steps at a time: how many are damaged. */
+static uint64_t
+walk(struct recstore *rs, size_t steps)
+{
+	struct recstore_walk w = { .done = false };
+
+	while (!w.done)
+		recstore_walk(rs, &w, steps);
+	assert_true(w.rows > 0);
+	return recstore_counts(rs)->damaged;
+}
+
 static void
 run_seed(uint64_t seed, unsigned seconds)
 {
@@ -249,6 +261,8 @@ run_seed(uint64_t seed, unsigned seconds)
 		}
 		for (s = 0; s < STORES; s++)
 			settle(rs[s], ms + TICK_MS + 10, seed, s);
+		if (rng(8) == 0)
+			assert_int_equal(walk(rs[rng(STORES)], 1 + rng(9)), 0);
 	}
 	for (s = 0; s < STORES; s++) {
 		recstore_close(rs[s]);
@@ -666,6 +680,43 @@ test_mending(void **state)
 	recstore_close(rs1);
 }
 
+/* What nobody reads is found by a walk over all rows. */
+static void
+test_walk(void **state)
+{
+	static const struct {
+		const char *sql, *why;
+	} how[] = {
+		{ "UPDATE rec SET sig=substr(sig,1,63) WHERE k=?1", "length" },
+		{ "UPDATE rec SET sig=zeroblob(64) WHERE k=?1", "signature" },
+		{ "UPDATE rec SET body=zeroblob(40) WHERE k=?1", "hash" },
+		{ "UPDATE rec SET w=w+1 WHERE k=?1", "weight" },
+		{ "UPDATE rec SET k=zeroblob(32) WHERE k=?1", "another key" },
+		{ "UPDATE author SET pk=substr(pk,1,31)", "table author" },
+	};
+	const struct recstore_damage *d;
+	struct item *a;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+		begin_one();
+		a = make(REC_META, 1, 3, now1, 0, false);
+		assert_int_equal(put(rs1, a, now1), DB_NEW);
+		pass(2);
+		assert_int_equal(walk(rs1, 1), 0);
+		recstore_close(rs1);
+		spoil(how[i].sql, strchr(how[i].sql, '?') == NULL ? NULL
+								  : a->key);
+		assert_int_equal(open_spoilt(), 0);
+		assert_int_equal(walk(rs1, 1 + i % 3), 1);
+		d = recstore_damages(rs1, &n);
+		assert_int_equal(n, 1);
+		assert_non_null(strstr(d[0].why, how[i].why));
+		recstore_close(rs1);
+	}
+}
+
 /* A damaged row that a tick meets does not stop it. */
 static void
 test_damaged_expiry(void **state)
@@ -917,6 +968,7 @@ main(void)
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_bad_rows),
 		cmocka_unit_test(test_mending),
+		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_damaged_expiry),
 		cmocka_unit_test(test_damaged_grant),
 		cmocka_unit_test(test_held),
