@@ -107,8 +107,9 @@ api_get(const struct asker *a, const struct msg_db_get *q)
 		return;
 	}
 	if (rc != SQL_OK) {
-		store_disk(rc, "reading a record");
-		api_fail(a, DB_F_DISK, "the record cannot be read");
+		store_damage();
+		api_fail(a, DB_F_DISK,
+		    "the record is damaged on this node's disk");
 		return;
 	}
 	part.n_records = 0;
@@ -134,7 +135,7 @@ api_list(const struct asker *a, const struct msg_db_list *q)
 	for (i = 0; i < n; i++) {
 		if (recstore_get(store.rs, keys[i], q->settled,
 			&recs[part.n_records]) != SQL_OK)
-			continue; /* counted as damaged where it is read */
+			continue; /* noted as damaged where it is read */
 		bytes += recs[part.n_records].raw_len;
 		if (bytes > DB_PART_MAX) {
 			part.more = true;
@@ -142,6 +143,7 @@ api_list(const struct asker *a, const struct msg_db_list *q)
 		}
 		add_record(&recs[part.n_records]);
 	}
+	store_damage();
 	send_records(a);
 	end(a);
 }

@@ -22,17 +22,50 @@ static struct {
 	struct ipc *ch; /* NULL: no check runs */
 	uint32_t id;
 	struct recstore_check c;
-	uint64_t named;
+	uint64_t named, out; /* rows named; of them, taken out before */
 } check;
 static struct event *check_timer;
+
+/* How much is damaged, what was found last, and what to do; false: nothing. */
+static bool
+tell_damage(char *text, size_t cap, bool *all_out)
+{
+	const struct recstore_damage *d;
+	size_t i, n = 0, out = 0;
+
+	if (store.rs == NULL ||
+	    (d = recstore_damages(store.rs, &n)) == NULL || n == 0)
+		return false;
+	for (i = 0; i < n; i++)
+		out += d[i].out;
+	*all_out = out == n;
+	(void)snprintf(text, cap,
+	    "%u rows damaged, %u taken out; run: warrenctl db check; last: "
+	    "%.36s",
+	    (unsigned)n, (unsigned)out, d[n - 1].why);
+	return true;
+}
+
+static void
+send_state(struct ipc *ch, uint32_t id)
+{
+	char text[sizeof(store.state.problem) - 12];
+	bool all_out;
+
+	if (store.rs != NULL)
+		store.state.pending = recstore_pending(store.rs);
+	memcpy(store.state.problem, store.problem, sizeof(store.state.problem));
+	if (store.problem[0] == '\0' &&
+	    tell_damage(text, sizeof(text), &all_out))
+		(void)snprintf(store.state.problem,
+		    sizeof(store.state.problem), "db-damaged: %s", text);
+	(void)ipc_send(ch, CTL_DB, id, &store.state);
+}
 
 void
 ctl_show_db(struct ipc *ch, const struct ipc_msg *m)
 {
-	if (store.rs != NULL)
-		store.state.pending = recstore_pending(store.rs);
-	memcpy(store.state.problem, store.problem, sizeof(store.state.problem));
-	(void)ipc_send(ch, CTL_DB, m->id, &store.state);
+	send_state(ch, m->id);
 	child_ctl_end(ch, m->id, 0, "%s", "");
 }
 
@@ -40,7 +73,8 @@ ctl_show_db(struct ipc *ch, const struct ipc_msg *m)
 
 static struct {
 	/* unix ms; 0: no */
-	uint64_t bad_since, differs_since, diverged_since, stopped_since;
+	uint64_t bad_since, differs_since, diverged_since, stopped_since,
+	    damaged_since;
 	uint64_t start;
 	unsigned diverged; /* ticks in a row */
 } health;
@@ -104,6 +138,19 @@ disk_problem(struct ipc *ch, uint32_t id)
 }
 
 static void
+damage_problem(struct ipc *ch, uint32_t id)
+{
+	char text[160];
+	bool all_out;
+
+	if (!tell_damage(text, sizeof(text), &all_out)) {
+		health.damaged_since = 0;
+		return;
+	}
+	problem(ch, id, "db-damaged", !all_out, &health.damaged_since, text);
+}
+
+static void
 clock_problem(struct ipc *ch, uint32_t id)
 {
 	char text[160];
@@ -126,11 +173,9 @@ ctl_status(struct ipc *ch, const struct ipc_msg *m)
 	uint64_t now = (uint64_t)wall_now().ms;
 	char text[160];
 
-	if (store.rs != NULL)
-		store.state.pending = recstore_pending(store.rs);
-	memcpy(store.state.problem, store.problem, sizeof(store.state.problem));
-	(void)ipc_send(ch, CTL_DB, m->id, &store.state);
+	send_state(ch, m->id);
 	disk_problem(ch, m->id);
+	damage_problem(ch, m->id);
 	clock_problem(ch, m->id);
 	if (store.differs)
 		problem(ch, m->id, "db-root-differs", true,
@@ -161,7 +206,7 @@ static void
 check_end(void)
 {
 	struct msg_ctl_db_checked done = { .rows = check.c.rows,
-		.bad = check.c.bad };
+		.bad = check.c.bad + check.out };
 	char why[96] = "";
 	enum sql_rc rc = sql_check(recstore_sql(store.rs), why, sizeof(why));
 
@@ -170,26 +215,42 @@ check_end(void)
 	done.root_as_written = !store.differs;
 	(void)ipc_send(check.ch, CTL_DB_CHECKED, check.id, &done);
 	child_ctl_end(check.ch, check.id,
-	    check.c.bad == 0 && rc == SQL_OK && !store.differs ? 0 : 1, "%s",
-	    "");
-	if (check.c.bad > 0 || rc != SQL_OK)
+	    done.bad == 0 && rc == SQL_OK && !store.differs ? 0 : 1, "%s", "");
+	if (rc != SQL_OK)
+		recstore_damaged(store.rs, why);
+	else if (done.bad == 0)
+		recstore_undamaged(store.rs);
+	store_damage();
+	if (done.bad > 0 || rc != SQL_OK)
 		log_warn("database: check found %llu bad rows of %llu%s%s",
-		    (unsigned long long)check.c.bad,
+		    (unsigned long long)done.bad,
 		    (unsigned long long)check.c.rows,
 		    rc == SQL_OK ? "" : ", file: ", why);
 	check.ch = NULL;
 }
 
 static void
-name_bad(void)
+name_bad(const uint8_t key[32], const char why[64])
 {
 	struct msg_ctl_db_bad bad;
 
 	if (check.named++ >= BAD_MAX)
 		return;
-	memcpy(bad.key, check.c.bad_key, 32);
-	memcpy(bad.why, check.c.why, sizeof(bad.why));
+	memcpy(bad.key, key, 32);
+	memcpy(bad.why, why, sizeof(bad.why));
 	(void)ipc_send(check.ch, CTL_DB_BAD, check.id, &bad);
+}
+
+/* Rows that are not there any more, for they were damaged. */
+static void
+name_out(void)
+{
+	static struct recstore_damage d[RECSTORE_DAMAGES];
+	size_t i, n = recstore_tell_out(store.rs, d, RECSTORE_DAMAGES);
+
+	for (i = 0; i < n; i++)
+		name_bad(d[i].key, d[i].why);
+	check.out = n;
 }
 
 static void
@@ -205,7 +266,7 @@ on_check_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	recstore_check(store.rs, &check.c, CHECK_ROWS);
 	if (check.c.bad > bad)
-		name_bad();
+		name_bad(check.c.bad_key, check.c.why);
 	if (check.c.done)
 		check_end();
 	else
@@ -236,6 +297,7 @@ ctl_db_check(struct ipc *ch, const struct ipc_msg *m)
 	memset(&check, 0, sizeof(check));
 	check.ch = ch;
 	check.id = m->id;
+	name_out();
 	child_timer_set(check_timer, now, now);
 }
 

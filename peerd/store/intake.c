@@ -177,7 +177,7 @@ write_evidence(struct intake *in)
 	struct wr w;
 
 	if ((rc = recstore_read(rs, in->key, &r)) != SQL_OK)
-		return rc == SQL_NONE ? SQL_OK : rc;
+		return rc == SQL_NONE || rc == SQL_BAD ? SQL_OK : rc;
 	wr_init(&w, held, sizeof(held));
 	rec_encode(&w, r.body, r.body_len, r.sig);
 	if (w.bad || memcmp(r.rid, in->newest.rid, 32) != 0)
@@ -278,7 +278,7 @@ is_tombstone(struct intake *in, bool *is)
 	*is = rc == SQL_OK &&
 	    rec_decode_body(&rec, in->rs->ch, r.body, r.body_len) == REC_OK &&
 	    (rec.flags & REC_TOMBSTONE) != 0;
-	return rc == SQL_NONE ? SQL_OK : rc;
+	return rc == SQL_NONE || rc == SQL_BAD ? SQL_OK : rc;
 }
 
 /* What a tick stands on, or will, outlives the row it came with. */
@@ -338,15 +338,18 @@ write_newest(struct intake *in, bool *older)
 
 	fill_row(in, &r);
 	*older = false;
-	if (!in->has_newest) {
-		rc = sql_rec_insert(in->rs->sql, &r, &in->row);
-		if (rc == SQL_OK)
-			authors_counted(in->rs, in->author.id, in->rec.kind, 1);
-		return rc;
+	if (in->has_newest) {
+		if ((rc = keep_older(in, older)) != SQL_OK)
+			return rc;
+		/* Its row may be lost. */
+		rc = sql_rec_update(in->rs->sql, &r);
+		if (rc != SQL_NONE)
+			return rc;
 	}
-	if ((rc = keep_older(in, older)) != SQL_OK)
-		return rc;
-	return sql_rec_update(in->rs->sql, &r);
+	rc = sql_rec_insert(in->rs->sql, &r, &in->row);
+	if (rc == SQL_OK)
+		authors_counted(in->rs, in->author.id, in->rec.kind, 1);
+	return rc;
 }
 
 /* In memory, once the disk has it. */

@@ -16,27 +16,25 @@ recstore_get(struct recstore *rs, const uint8_t key[32], bool settled,
 	struct mtree_entry m;
 	struct sql_rec r;
 	enum sql_rc rc;
-	uint8_t rid[32];
+	const char *why;
 	bool in_tree = mtree_get(&rs->tree, MTREE_CURRENT, key, &m);
 	struct wr w;
 
 	out->raw_len = 0;
 	if (settled ? !in_tree : (e != NULL ? e->held : !in_tree))
 		return SQL_NONE;
-	if ((rc = recstore_read(rs, key, &r)) != SQL_OK)
-		return rc == SQL_NONE ? SQL_CORRUPT : rc;
+	rc = recstore_read(rs, key, &r);
 	memcpy(out->key, key, 32);
-	if (settled && memcmp(r.rid, m.rid, 32) != 0) {
+	if (rc == SQL_OK && settled && memcmp(r.rid, m.rid, 32) != 0) {
 		/* A later version took its place on disk. */
 		memcpy(out->rid, m.rid, 32);
 		out->hlc = m.hlc;
 		out->settled = true;
 		return SQL_OK;
 	}
-	rec_rid(rid, r.body, r.body_len);
-	if (memcmp(rid, r.rid, 32) != 0) {
-		rs->n.damaged++;
-		return SQL_CORRUPT;
+	if ((why = damage_of(&r, rc)) != NULL) {
+		damage_note(rs, recstore_row(rs, key), key, why);
+		return rc == SQL_OK || rc == SQL_NONE ? SQL_BAD : rc;
 	}
 	memcpy(out->rid, r.rid, 32);
 	out->hlc = r.hlc;
@@ -117,28 +115,12 @@ recstore_keys(struct recstore *rs, const uint8_t prefix[32], unsigned bits,
 static const char *
 bad_row(struct recstore *rs, const struct mtree_entry *m)
 {
-	uint8_t rid[32], key[32];
 	struct sql_rec r;
-	struct rec rec;
 	enum sql_rc rc = recstore_read(rs, m->key, &r);
+	const char *why = damage_of_whole(rs, m->key, &r, rc);
 
-	if (rc == SQL_NONE)
-		return "the row is gone";
-	if (rc != SQL_OK)
-		return sql_rc_name(rc);
-	rec_rid(rid, r.body, r.body_len);
-	if (memcmp(rid, r.rid, 32) != 0)
-		return "the body does not match its hash";
-	if (rec_decode_body(&rec, rs->ch, r.body, r.body_len) != REC_OK)
-		return "the body is no record";
-	rec_key(key, &rec, rs->ch->netid);
-	if (memcmp(key, m->key, 32) != 0)
-		return "the body belongs to another key";
-	if (rec.w != r.w || rec.hlc != r.hlc)
-		return "the row says another weight or stamp than its body";
-	memcpy(rec.sig, r.sig, 64);
-	if (!rec_verify(&rec, rs->ch->netid, rid))
-		return "the signature does not verify";
+	if (why != NULL)
+		return why;
 	if (memcmp(m->rid, r.rid, 32) != 0)
 		return pends_newest(&rs->pends, m->key) != NULL
 		    ? NULL /* a later version waits for its tick */
@@ -165,7 +147,7 @@ recstore_check(struct recstore *rs, struct recstore_check *c, size_t max)
 		if ((why = bad_row(rs, &m)) == NULL)
 			continue;
 		c->bad++;
-		rs->n.damaged++;
+		damage_note(rs, recstore_row(rs, m.key), m.key, why);
 		memcpy(c->bad_key, m.key, 32);
 		(void)snprintf(c->why, sizeof(c->why), "%s", why);
 		return;

@@ -139,7 +139,8 @@ build(struct recstore *rs, bool *differs)
 	rs->seq_committed = rs->seq;
 	if ((rc = rebuild(rs)) != SQL_OK)
 		return rc;
-	*differs = !is_as_written(rs);
+	/* Where rows had to be left out it is another one, and they are noted. */
+	*differs = rs->n.damaged == 0 && !is_as_written(rs);
 	note_root(rs);
 	return SQL_OK;
 }

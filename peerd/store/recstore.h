@@ -41,6 +41,8 @@
 #define RECSTORE_EVIDENCE_EACH 4
 #define RECSTORE_EVIDENCE      2048
 
+#define RECSTORE_DAMAGES 64 /* damaged rows remembered */
+
 struct recstore;
 
 struct recstore_conf {
@@ -87,6 +89,16 @@ struct recstore_counts {
 	uint64_t put_new, put_old, put_refused, future, held, settled, expired,
 	    evicted, unadmitted, equivocations, damaged, commits,
 	    failed_commits, settle_changes_last;
+};
+
+/* A row that is not what was written. */
+struct recstore_damage {
+	uint64_t serial; /* ever rising */
+	uint64_t row;    /* 0: not one row, but the file */
+	uint8_t key[32]; /* zeros: not known */
+	char why[64];
+	bool out;  /* it was taken out: a sync brings its record back */
+	bool told; /* by a full check, since */
 };
 
 /*
@@ -158,8 +170,8 @@ void recstore_claimed(struct recstore *rs, const struct claim *c);
 
 const struct mtree *recstore_tree(const struct recstore *rs);
 
-/* The newest version, or the settled one.  SQL_NONE, or SQL_CORRUPT when the
- * row does not match its hash. */
+/* The newest version, or the settled one.  SQL_NONE, or SQL_BAD when the row
+ * is damaged; that, and a failure of the disk, is noted as damage. */
 enum sql_rc recstore_get(struct recstore *rs, const uint8_t key[32],
     bool settled, struct recstore_rec *out);
 
@@ -185,7 +197,41 @@ size_t recstore_deferred(const struct recstore *rs);
 size_t recstore_memory(const struct recstore *rs); /* of tree and tables */
 const struct recstore_counts *recstore_counts(const struct recstore *rs);
 
+/* --- damage --- */
+
+/*
+ * What was found to be damaged, the oldest first, but no more than
+ * RECSTORE_DAMAGES at a time; counts.damaged has them all.  Borrowed until
+ * the next call of anything that writes or reads.
+ */
+const struct recstore_damage *recstore_damages(const struct recstore *rs,
+    size_t *n);
+/* The file itself is, as somebody else found. */
+void recstore_damaged(struct recstore *rs, const char *why);
+/* A full check found nothing. */
+void recstore_undamaged(struct recstore *rs);
+/* For a full check: rows that are out and were not told yet.  Those that an
+ * earlier one told are forgotten. */
+size_t recstore_tell_out(struct recstore *rs, struct recstore_damage *out,
+    size_t max);
+
 /* --- care --- */
+
+/* A walk over all rows in slices; zeroed to begin with. */
+struct recstore_walk {
+	unsigned table;
+	uint64_t at;    /* the last row seen of it */
+	uint8_t id[32]; /* where rows have no number */
+	uint64_t rows;
+	bool done;
+};
+
+/*
+ * So many steps further: of records one row each, its body, key and signature
+ * verified; of other tables a few rows, which need only be readable.  What is
+ * wrong is noted as damage.
+ */
+void recstore_walk(struct recstore *rs, struct recstore_walk *w, size_t steps);
 
 /* A slice of a full check; see recstore_check(). */
 struct recstore_check {

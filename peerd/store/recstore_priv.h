@@ -4,6 +4,7 @@
  *
  *   recstore.c   opening, roots, transactions   intake.c  taking records in
  *   rebuild.c    the tree from the disk         settle.c  turning the tick
+ *   damage.c     rows that are not as written   walk.c    looking for them
  *   authors.c    who is admitted, how much of   reads.c   answering
  *                what each has
  *
@@ -60,6 +61,9 @@ struct recstore {
 	uint32_t log_since_prune;
 	uint32_t hurry_at, n_new; /* new records since the last tick */
 	uint32_t n_late; /* of them, those of ticks that were settled */
+	struct recstore_damage damages[RECSTORE_DAMAGES];
+	size_t n_damages;
+	bool no_mending; /* the disk refused it */
 	struct recstore_counts n;
 };
 
@@ -89,6 +93,23 @@ bool recstore_note_undo(struct recstore *rs, const struct pend *e,
 
 /* The tree of the last settled tick, and what is pending, from the disk. */
 enum sql_rc rebuild(struct recstore *rs);
+
+/* --- damage.c --- */
+
+/* Remember a damaged row; key: NULL when it cannot be read. */
+void damage_note(struct recstore *rs, uint64_t row, const uint8_t *key,
+    const char *why);
+/* That row is not on disk any more; and of those, their records which a tick
+ * brought back are forgotten. */
+void damage_set_out(struct recstore *rs, uint64_t row);
+void damage_settled(struct recstore *rs);
+/* Is there nothing of use in the row of that key, on a second look? */
+bool damage_is_lost(struct recstore *rs, const uint8_t key[32]);
+/* What is wrong with a row and the record in it. */
+const char *damage_of_whole(const struct recstore *rs, const uint8_t key[32],
+    const struct sql_rec *r, enum sql_rc rc);
+/* What is wrong with a row as it was read; NULL: it is whole. */
+const char *damage_of(const struct sql_rec *r, enum sql_rc rc);
 
 /* --- authors.c --- */
 

@@ -18,6 +18,32 @@
 #include "common/log.h"
 #include "peerd/store/settle_priv.h"
 
+/* --- 0: damage --- */
+
+/*
+ * A row that was found damaged is looked at once more.  If it is lost, its
+ * record leaves the tree, too: the root then differs from those of others and
+ * a sync brings it back.  A grant goes without a judgement; see there.
+ */
+static void
+mend(struct settle *s)
+{
+	struct recstore *rs = s->rs;
+	const struct recstore_damage *d = rs->damages;
+	size_t i;
+
+	/* It failed the last time: the tick is worth more. */
+	if (rs->no_mending)
+		return;
+	for (i = 0; i < rs->n_damages && s->rc == SQL_OK; i++)
+		if (!d[i].out && d[i].row != 0 &&
+		    recstore_row(rs, d[i].key) == d[i].row &&
+		    damage_is_lost(rs, d[i].key)) {
+			settle_drop(s, d[i].key);
+			settle_lost(s, d[i].row);
+		}
+}
+
 /* --- 1: expiry --- */
 
 static void
@@ -111,6 +137,19 @@ drop_held(struct settle *s, const struct pend *e)
 	(void)settle_check(s, authors_drop(s->rs, author));
 }
 
+/* Of an author that is lost nothing counts. */
+static bool
+who_is(struct settle *s, const struct pend *e, struct sql_author *a)
+{
+	enum sql_rc rc = authors_by_id(s->rs, e->author, a);
+
+	if (rc != SQL_NONE && rc != SQL_BAD)
+		return settle_check(s, rc);
+	damage_note(s->rs, e->row, e->key, "its author is not known");
+	a->admitted = false;
+	return true;
+}
+
 static void
 take_written(struct settle *s)
 {
@@ -127,8 +166,7 @@ take_written(struct settle *s)
 			(void)settle_forget_older(s, e->key);
 			continue;
 		}
-		if (a.id != e->author &&
-		    !settle_check(s, authors_by_id(rs, e->author, &a)))
+		if (a.id != e->author && !who_is(s, e, &a))
 			return;
 		if (!a.admitted) {
 			drop_held(s, e);
@@ -358,6 +396,7 @@ count(struct settle *s)
 static void
 run(struct settle *s)
 {
+	mend(s);
 	expire(s);
 	settle_take_grants(s);
 	settle_judge(s);
@@ -386,12 +425,17 @@ follow(struct settle *s, const struct mtree_change *ch, size_t n)
 {
 	struct recstore *rs = s->rs;
 	struct claim c;
+	size_t i;
 
+	for (i = 0; i < s->n_lost; i++)
+		damage_set_out(rs, s->lost[i]);
+	rs->no_mending = false;
 	turn_tree(s, ch, n);
 	rs->tick = s->tick;
 	rs->n_late = 0;
 	forget_settled(s);
 	pends_trim(&rs->pends);
+	damage_settled(rs);
 	note_root(rs, &c);
 	write_root(rs, &c);
 	count(s);
@@ -423,10 +467,15 @@ recstore_settle(struct recstore *rs, struct wall now)
 		else
 			recstore_undo(rs);
 	}
+	if (s.rc == SQL_CORRUPT) {
+		rs->no_mending = true;
+		damage_note(rs, 0, NULL, "a page that a tick needs is damaged");
+	}
 	free(ch);
 	free(s.ch);
 	free(s.subjects);
 	free(s.welcome);
 	free(s.grown);
+	free(s.lost);
 	return s.rc;
 }

@@ -30,10 +30,11 @@ settle_take_grants(struct settle *s)
 
 /*
  * Is a grant what the tick counts of this key?  Changes of this very tick are
- * still pending, all others are in the tree.
+ * still pending, all others are in the tree.  Where its row is damaged nobody
+ * knows, and all stays as it was so far: much hangs on a grant.
  */
 static bool
-is_granted_by(struct settle *s, const uint8_t key[32])
+is_granted_by(struct settle *s, const uint8_t key[32], bool so_far)
 {
 	const struct pend *e = pends_upto(&s->rs->pends, key, s->tick);
 	struct sql_older o;
@@ -45,9 +46,10 @@ is_granted_by(struct settle *s, const uint8_t key[32])
 	if (e != NULL)
 		return !e->tombstone && !settle_over(s, e);
 	if (!mtree_get(&s->rs->tree, MTREE_CURRENT, key, &m) ||
-	    tick_of_end(s->rs, REC_MEMBER, m.hlc) <= s->tick ||
-	    !settle_row(s, key, &r))
+	    tick_of_end(s->rs, REC_MEMBER, m.hlc) <= s->tick)
 		return false;
+	if (!settle_row(s, key, &r))
+		return so_far;
 	if (memcmp(r.rid, m.rid, 32) != 0) { /* a later one is pending */
 		rc = sql_older_get(s->rs->sql, key, s->tick, &o);
 		if (rc != SQL_OK && rc != SQL_NONE)
@@ -79,13 +81,13 @@ grant_keys(const struct settle *s, const uint8_t subject[32],
 }
 
 static bool
-has_grant_now(struct settle *s, const uint8_t subject[32])
+has_grant_now(struct settle *s, const uint8_t subject[32], bool so_far)
 {
 	uint8_t keys[CHARTER_AUTHORITY_MAX][32];
 	size_t i, n = grant_keys(s, subject, keys);
 
 	for (i = 0; i < n; i++)
-		if (is_granted_by(s, keys[i]))
+		if (is_granted_by(s, keys[i], so_far))
 			return true;
 	return false;
 }
@@ -140,7 +142,7 @@ settle_judge(struct settle *s)
 		if (!settle_check(s,
 			authors_get(s->rs, s->subjects[i], true, &a)))
 			return;
-		now = has_grant_now(s, s->subjects[i]);
+		now = has_grant_now(s, s->subjects[i], a.admitted);
 		if (s->rc != SQL_OK)
 			return;
 		if (now == a.admitted)

@@ -39,6 +39,9 @@ struct settle {
 	/* (author, kind) that got anything, and which were noted last. */
 	struct author_count *grown, seen[SEEN];
 	size_t n_grown, cap_grown;
+	/* Rows that went without being read, for they are damaged. */
+	uint64_t *lost;
+	size_t n_lost, cap_lost;
 	uint64_t expired, evicted, unadmitted, settled;
 };
 
@@ -61,8 +64,9 @@ void settle_put(struct settle *s, const struct pend *e);
 void settle_subject(struct settle *s, const uint8_t subject[32]);
 
 /*
- * The row of a key, where there is one.  Reading may fail, too, and SQLite may
- * have given up the transaction then: nothing may be written after that.
+ * The row of a key, where there is one and it is whole; if not, that is noted.
+ * Reading may fail, too, and SQLite may have given up the transaction then:
+ * nothing may be written after that.
  */
 bool settle_row(struct settle *s, const uint8_t key[32], struct sql_rec *r);
 /* The subject of a member record, from its body. */
@@ -71,6 +75,8 @@ bool settle_subject_of(struct settle *s, const uint8_t key[32],
 
 /* Take a key out, from the disk and from the tree. */
 void settle_drop(struct settle *s, const uint8_t key[32]);
+/* A damaged row leaves, so whose it was is not sure: count anew. */
+void settle_lost(struct settle *s, uint64_t row);
 /* No tick stands on the older versions of this key any more. */
 bool settle_forget_older(struct settle *s, const uint8_t key[32]);
 

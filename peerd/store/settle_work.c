@@ -76,14 +76,37 @@ settle_subject(struct settle *s, const uint8_t subject[32])
 		memcpy(s->subjects[s->n_subjects++], subject, 32);
 }
 
-bool
-settle_row(struct settle *s, const uint8_t key[32], struct sql_rec *r)
+/* A damaged row does not hold up the tick. */
+static enum sql_rc
+read_row(struct settle *s, const uint8_t key[32], struct sql_rec *r)
 {
 	enum sql_rc rc = s->rc == SQL_OK ? recstore_read(s->rs, key, r) : s->rc;
 
-	if (rc != SQL_OK && rc != SQL_NONE)
+	if (rc == SQL_BAD)
+		damage_note(s->rs, recstore_row(s->rs, key), key,
+		    damage_of(r, rc));
+	else if (rc != SQL_OK && rc != SQL_NONE)
 		settle_fail(s, rc);
-	return rc == SQL_OK;
+	return rc;
+}
+
+bool
+settle_row(struct settle *s, const uint8_t key[32], struct sql_rec *r)
+{
+	return read_row(s, key, r) == SQL_OK;
+}
+
+/* In an open network a grant is of its author's own. */
+static bool
+author_of(struct settle *s, const struct sql_rec *r, uint8_t subject[32])
+{
+	struct sql_author a;
+
+	if (s->rs->ch->admission != CHARTER_OPEN ||
+	    authors_by_id(s->rs, r->author, &a) != SQL_OK)
+		return false;
+	memcpy(subject, a.pk, 32);
+	return true;
 }
 
 bool
@@ -91,27 +114,42 @@ settle_subject_of(struct settle *s, const uint8_t key[32], uint8_t subject[32])
 {
 	struct sql_rec r;
 	struct rec rec;
+	enum sql_rc rc = read_row(s, key, &r);
 
-	if (!settle_row(s, key, &r) ||
+	if (rc != SQL_OK && rc != SQL_BAD)
+		return false;
+	if (r.body_len == 0 ||
 	    rec_decode_body(&rec, s->rs->ch, r.body, r.body_len) != REC_OK ||
 	    rec.subject_len != 32)
-		return false;
+		return author_of(s, &r, subject);
 	memcpy(subject, rec.subject, 32);
 	return true;
+}
+
+void
+settle_lost(struct settle *s, uint64_t row)
+{
+	authors_forget(s->rs);
+	s->lost = settle_room(s, s->lost, s->n_lost, &s->cap_lost,
+	    sizeof(*s->lost));
+	if (s->rc == SQL_OK)
+		s->lost[s->n_lost++] = row;
 }
 
 void
 settle_drop(struct settle *s, const uint8_t key[32])
 {
 	struct recstore *rs = s->rs;
+	uint64_t row = recstore_row(rs, key);
 	struct change *c;
 	struct sql_rec r;
 
 	if (settle_row(s, key, &r))
 		authors_counted(rs, r.author, r.kind, -1);
-	if (s->rc == SQL_OK &&
-	    settle_check(s,
-		sql_rec_delete(rs->sql, recstore_row(rs, key), key)) &&
+	else
+		settle_lost(s, row);
+	/* By its number: a damaged row may have lost its key. */
+	if (s->rc == SQL_OK && settle_check(s, sql_rec_wipe(rs->sql, row)) &&
 	    settle_check(s, sql_older_delete(rs->sql, key, INT64_MAX)) &&
 	    (c = settle_change(s, key, true)) != NULL)
 		c->gone = true;

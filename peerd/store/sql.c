@@ -98,6 +98,7 @@ sql_rc_name(enum sql_rc rc)
 		[SQL_FULL] = "disk full",
 		[SQL_READONLY] = "read-only",
 		[SQL_CORRUPT] = "corrupt",
+		[SQL_BAD] = "a damaged row",
 		[SQL_IO] = "input/output error",
 		[SQL_VERSION] = "made by a later version",
 	};
@@ -439,7 +440,21 @@ read_rec(sqlite3_stmt *st, struct sql_rec *r)
 	r->w = sqlite3_column_int(st, 3);
 	r->hlc = sql_col_u64(st, 4);
 	r->tick = sql_col_u64(st, 5);
-	return good ? SQL_OK : SQL_CORRUPT;
+	return good && r->row != 0 ? SQL_OK : SQL_BAD;
+}
+
+/* The row that a statement of all columns stands on. */
+static enum sql_rc
+read_whole(sqlite3_stmt *st, struct sql_rec *r)
+{
+	enum sql_rc rc = read_rec(st, r);
+
+	r->expiry = sql_col_u64(st, 6);
+	r->author = sqlite3_column_int64(st, 7);
+	r->kind = (uint8_t)sqlite3_column_int(st, 8);
+	r->body = sqlite3_column_blob(st, 9);
+	r->body_len = (size_t)sqlite3_column_bytes(st, 9);
+	return sql_col_bytes(st, 10, r->sig, 64) ? rc : SQL_BAD;
 }
 
 enum sql_rc
@@ -450,16 +465,22 @@ sql_rec_get(struct sql *db, uint64_t row, const uint8_t key[32],
 	enum sql_rc rc;
 
 	sql_bind_int(st, 1, row);
-	if ((rc = sql_first(st)) != SQL_OK || (rc = read_rec(st, r)) != SQL_OK)
+	if ((rc = sql_first(st)) != SQL_OK)
 		return rc;
-	r->expiry = sql_col_u64(st, 6);
-	r->author = sqlite3_column_int64(st, 7);
-	r->kind = (uint8_t)sqlite3_column_int(st, 8);
-	r->body = sqlite3_column_blob(st, 9);
-	r->body_len = (size_t)sqlite3_column_bytes(st, 9);
-	return sql_col_bytes(st, 10, r->sig, 64) && memcmp(r->key, key, 32) == 0
-	    ? SQL_OK
-	    : SQL_CORRUPT;
+	rc = read_whole(st, r);
+	return memcmp(r->key, key, 32) == 0 ? rc : SQL_BAD;
+}
+
+enum sql_rc
+sql_rec_after(struct sql *db, uint64_t row, struct sql_rec *r)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_REC_AFTER);
+	enum sql_rc rc;
+
+	sql_bind_int(st, 1, row);
+	if ((rc = sql_first(st)) != SQL_OK)
+		return rc;
+	return read_whole(st, r);
 }
 
 static enum sql_rc
@@ -492,8 +513,11 @@ sql_rec_update(struct sql *db, const struct sql_rec *r)
 {
 	sqlite3_stmt *st = sql_ready(db, ST_REC_UPDATE);
 
+	enum sql_rc rc;
+
 	sql_bind_int(st, 11, r->row);
-	return write_rec(st, r);
+	rc = write_rec(st, r);
+	return rc == SQL_OK && sqlite3_changes(db->db) == 0 ? SQL_NONE : rc;
 }
 
 enum sql_rc
@@ -503,6 +527,15 @@ sql_rec_delete(struct sql *db, uint64_t row, const uint8_t key[32])
 
 	sql_bind_int(st, 1, row);
 	sql_bind_blob(st, 2, key, 32);
+	return sql_run(st);
+}
+
+enum sql_rc
+sql_rec_wipe(struct sql *db, uint64_t row)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_REC_WIPE);
+
+	sql_bind_int(st, 1, row);
 	return sql_run(st);
 }
 
@@ -542,6 +575,22 @@ sql_expired(struct sql *db, uint64_t tick, uint8_t (*keys)[32], size_t max,
 
 /* --- care --- */
 
+/* One line of ASCII, which may go into a message and a log; without SQLite's
+ * headline, which names a database that we have one of. */
+static void
+plain(char *out, size_t cap, const char *text)
+{
+	static const char headline[] = "*** in database main ***\n";
+	char *p;
+
+	if (strncmp(text, headline, sizeof(headline) - 1) == 0)
+		text += sizeof(headline) - 1;
+	(void)snprintf(out, cap, "%s", text);
+	for (p = out; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = ' ';
+}
+
 enum sql_rc
 sql_check(struct sql *db, char *why, size_t cap)
 {
@@ -556,8 +605,7 @@ sql_check(struct sql *db, char *why, size_t cap)
 	if (sqlite3_step(st) == SQLITE_ROW)
 		text = (const char *)sqlite3_column_text(st, 0);
 	if (text == NULL || strcmp(text, "ok") != 0) {
-		(void)snprintf(why, cap, "%s",
-		    text == NULL ? sql_error(db) : text);
+		plain(why, cap, text == NULL ? sql_error(db) : text);
 		rc = SQL_CORRUPT;
 	}
 	(void)sqlite3_finalize(st);

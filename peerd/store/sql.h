@@ -16,8 +16,8 @@
  *   cursor   how far each peer's log is known
  *   meta     the last settled tick and other single values
  *
- * Every failure of the disk ends in one of sql_rc; after any but SQL_OK and
- * SQL_NONE the caller rolls back.  Tested in tests/unit/recstore_test.c.
+ * Every failure of the disk ends in one of sql_rc; after any but SQL_OK,
+ * SQL_NONE and SQL_BAD the caller rolls back.  Tested in tests/unit/recstore_test.c.
  */
 #ifndef WARREN_STORE_SQL_H
 #define WARREN_STORE_SQL_H
@@ -36,6 +36,7 @@ enum sql_rc {
 	SQL_FULL,     /* the disk is full */
 	SQL_READONLY, /* the disk does not take writes */
 	SQL_CORRUPT,  /* the file is damaged */
+	SQL_BAD,      /* this one row is not what was written there */
 	SQL_IO,       /* anything else the disk or SQLite refused */
 	SQL_VERSION   /* written by a later version of this program */
 };
@@ -123,13 +124,19 @@ bool sql_has_changed(const struct sql *db);
 
 /* --- rec --- */
 
-/* SQL_CORRUPT when that row is another key's. */
+/* SQL_BAD when that row is another key's, or a field has a wrong length; what
+ * could be read of it is in *r then. */
 enum sql_rc sql_rec_get(struct sql *db, uint64_t row, const uint8_t key[32],
     struct sql_rec *r);
+/* The first row behind that one, whosever it is. */
+enum sql_rc sql_rec_after(struct sql *db, uint64_t row, struct sql_rec *r);
 /* *row: the one it got. */
 enum sql_rc sql_rec_insert(struct sql *db, const struct sql_rec *r,
     uint64_t *row);
-/* These touch nothing when that row is another key's. */
+/* Whatever lies there. */
+enum sql_rc sql_rec_wipe(struct sql *db, uint64_t row);
+/* These touch nothing when that row is another key's; updating says SQL_NONE
+ * then. */
 enum sql_rc sql_rec_update(struct sql *db, const struct sql_rec *r);
 enum sql_rc sql_rec_delete(struct sql *db, uint64_t row, const uint8_t key[32]);
 
@@ -165,6 +172,8 @@ enum sql_rc sql_older_all(struct sql *db,
 enum sql_rc sql_author_get(struct sql *db, const uint8_t pk[32], bool make,
     struct sql_author *a);
 enum sql_rc sql_author_by_id(struct sql *db, int64_t id, struct sql_author *a);
+/* The first behind that number. */
+enum sql_rc sql_author_after(struct sql *db, int64_t id, struct sql_author *a);
 enum sql_rc sql_author_admit(struct sql *db, int64_t id, bool admitted);
 /* Forget it, if it is not admitted and has no records. */
 enum sql_rc sql_author_drop(struct sql *db, int64_t id);

@@ -18,11 +18,14 @@
   X(ROLLBACK, "ROLLBACK")                                                      \
   X(REC_GET, "SELECT id,k,rid,w,hlc,t,e,author,kind,body,sig FROM rec"         \
     " WHERE id=?1")                                                            \
+  X(REC_AFTER, "SELECT id,k,rid,w,hlc,t,e,author,kind,body,sig FROM rec"       \
+    " WHERE id>?1 ORDER BY id LIMIT 1")                                        \
   X(REC_INSERT, "INSERT INTO rec(k,rid,w,hlc,t,e,author,kind,body,sig)"        \
     " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")                                 \
   X(REC_UPDATE, "UPDATE rec SET rid=?2,w=?3,hlc=?4,t=?5,e=?6,author=?7,"       \
     "kind=?8,body=?9,sig=?10 WHERE id=?11 AND k=?1")                           \
   X(REC_DELETE, "DELETE FROM rec WHERE id=?1 AND k=?2")                        \
+  X(REC_WIPE, "DELETE FROM rec WHERE id=?1")                                   \
   X(SCAN, "SELECT id,k,rid,w,hlc,t FROM rec NOT INDEXED ORDER BY id")          \
   X(EXPIRED, "SELECT k FROM rec WHERE e<=?1 LIMIT ?2")                         \
   X(OLDER_PUT, "INSERT OR REPLACE INTO older(k,t,rid,w,hlc,author,tomb)"       \
@@ -33,6 +36,8 @@
   X(OLDER_ALL, "SELECT k,t,rid,w,hlc,author,tomb FROM older ORDER BY k,t")     \
   X(AUTHOR_GET, "SELECT id,pk,admitted FROM author WHERE pk=?1")               \
   X(AUTHOR_BY_ID, "SELECT id,pk,admitted FROM author WHERE id=?1")             \
+  X(AUTHOR_AFTER, "SELECT id,pk,admitted FROM author WHERE id>?1"              \
+    " ORDER BY id LIMIT 1")                                                    \
   X(AUTHOR_PUT, "INSERT INTO author(pk,admitted) VALUES(?1,0)")                \
   X(AUTHOR_ADMIT, "UPDATE author SET admitted=?2 WHERE id=?1")                 \
   X(AUTHOR_DROP, "DELETE FROM author WHERE id=?1 AND admitted=0"               \

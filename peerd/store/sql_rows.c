@@ -87,7 +87,7 @@ read_author(sqlite3_stmt *st, struct sql_author *a)
 		return rc;
 	a->id = sqlite3_column_int64(st, 0);
 	a->admitted = sqlite3_column_int(st, 2) != 0;
-	rc = sql_col_bytes(st, 1, a->pk, 32) ? SQL_OK : SQL_CORRUPT;
+	rc = sql_col_bytes(st, 1, a->pk, 32) ? SQL_OK : SQL_BAD;
 	(void)sqlite3_reset(st);
 	return rc;
 }
@@ -114,6 +114,15 @@ enum sql_rc
 sql_author_by_id(struct sql *db, int64_t id, struct sql_author *a)
 {
 	sqlite3_stmt *st = sql_ready(db, ST_AUTHOR_BY_ID);
+
+	(void)sqlite3_bind_int64(st, 1, id);
+	return read_author(st, a);
+}
+
+enum sql_rc
+sql_author_after(struct sql *db, int64_t id, struct sql_author *a)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_AUTHOR_AFTER);
 
 	(void)sqlite3_bind_int64(st, 1, id);
 	return read_author(st, a);
@@ -370,7 +379,7 @@ sql_evidence_next(struct sql *db, uint64_t after, struct sql_evidence *e)
 	return sql_col_bytes(st, 1, e->key, 32) &&
 		sql_col_bytes(st, 3, e->author, 32)
 	    ? SQL_OK
-	    : SQL_CORRUPT;
+	    : SQL_BAD;
 }
 
 /* --- cursor --- */

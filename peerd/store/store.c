@@ -5,6 +5,7 @@
 #include "peerd/store/store.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,6 +47,32 @@ store_disk(enum sql_rc rc, const char *what)
 	child_event("db", "%s", rc == SQL_OK ? "writing again" : now);
 	memcpy(store.problem, now, sizeof(now));
 	api_state();
+}
+
+/*
+ * Rows and pages that cannot be read as they were written.  Reading and
+ * writing go on with the others, so this is no matter of store.problem.
+ */
+void
+store_damage(void)
+{
+	static uint64_t seen;
+	const struct recstore_damage *d;
+	char hex[65];
+	size_t i, n;
+
+	d = recstore_damages(store.rs, &n);
+	for (i = 0; i < n; i++) {
+		if (d[i].serial <= seen)
+			continue;
+		log_warn("database: row %llu, key %s: %s%s",
+		    (unsigned long long)d[i].row,
+		    sodium_bin2hex(hex, sizeof(hex), d[i].key, 32), d[i].why,
+		    d[i].out ? "; taken out, to be fetched again"
+			     : "; run warrenctl db check");
+		child_event("db", "damaged: %s", d[i].why);
+	}
+	seen = recstore_counts(store.rs)->damaged;
 }
 
 /* --- settings --- */
@@ -112,7 +139,7 @@ open_records(void)
 		(void)snprintf(store.problem, sizeof(store.problem),
 		    "cannot open: %s", why);
 		if (strcmp(was, store.problem) != 0)
-			log_error("database: %s; see warrenctl(8), db check",
+			log_error("database: %s; see warrenctl(8), db-unusable",
 			    store.problem);
 		return;
 	}
@@ -149,6 +176,7 @@ static void
 settled(enum sql_rc rc)
 {
 	store_disk(rc, "settling a tick");
+	store_damage();
 	if (rc != SQL_OK)
 		return;
 	net_hold(!recstore_has_room(store.rs, DB_BATCH_MAX));
@@ -256,6 +284,8 @@ work(void)
 	fetchers_start();
 	placing_start();
 	care_start();
+	store_damage();
+	inspect_start();
 	tick_timer = child_timer(on_tick_timer, NULL);
 	state_refresh();
 	tick_again(1);

@@ -20,7 +20,7 @@
  *   ctl_list.c   lists for it
  *   links.h   peers, sync                        bodies.h    block bodies
  *   placing.h which bodies are held here         fetchers.h  their way here
- *   backup.c  the database into an archive
+ *   backup.c  the database into an archive      inspect.c   a look at all rows
  *
  * Nothing is said of a write to anybody before it is committed.
  */
@@ -84,6 +84,8 @@ extern struct store store;
 /* The disk refused, or took a write again (SQL_OK).  SQL_NONE, where there was
  * nothing to write, changes nothing. */
 void store_disk(enum sql_rc rc, const char *what);
+/* Log what was found to be damaged since the last time. */
+void store_damage(void);
 
 /* --- writes.c --- */
 
@@ -132,6 +134,10 @@ void own_failed(struct ipc *ch, const struct ipc_msg *m);
 bool own_say(uint8_t kind, const uint8_t *subject, size_t subject_len,
     bool tombstone, int32_t w, const void *payload, size_t payload_len);
 bool own_is_admitted(void);
+
+/* --- inspect.c --- */
+
+void inspect_start(void);
 
 /* --- state.c --- */
 

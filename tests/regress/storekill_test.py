@@ -118,6 +118,7 @@ def main():
         log = f.read()
     check("it died of nothing else", len(re.findall(r"store pid \d+: (?!killed by signal 9)", log)) == 0)
     check("no root differed after a restart", "its root is not" not in log)
+    check("no row was damaged", "database: row" not in log)
     check("stops cleanly", node.stop() == 0)
     finish()
 

@@ -36,8 +36,11 @@ open_on_fault(bool *differs)
 	char why[96];
 
 	*differs = false;
-	return recstore_open(&rs, &conf, (struct wall){ now_ms }, differs, why,
-		   sizeof(why)) == SQL_OK;
+	if (recstore_open(&rs, &conf, (struct wall){ now_ms }, differs, why,
+		sizeof(why)) != SQL_OK)
+		return false;
+	assert_int_equal(recstore_counts(rs)->damaged, 0);
+	return true;
 }
 
 /* A batch of records, acknowledged together or not at all. */

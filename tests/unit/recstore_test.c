@@ -7,6 +7,8 @@
  */
 #include "peerd/store/recstore.h"
 
+#include <sqlite3.h>
+
 #include "tests/unit/reckit.h"
 
 #define OUTSIDER (AUTHORS - 1) /* never admitted */
@@ -220,6 +222,18 @@ give(struct recstore *rs, size_t from, int64_t ms)
 	free(order);
 }
 
+/* Walk over all rows, some steps at a time: how many are damaged. */
+static uint64_t
+walk(struct recstore *rs, size_t steps)
+{
+	struct recstore_walk w = { .done = false };
+
+	while (!w.done)
+		recstore_walk(rs, &w, steps);
+	assert_true(w.rows > 0);
+	return recstore_counts(rs)->damaged;
+}
+
 static void
 run_seed(uint64_t seed, unsigned seconds)
 {
@@ -247,6 +261,8 @@ run_seed(uint64_t seed, unsigned seconds)
 		}
 		for (s = 0; s < STORES; s++)
 			settle(rs[s], ms + TICK_MS + 10, seed, s);
+		if (rng(8) == 0)
+			assert_int_equal(walk(rs[rng(STORES)], 1 + rng(9)), 0);
 	}
 	for (s = 0; s < STORES; s++) {
 		recstore_close(rs[s]);
@@ -460,6 +476,295 @@ test_reads(void **state)
 	recstore_close(rs1);
 }
 
+/* --- damage --- */
+
+/* Change rows behind the store's back: it is closed. */
+static void
+spoil(const char *sql, const uint8_t *key)
+{
+	char file[96];
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	(void)snprintf(file, sizeof(file), "%s/9.db", dir);
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	if (key != NULL)
+		(void)sqlite3_bind_blob(st, 1, key, 32, SQLITE_STATIC);
+	assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+	assert_true(sqlite3_changes(db) > 0);
+	(void)sqlite3_finalize(st);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Open it again, damaged: how much of it is noted. */
+static size_t
+open_spoilt(void)
+{
+	char file[96], why[96];
+	struct recstore_conf conf = { .charter = &ch,
+		.sql = { .file = file, .cache_bytes = 262144 } };
+	bool differs;
+	size_t n;
+
+	(void)snprintf(file, sizeof(file), "%s/9.db", dir);
+	assert_int_equal(recstore_open(&rs1, &conf, (struct wall){ now1 },
+			     &differs, why, sizeof(why)),
+	    SQL_OK);
+	(void)recstore_damages(rs1, &n);
+	return n;
+}
+
+/* What cannot be read is noted once, with its key, until it is told. */
+static void
+test_damage(void **state)
+{
+	static struct recstore_rec r;
+	const struct recstore_damage *d;
+	struct recstore_check c = { .begun = false };
+	struct item *a;
+	size_t n;
+
+	(void)state;
+	begin_one();
+	a = make(REC_META, 1, 3, now1, 0, false);
+	assert_int_equal(put(rs1, a, now1), DB_NEW);
+	pass(2);
+	recstore_close(rs1);
+	spoil("UPDATE rec SET sig=substr(sig,1,63) WHERE k=?1", a->key);
+	assert_int_equal(open_spoilt(), 0);
+	assert_int_equal(recstore_get(rs1, a->key, false, &r), SQL_BAD);
+	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_BAD);
+	d = recstore_damages(rs1, &n);
+	assert_int_equal(n, 1);
+	assert_memory_equal(d[0].key, a->key, 32);
+	assert_false(d[0].out);
+	while (!c.done)
+		recstore_check(rs1, &c, 100);
+	assert_int_equal(c.bad, 1);
+	assert_int_equal(recstore_counts(rs1)->damaged, 1);
+	recstore_damaged(rs1, "a page");
+	(void)recstore_damages(rs1, &n);
+	assert_int_equal(n, 2);
+	recstore_undamaged(rs1);
+	(void)recstore_damages(rs1, &n);
+	assert_int_equal(n, 0);
+	recstore_close(rs1);
+}
+
+/* Two rows of the key, one of them of an old version. */
+#define TWIN                                                                   \
+	"INSERT INTO rec(k,rid,w,hlc,t,e,author,kind,body,sig) SELECT"         \
+	" k,zeroblob(32),w,hlc-1,t,e,author,kind,body,sig FROM rec WHERE k=?1"
+/* The same, and it came before. */
+#define ELDER                                                                  \
+	"INSERT INTO rec(id,k,rid,w,hlc,t,e,author,kind,body,sig) SELECT"      \
+	" 0,k,zeroblob(32),w,hlc-1,t,e,author,kind,body,sig FROM rec"          \
+	" WHERE k=?1"
+#define OTHER_AUTHOR "UPDATE rec SET author=999 WHERE k=?1"
+
+static const struct {
+	const char *sql;
+	unsigned ticks; /* settled before */
+	bool lost;      /* until somebody brings it again */
+} spoilt[] = {
+	{ "UPDATE rec SET rid=substr(rid,1,31) WHERE k=?1", 2, true },
+	{ "UPDATE rec SET rid=substr(rid,1,31) WHERE k=?1", 0, true },
+	{ "UPDATE rec SET k=substr(k,1,31) WHERE k=?1", 2, true },
+	{ "UPDATE rec SET k=substr(k,1,31) WHERE k=?1", 0, true },
+	{ "UPDATE rec SET sig=substr(sig,1,63) WHERE k=?1", 0, true },
+	{ OTHER_AUTHOR, 0, true },
+	{ TWIN, 2, false },
+	{ TWIN, 0, false },
+	{ ELDER, 2, false },
+	{ ELDER, 0, false },
+};
+
+/* A bad row is no reason not to start: it goes, and its record comes back. */
+static void
+test_bad_rows(void **state)
+{
+	static struct recstore_rec r;
+	const struct recstore_damage *d;
+	struct recstore_check c;
+	struct item *a;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
+		begin_one();
+		pass(2);
+		a = make(REC_META, 1, 3, now1, 0, false);
+		assert_int_equal(put(rs1, a, now1), DB_NEW);
+		(void)make(REC_META, 1, 4, now1, 0, false);
+		assert_int_equal(put(rs1, a + 1, now1), DB_NEW);
+		assert_int_equal(recstore_commit(rs1), SQL_OK);
+		pass(spoilt[i].ticks);
+		recstore_close(rs1);
+		spoil(spoilt[i].sql, a->key);
+		assert_int_equal(open_spoilt(), 1);
+		d = recstore_damages(rs1, &n);
+		assert_true(d[0].out);
+		assert_int_equal(recstore_get(rs1, a->key, false, &r),
+		    spoilt[i].lost ? SQL_NONE : SQL_OK);
+		assert_int_equal(recstore_get(rs1, a[1].key, false, &r),
+		    SQL_OK);
+		assert_int_equal(put(rs1, a, now1),
+		    spoilt[i].lost ? DB_NEW : DB_OLD);
+		pass(2); /* as the model has it */
+		assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
+		memset(&c, 0, sizeof(c));
+		while (!c.done)
+			recstore_check(rs1, &c, 100);
+		assert_int_equal(c.bad, 0);
+		recstore_close(rs1);
+		assert_int_equal(open_spoilt(), 0);
+		recstore_close(rs1);
+	}
+}
+
+/* The next tick, which the model does not know. */
+static void
+pass_damaged(void)
+{
+	now1 += TICK_MS;
+	(void)recstore_commit(rs1); /* there may be nothing */
+	assert_int_equal(
+	    recstore_settle(rs1, (struct wall){ now1 + TICK_MS + 10 }), SQL_OK);
+}
+
+/* What is found while it runs leaves with the next tick. */
+static void
+test_mending(void **state)
+{
+	static struct recstore_rec r;
+	static const char *const how[] = {
+		"UPDATE rec SET sig=substr(sig,1,63) WHERE k=?1",
+		"UPDATE rec SET body=zeroblob(40) WHERE k=?1",
+		"UPDATE rec SET body=zeroblob(0) WHERE k=?1",
+	};
+	struct recstore_check c = { .begun = false };
+	struct item *a;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+		begin_one();
+		a = make(REC_META, 1, 3, now1, 0, false);
+		assert_int_equal(put(rs1, a, now1), DB_NEW);
+		pass(2);
+		recstore_close(rs1);
+		spoil(how[i], a->key);
+		assert_int_equal(open_spoilt(), 0);
+		assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_BAD);
+		pass_damaged();
+		assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_NONE);
+		assert_true(recstore_damages(rs1, &n)->out);
+		assert_int_equal(n, 1);
+		assert_int_equal(put(rs1, a, now1), DB_NEW);
+		pass(1);
+		assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
+		(void)recstore_damages(rs1, &n);
+		assert_int_equal(n, 0);
+		recstore_close(rs1);
+	}
+	/* A weight that is not the record's: the tree counts it, and nobody
+	 * would bring the record again. */
+	spoil("UPDATE rec SET w=w+1 WHERE k=?1", a->key);
+	assert_int_equal(open_spoilt(), 0);
+	while (!c.done)
+		recstore_check(rs1, &c, 100);
+	pass_damaged();
+	assert_false(recstore_damages(rs1, &n)->out);
+	assert_int_equal(n, 1);
+	recstore_close(rs1);
+}
+
+/* What nobody reads is found by a walk over all rows. */
+static void
+test_walk(void **state)
+{
+	static const struct {
+		const char *sql, *why;
+	} how[] = {
+		{ "UPDATE rec SET sig=substr(sig,1,63) WHERE k=?1", "length" },
+		{ "UPDATE rec SET sig=zeroblob(64) WHERE k=?1", "signature" },
+		{ "UPDATE rec SET body=zeroblob(40) WHERE k=?1", "hash" },
+		{ "UPDATE rec SET w=w+1 WHERE k=?1", "weight" },
+		{ "UPDATE rec SET k=zeroblob(32) WHERE k=?1", "another key" },
+		{ "UPDATE author SET pk=substr(pk,1,31)", "table author" },
+	};
+	const struct recstore_damage *d;
+	struct item *a;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+		begin_one();
+		a = make(REC_META, 1, 3, now1, 0, false);
+		assert_int_equal(put(rs1, a, now1), DB_NEW);
+		pass(2);
+		assert_int_equal(walk(rs1, 1), 0);
+		recstore_close(rs1);
+		spoil(how[i].sql, strchr(how[i].sql, '?') == NULL ? NULL
+								  : a->key);
+		assert_int_equal(open_spoilt(), 0);
+		assert_int_equal(walk(rs1, 1 + i % 3), 1);
+		d = recstore_damages(rs1, &n);
+		assert_int_equal(n, 1);
+		assert_non_null(strstr(d[0].why, how[i].why));
+		recstore_close(rs1);
+	}
+}
+
+/* A damaged row that a tick meets does not stop it. */
+static void
+test_damaged_expiry(void **state)
+{
+	struct item *a;
+
+	(void)state;
+	begin_one();
+	a = make(REC_META, 1, 3, now1, 0, false);
+	assert_int_equal(put(rs1, a, now1), DB_NEW);
+	pass(2);
+	recstore_close(rs1);
+	spoil("UPDATE rec SET sig=substr(sig,1,63) WHERE k=?1", a->key);
+	assert_int_equal(open_spoilt(), 0);
+	pass(TTL_S + 2);
+	assert_int_equal(recstore_counts(rs1)->expired, 1);
+	assert_int_equal(recstore_counts(rs1)->damaged, 1);
+	recstore_close(rs1);
+}
+
+/* With a damaged grant the author's records stay. */
+static void
+test_damaged_grant(void **state)
+{
+	static struct recstore_rec r;
+	struct item *grant, *a;
+	unsigned i;
+
+	(void)state;
+	begin_one();
+	grant = &items[0];
+	a = make(REC_META, 1, 3, now1, 0, false);
+	assert_int_equal(put(rs1, a, now1), DB_NEW);
+	pass(2);
+	recstore_close(rs1);
+	spoil("UPDATE rec SET body=zeroblob(40) WHERE k=?1", grant->key);
+	assert_int_equal(open_spoilt(), 0);
+	assert_int_equal(recstore_get(rs1, grant->key, true, &r), SQL_BAD);
+	for (i = 0; i < 3; i++)
+		pass_damaged();
+	assert_int_equal(recstore_get(rs1, grant->key, true, &r), SQL_NONE);
+	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
+	assert_true(recstore_is_admitted(rs1, pk[1]));
+	assert_int_equal(put(rs1, grant, now1), DB_NEW);
+	pass(2);
+	recstore_close(rs1);
+}
+
 /* An outsider's records take no room for long. */
 static void
 test_held(void **state)
@@ -660,6 +965,12 @@ main(void)
 		cmocka_unit_test(test_deferred),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_reads),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_bad_rows),
+		cmocka_unit_test(test_mending),
+		cmocka_unit_test(test_walk),
+		cmocka_unit_test(test_damaged_expiry),
+		cmocka_unit_test(test_damaged_grant),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_evidence),

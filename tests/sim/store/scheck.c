@@ -135,7 +135,8 @@ scheck_opened(struct snode *n, bool differs)
 {
 	struct sn_root now, *r;
 
-	check_that(!differs, "S1", "another root after a restart", n->id);
+	check_that(!differs && recstore_counts(n->rs)->damaged == 0, "S1",
+	    "another root after a restart", n->id);
 	now.tick = recstore_tick(n->rs);
 	check_tree(n, list_all(n), &now);
 	r = &n->roots[now.tick % SN_ROOTS];
