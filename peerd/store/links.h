@@ -74,7 +74,8 @@ bool bootstrap_is_theirs(const struct link_peer *p);
 void bootstrap_serve(struct link_peer *p, const struct wire_msg *m);
 void bootstrap_answer(struct link_peer *p, const struct wire_msg *m);
 void bootstrap_go_on(struct link_peer *p);
-void bootstrap_heard(uint32_t link);
+/* What a link brought, before it is stored. */
+void bootstrap_records(const struct msg_ps_records *r);
 void bootstrap_peer_gone(const struct link_peer *p);
 
 #endif
