@@ -26,6 +26,9 @@ struct link_peer {
 	struct wire_root root, before;
 	unsigned odd;  /* ticks in a row on which its root was not ours */
 	bool compared; /* once, since the link is up */
+	/* Sessions of ours that it let run out, in a row; no other before: */
+	unsigned silent;
+	struct mono sync_from;
 };
 
 void links_peer(const struct msg_ps_peer *p);
@@ -51,10 +54,11 @@ void sync_peer_gone(const struct link_peer *p);
 /* Its root differs, on the first comparison or on two ticks. */
 void sync_wanted(struct link_peer *p, bool at_once);
 void sync_message(struct link_peer *p, const void *msg, size_t len);
-/* A link brought records: its session is alive. */
+/* Of a link are the records that are put next: its session is alive.  0: of
+ * none in particular. */
 void sync_arrived(uint32_t link);
 void sync_go_on(struct link_peer *p); /* the window has room again */
-void sync_key_arrived(const uint8_t key[32], uint64_t hlc);
+void sync_key_arrived(const uint8_t key[32], uint64_t hlc, bool news);
 
 /* --- since.c --- */
 

@@ -29,6 +29,7 @@ on_records(struct ipc *ch, const struct ipc_msg *m)
 		bootstrap_records(r);
 	}
 	writes_take(WRITE_NET, ch, m->id, r->records, r->n_records, NULL);
+	sync_arrived(0);
 }
 
 static void

@@ -302,6 +302,26 @@ def case_lying_helper(s):
     p.stop()
 
 
+def case_held_session(s):
+    """Asked for a session, it sends one record for ever."""
+    raw = s.author.record(META, os.urandom(32))[0]
+
+    def act(p, m):
+        if m is not None and m[0] in (RANGE, ITEMS):
+            p.met.set()
+        elif m is None:
+            p.send(LANE_SYNC, [RECS, 7, [raw]])
+
+    p = Talker(s.net, act)
+    p.send(LANE_SYNC, root(s.cv.db()["tick"], os.urandom(32),
+                           s.cv.db()["cnt"]))
+    check("a dripping session: it begins", p.met.wait(25))
+    check("a dripping session: others are compared with",
+          is_compared_with(s, 25))
+    s.stands("while it drips")
+    p.stop()
+
+
 def case_garbage_sync(s):
     p = Hostile(s.net)
     p.send(LANE_SYNC, [RANGE, 1])
