@@ -278,6 +278,17 @@ bootstrap_peer_gone(const struct link_peer *p)
 }
 
 void
+bootstrap_limits(limit_emit emit, void *arg)
+{
+	uint64_t n = 0;
+	unsigned i;
+
+	for (i = 0; boot.on && i < BOOT_HELPERS; i++)
+		n += boot.helpers[i].link != 0;
+	emit(arg, "links that help to fetch all", n, BOOT_HELPERS, boot.barred);
+}
+
+void
 bootstrap_start(void)
 {
 	timer = child_timer(on_timer, NULL);

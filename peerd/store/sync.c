@@ -22,6 +22,7 @@
 #define QUEUE_MAX     64    /* peers that wait for a session */
 #define SILENT_MS     20000 /* who let one run out waits, then twice as long */
 #define SILENT_MAX_MS 320000
+#define HEAD_START_MS 60000
 #define LOOK_MS       1000 /* at our session, while others wait for it */
 
 /* A key to be sent to a peer. */
@@ -41,12 +42,17 @@ static size_t push_first, n_pushes;
 static uint64_t pushes_dropped;
 static uint16_t next_sid;
 
-/* Peers whose root differs, first come first served. */
-static struct {
+/*
+ * Peers whose root differs, first come first served; those we dialled have a
+ * head start, for strangers may be many.
+ */
+static struct turn {
 	uint32_t link;
+	bool outbound;
 	struct mono due;
 } queue[QUEUE_MAX];
 static size_t n_queue;
+static uint64_t turns_refused;
 
 /* --- pushing --- */
 
@@ -132,6 +138,32 @@ op_send(void *arg, uint64_t peer, const uint8_t *msg, size_t len)
 /* --- which peer is next --- */
 
 static void
+unwant(size_t i)
+{
+	queue[i] = queue[--n_queue];
+}
+
+/* One we dialled takes the place of the last of the others. */
+static bool
+make_room(bool outbound)
+{
+	size_t i, last = QUEUE_MAX;
+
+	if (n_queue < QUEUE_MAX)
+		return true;
+	for (i = 0; outbound && i < n_queue; i++)
+		if (!queue[i].outbound &&
+		    (last == QUEUE_MAX ||
+			mono_before(queue[last].due, queue[i].due)))
+			last = i;
+	if (last == QUEUE_MAX)
+		return false;
+	turns_refused++;
+	unwant(last);
+	return true;
+}
+
+static void
 want(uint32_t link, struct mono due)
 {
 	const struct link_peer *p = links_find(link);
@@ -139,30 +171,32 @@ want(uint32_t link, struct mono due)
 
 	if (p != NULL && p->silent > 0 && mono_before(due, p->sync_from))
 		due = p->sync_from;
-
 	for (i = 0; i < n_queue; i++)
 		if (queue[i].link == link)
 			return;
-	if (n_queue == QUEUE_MAX)
+	if (p == NULL || !make_room(p->outbound)) {
+		turns_refused += p != NULL;
 		return;
-	queue[n_queue].link = link;
-	queue[n_queue++].due = due;
+	}
+	queue[n_queue++] = (struct turn){ link, p->outbound, due };
 }
 
-static void
-unwant(size_t i)
+static struct mono
+rank(const struct turn *t)
 {
-	queue[i] = queue[--n_queue];
+	return mono_add_ms(t->due, t->outbound ? 0 : HEAD_START_MS);
 }
 
-/* Who has waited longest; n_queue when nobody waits. */
+/* Whose turn it is; n_queue when it is nobody's yet. */
 static size_t
-first_due(void)
+next_turn(struct mono now)
 {
-	size_t i, first = 0;
+	size_t i, first = n_queue;
 
-	for (i = 1; i < n_queue; i++)
-		if (mono_before(queue[i].due, queue[first].due))
+	for (i = 0; i < n_queue; i++)
+		if (mono_reached(queue[i].due, now) &&
+		    (first == n_queue ||
+			mono_before(rank(&queue[i]), rank(&queue[first]))))
 			first = i;
 	return first;
 }
@@ -170,12 +204,11 @@ first_due(void)
 static struct mono
 next_due(void)
 {
-	struct mono due = recon_due(&recon), turn;
-	size_t i = first_due();
+	struct mono due = recon_due(&recon), turn = MONO_NEVER;
+	size_t i;
 
-	if (i == n_queue)
-		return due;
-	turn = queue[i].due;
+	for (i = 0; i < n_queue; i++)
+		turn = mono_min(turn, queue[i].due);
 	/* Is the one that is on of any use still? */
 	if (recon_is_busy(&recon) && mono_before(turn, look))
 		turn = look;
@@ -222,6 +255,11 @@ begin(struct link_peer *p, struct mono now)
 	/* The roots may have come to agree while it waited. */
 	if (p->odd == 0 || !common_tick(p, &tick))
 		return;
+	/* It may have been wanted before it let a session run out. */
+	if (p->silent > 0 && mono_before(now, p->sync_from)) {
+		want(p->link, p->sync_from);
+		return;
+	}
 	/* Sessions compare settled trees: what came late since would come
 	 * once more.  The next tick has it. */
 	if (recstore_late(store.rs) > LATE_MAX) {
@@ -244,11 +282,10 @@ begin_due(struct mono now)
 {
 	struct link_peer *p;
 	uint32_t link;
-	size_t i = first_due();
+	size_t i = next_turn(now);
 
 	/* One session at a time is ours; those who wait keep their turn. */
-	if (i == n_queue || !mono_reached(queue[i].due, now) ||
-	    recon_is_busy(&recon))
+	if (i == n_queue || recon_is_busy(&recon))
 		return;
 	link = queue[i].link;
 	unwant(i);
@@ -378,6 +415,13 @@ sync_peer_gone(const struct link_peer *p)
 			break;
 		}
 	arm(); /* the session may have been the one that went */
+}
+
+void
+sync_limits(limit_emit emit, void *arg)
+{
+	emit(arg, "links waiting for a sync", n_queue, QUEUE_MAX,
+	    turns_refused);
 }
 
 /* --- its life --- */

@@ -26,8 +26,8 @@ static struct mono now;
 static struct recstore_root ours;
 static void (*tick)(evutil_socket_t fd, short what, void *arg);
 static struct mono due;
-static unsigned syncs[LIAR + HONEST + 1], fetches[LIAR + HONEST + 1];
-static uint16_t sids[LIAR + HONEST + 1];
+static unsigned syncs[LINKS_MAX + 2], fetches[LINKS_MAX + 2];
+static uint16_t sids[LINKS_MAX + 2];
 
 /* --- what is played --- */
 
@@ -190,6 +190,13 @@ fetchers_go_on(void)
 		(void)p;                                                       \
 	}
 
+void
+sync_limits(limit_emit emit, void *arg)
+{
+	(void)emit;
+	(void)arg;
+}
+
 IDLE(sync_go_on)
 IDLE(since_go_on)
 IDLE(serve_go_on)
@@ -218,7 +225,7 @@ root(uint32_t link, uint64_t t, uint64_t cnt)
 	uint8_t buf[WIRE_ROOT_MAX];
 	struct wr w;
 
-	memset(r.root, (int)link, 32);
+	put_u32(r.root, link);
 	wr_init(&w, buf, sizeof(buf));
 	wire_put_root(&w, &r);
 	links_message(link, buf, w.len);
@@ -242,6 +249,8 @@ begin(uint64_t have)
 	uint32_t link;
 
 	links_reset();
+	if (tick != NULL)
+		tick(-1, 0, NULL); /* nobody helps any more */
 	memset(syncs, 0, sizeof(syncs));
 	memset(fetches, 0, sizeof(fetches));
 	memset(&ours, 0, sizeof(ours));
@@ -316,12 +325,55 @@ test_liar_and_bootstrap(void **state)
 	assert_true(fetches[LIAR + 1] > 0);
 }
 
+static uint64_t used, max, refused;
+
+static void
+on_limit(void *arg, const char *name, uint64_t n, uint64_t most, uint64_t no)
+{
+	(void)arg;
+	if (strcmp(name, "links that are synced") != 0)
+		return;
+	used = n;
+	max = most;
+	refused = no;
+}
+
+/* However many strangers came before, the next link is synced as well. */
+static void
+test_many_links(void **state)
+{
+	uint32_t link;
+
+	(void)state;
+	begin(5000);
+	for (link = LIAR + HONEST + 1; link <= LINKS_MAX; link++)
+		link_up(link, false);
+	root(4096, recstore_tick(NULL), 5000);
+	root(LINKS_MAX, recstore_tick(NULL), 5000);
+	assert_int_equal(syncs[4096], 1);
+	assert_int_equal(syncs[LINKS_MAX], 1);
+	links_limits(on_limit, NULL);
+	assert_true(used == LINKS_MAX && max == LINKS_MAX && refused == 0);
+	/* More than the settings allow: said, not kept silent. */
+	link_up(LINKS_MAX + 1, false);
+	links_limits(on_limit, NULL);
+	assert_true(used == LINKS_MAX && refused == 1);
+	/* A place that is free again is taken again. */
+	links_peer(&(struct msg_ps_peer){ .link = 77 });
+	link_up(LINKS_MAX + 1, false);
+	root(LINKS_MAX + 1, recstore_tick(NULL), 5000);
+	assert_int_equal(syncs[LINKS_MAX + 1], 1);
+	links_reset();
+	assert_null(links_next(NULL));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_liar_and_syncs),
 		cmocka_unit_test(test_liar_and_bootstrap),
+		cmocka_unit_test(test_many_links),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
