@@ -148,6 +148,8 @@ test_honest(void **state)
 	assert_true(offer(2, 5000, 0));
 	assert_int_equal(ask(1), 2);
 	assert_int_equal(ask(2), 0); /* members and nodes come first */
+	assert_true(offer(3, 5000, 2500)); /* we had nothing, and it has much */
+	assert_int_equal(ask(3), 0);
 	help(1);
 	assert_true(boot_finish(&b, 5000, now));
 	assert_false(b.on);

@@ -204,7 +204,9 @@ test_dialled_first(void **state)
 	sync_wanted(&peers[DIALLED], true);
 	sync_limits(on_limit, NULL);
 	assert_int_equal(waiting + refused, DIALLED);
-	run(RECON_SILENCE_MS / 1000 + 15);
+	run(1);
+	assert_int_equal(begun[DIALLED], 1);
+	run(RECON_SILENCE_MS / 1000 + 1);
 	assert_int_equal(begun[DIALLED], 1);
 	for (i = 1; i <= STRANGERS; i++)
 		n += begun[i];
