@@ -111,28 +111,42 @@ drop(struct boot *b, struct boot_helper *h)
 	h->link = 0;
 }
 
+static struct boot_bar *
+bar_of(struct boot *b, const uint8_t id[32])
+{
+	unsigned i;
+
+	for (i = 0; i < BOOT_BARRED; i++)
+		if (b->bars[i].ms != 0 && memcmp(b->bars[i].id, id, 32) == 0)
+			return &b->bars[i];
+	return NULL;
+}
+
+/* One that is only busy may help soon; one that never does, ever later. */
 static void
 bar(struct boot *b, struct boot_helper *h, struct mono now)
 {
-	struct boot_bar *x = &b->bars[b->next_bar++ % BOOT_BARRED];
+	struct boot_bar *x = bar_of(b, h->id);
 
-	x->used = true;
-	memcpy(x->id, h->id, 32);
-	x->until = mono_add_ms(now, BOOT_BAR_MS);
+	if (x == NULL) {
+		x = &b->bars[b->next_bar++ % BOOT_BARRED];
+		memset(x, 0, sizeof(*x));
+		x->ms = BOOT_BAR_MS;
+		memcpy(x->id, h->id, 32);
+	} else if (x->ms < BOOT_BAR_MAX_MS) {
+		x->ms *= 2;
+	}
+	x->until = mono_add_ms(now, x->ms);
 	b->barred++;
 	drop(b, h);
 }
 
 static bool
-is_barred(const struct boot *b, const uint8_t id[32], struct mono now)
+is_barred(struct boot *b, const uint8_t id[32], struct mono now)
 {
-	unsigned i;
+	const struct boot_bar *x = bar_of(b, id);
 
-	for (i = 0; i < BOOT_BARRED; i++)
-		if (b->bars[i].used && !mono_reached(b->bars[i].until, now) &&
-		    memcmp(b->bars[i].id, id, 32) == 0)
-			return true;
-	return false;
+	return x != NULL && !mono_reached(x->until, now);
 }
 
 static bool

@@ -26,20 +26,21 @@
 #include "common/mono.h"
 #include "peerd/wire.h"
 
-#define BOOT_HELPERS   4
-#define BOOT_EACH      2 /* ranges asked of one helper at a time */
-#define BOOT_TASKS     256
-#define BOOT_MANY      2000 /* records, and: */
-#define BOOT_MUCH_MORE 4    /* times our own count */
-#define BOOT_TICK_MS   1000
-#define BOOT_WINDOW_MS 15000
-#define BOOT_MIN_BYTES 30000
-#define BOOT_ROB_MS    30000 /* then an idle helper takes a range over */
-#define BOOT_GROW_MS   60000 /* in which the database grows by: */
-#define BOOT_GROW      1000
-#define BOOT_BAR_MS    300000
-#define BOOT_BARRED    64 /* of them remembered */
-#define BOOT_SHARE     16 /* a helper brings so much of its claim, or lied */
+#define BOOT_HELPERS    4
+#define BOOT_EACH       2 /* ranges asked of one helper at a time */
+#define BOOT_TASKS      256
+#define BOOT_MANY       2000 /* records, and: */
+#define BOOT_MUCH_MORE  4    /* times our own count */
+#define BOOT_TICK_MS    1000
+#define BOOT_WINDOW_MS  15000
+#define BOOT_MIN_BYTES  30000
+#define BOOT_ROB_MS     30000 /* then an idle helper takes a range over */
+#define BOOT_GROW_MS    60000 /* in which the database grows by: */
+#define BOOT_GROW       1000
+#define BOOT_BAR_MS     30000 /* twice as long each time, up to: */
+#define BOOT_BAR_MAX_MS 480000
+#define BOOT_BARRED     64 /* of them remembered */
+#define BOOT_SHARE      16 /* a helper brings so much of its claim, or lied */
 
 enum boot_state { BOOT_WAITING, BOOT_ASKED, BOOT_DONE };
 
@@ -65,9 +66,9 @@ struct boot_helper {
 };
 
 struct boot_bar {
-	bool used;
 	uint8_t id[32];
 	struct mono until;
+	int64_t ms; /* 0: free */
 };
 
 /* Zeroed at the start. */

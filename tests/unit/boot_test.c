@@ -147,7 +147,7 @@ test_honest(void **state)
 	assert_true(offer(1, 5000, 0));
 	assert_true(offer(2, 5000, 0));
 	assert_int_equal(ask(1), 2);
-	assert_int_equal(ask(2), 0); /* members and nodes come first */
+	assert_int_equal(ask(2), 0);       /* members and nodes come first */
 	assert_true(offer(3, 5000, 2500)); /* we had nothing, and it has much */
 	assert_int_equal(ask(3), 0);
 	help(1);
@@ -274,6 +274,13 @@ test_liars(void **state)
 		assert_false(offer(1, UINT64_C(1) << 60, 0));
 		help(2);
 		assert_true(boot_finish(&b, 5000, now));
+		assert_false(offer(1, UINT64_C(1) << 60, 5000));
+		now = mono_add_ms(now, BOOT_BAR_MS);
+		assert_true(offer(1, UINT64_C(1) << 60, 5000));
+		/* The next time it is out for longer. */
+		assert_int_equal(ask(1), 2);
+		seconds(BOOT_WINDOW_MS / 1000 + 1);
+		now = mono_add_ms(now, BOOT_BAR_MS);
 		assert_false(offer(1, UINT64_C(1) << 60, 5000));
 		now = mono_add_ms(now, BOOT_BAR_MS);
 		assert_true(offer(1, UINT64_C(1) << 60, 5000));
