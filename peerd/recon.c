@@ -269,6 +269,7 @@ recon_start(struct recon *rc, uint64_t peer, uint16_t sid, uint64_t tick,
 	s->tick = tick;
 	memcpy(s->salt, salt, sizeof(s->salt));
 	s->heard = now;
+	s->until = mono_add_ms(now, RECON_LEASE_MS);
 	flow_refill(rc, &rc->own_flow, now);
 	(void)own_step(rc, &st, now);
 	recon_begin(&st);
@@ -277,13 +278,25 @@ recon_start(struct recon *rc, uint64_t peer, uint16_t sid, uint64_t tick,
 	return RECON_OK;
 }
 
+static struct mono
+end_of(const struct recon_session *s)
+{
+	return mono_min(mono_add_ms(s->heard, RECON_SILENCE_MS), s->until);
+}
+
+bool
+recon_is_busy(const struct recon *rc)
+{
+	return rc->own.on;
+}
+
 void
 recon_tick(struct recon *rc, struct mono now)
 {
 	if (!rc->own.on)
 		return;
-	if (mono_reached(mono_add_ms(rc->own.heard, RECON_SILENCE_MS), now))
-		own_end(rc, RECON_LOST, 0);
+	if (mono_reached(end_of(&rc->own), now))
+		own_end(rc, RECON_SILENT, 0);
 	else
 		own_go_on(rc, now);
 }
@@ -292,7 +305,7 @@ struct mono
 recon_due(const struct recon *rc)
 {
 	const struct recon_session *s = &rc->own;
-	struct mono due = mono_add_ms(s->heard, RECON_SILENCE_MS);
+	struct mono due = end_of(s);
 	int64_t ms;
 
 	if (!s->on)
@@ -547,6 +560,22 @@ recon_input(struct recon *rc, uint64_t peer, const void *msg, size_t len,
 void
 recon_heard(struct recon *rc, uint64_t peer, struct mono now)
 {
-	if (rc->own.on && rc->own.peer == peer)
-		rc->own.heard = now;
+	struct recon_session *s = &rc->own;
+	enum mtree_ver ver;
+
+	/* Of a tree that has gone, no answer can be of use. */
+	if (s->on && s->peer == peer &&
+	    mtree_find_tick(rc->conf.tree, s->tick, &ver))
+		s->heard = now;
+}
+
+/* Words are cheap; this was a record that we lacked. */
+void
+recon_gained(struct recon *rc, uint64_t peer)
+{
+	struct recon_session *s = &rc->own;
+
+	if (s->on && s->peer == peer)
+		s->until = mono_min(mono_add_ms(s->until, RECON_GAIN_MS),
+		    mono_add_ms(s->heard, RECON_LEASE_MS));
 }

@@ -52,6 +52,11 @@
  * bring has room on a stack of fixed size, where ranges wait; should somebody
  * fill it all the same, some are dropped, and the next session finds them.
  *
+ * We have one session of our own at a time, and others wait for it.  A peer
+ * prolongs it by its words, but not for longer than a minute, unless records
+ * come that we lack, ten of them a second; and by records alone not once our
+ * tree has turned twice.
+ *
  * How the shell drives it: recon_start() on connect, or when a neighbour's R
  * differs for a tick that both have, on two ticks running, 0-5 s after the
  * tick; recon_input() for each message 17-21 and 23; recon_tick() when
@@ -86,6 +91,8 @@
 #define RECON_PER_MIN    3         /* sessions a peer may start */
 #define RECON_STARTS     64        /* of them remembered */
 #define RECON_SILENCE_MS 20000     /* without a word: the session is over */
+#define RECON_LEASE_MS   60000     /* so it is with words alone; but */
+#define RECON_GAIN_MS    100       /* each record of use prolongs it */
 #define RECON_WANT_MS    15000     /* then another neighbour may be asked */
 #define RECON_BUSY_S     5
 #define RECON_WANT_WAYS  8 /* places an entry of the want set may take */
@@ -113,7 +120,8 @@ enum recon_how {
 	RECON_DONE,    /* all compared; what differs is on its way */
 	RECON_PARTIAL, /* some left for the next session */
 	RECON_REFUSED, /* the peer is busy, come back in retry_s */
-	RECON_LOST     /* silence, or our tree turned twice meanwhile */
+	RECON_LOST,    /* our tree turned twice meanwhile */
+	RECON_SILENT   /* no word, or for long nothing of use */
 };
 
 struct recon_ops {
@@ -170,7 +178,7 @@ struct recon_session {
 	uint32_t first; /* of the requests without END, in this ring: */
 	uint32_t costs[RECON_WINDOW_MAX]; /* ranges each may bring at most */
 	uint64_t cost;                    /* all of them together */
-	struct mono heard;
+	struct mono heard, until;
 };
 
 struct recon_slot {
@@ -219,6 +227,9 @@ void recon_init(struct recon *rc, const struct recon_conf *conf,
 enum recon_rc recon_start(struct recon *rc, uint64_t peer, uint16_t sid,
     uint64_t tick, const uint8_t salt[8], struct mono now);
 
+/* Is there a session of ours? */
+bool recon_is_busy(const struct recon *rc);
+
 /* A message of type 17 to 21 or 23 from peer, in the order they came. */
 enum recon_rc recon_input(struct recon *rc, uint64_t peer, const void *msg,
     size_t len, struct mono now);
@@ -237,6 +248,9 @@ void recon_heard(struct recon *rc, uint64_t peer, struct mono now);
 
 /* A record of this key and stamp is here, whoever brought it. */
 void recon_arrived(struct recon *rc, const uint8_t key[32], uint64_t hlc);
+
+/* A record came from that peer that was not here before. */
+void recon_gained(struct recon *rc, uint64_t peer);
 
 /*
  * Write a RECS with as many of n records as fit into w and into

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * An empty node, or one that lacks most of what a peer has, does not compare:
- * it asks for everything, range by range, from up to four peers at once.
- * Member and node records come first, so that the authors of all others are
- * known.  Where a peer fails, its ranges are asked of another from where they
- * stopped.  Roots are compared afterwards as always, so whoever withholds
+ * it asks for everything, range by range, from up to four peers at once, as
+ * boot.h says.  Where a peer fails, its ranges are asked of another from where
+ * they stopped.  Roots are compared afterwards as always, so whoever withholds
  * something is found out.
  *
  * The other side streams what its tree has settled, as the window of the link
@@ -13,18 +12,14 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "peerd/boot.h"
 #include "peerd/recon.h"
 #include "peerd/store/links.h"
 
-#define PEERS_MAX   4
-#define EACH_MAX    2          /* ranges asked of one peer at a time */
-#define PART_BYTES  (1u << 20) /* then the asker is asked whether to go on */
-#define BATCH       100
-#define SILENCE_MS  15000
-#define MUCH_MORE   4 /* times our own count, and: */
-#define MANY        2000
-#define STREAMS_MAX 32
-#define SPLIT       16 /* ranges a kind is cut into */
+#define PART_BYTES   (1u << 20) /* then the asker is asked whether to go on */
+#define BATCH        100
+#define STREAMS_MAX  32
+#define TICKS_BEHIND 8 /* that a peer may be behind, beside its clock */
 
 /* --- serving --- */
 
@@ -103,7 +98,7 @@ bootstrap_serve(struct link_peer *p, const struct wire_msg *m)
 		if (s->link == 0)
 			empty = s;
 	}
-	if (empty == NULL || n >= EACH_MAX * 2)
+	if (empty == NULL || n >= BOOT_EACH * 2)
 		return; /* the asker's patience ends by itself */
 	memset(empty, 0, sizeof(*empty));
 	empty->link = p->link;
@@ -130,199 +125,75 @@ bootstrap_go_on(struct link_peer *p)
 	}
 }
 
-/* --- fetching --- */
+/* --- fetching: the shell of boot.h --- */
 
-enum state { WAITING, ASKED, DONE };
-
-struct task {
-	struct wire_range range;
-	bool first; /* of member and node records */
-	bool has_after;
-	uint8_t state;
-	uint16_t sid;
-	uint32_t link;
-	uint8_t after[32];
-};
-
-static struct {
-	bool on;
-	struct task tasks[256];
-	unsigned n, done;
-	uint32_t peers[PEERS_MAX]; /* links, 0: free */
-	struct mono heard[PEERS_MAX];
-	uint16_t next_sid;
-	struct mono began;
-} boot;
-
+static struct boot boot;
 static struct event *timer;
 
-static void
-add_range(uint8_t first_byte, uint8_t second, uint16_t bits, bool first)
+static uint64_t
+have(void)
 {
-	struct task *t = &boot.tasks[boot.n++];
+	const struct recstore_root *r = recstore_root(store.rs, MSG_NULL64);
 
-	memset(t, 0, sizeof(*t));
-	t->range.prefix[0] = first_byte;
-	t->range.prefix[1] = second;
-	t->range.bits = bits;
-	t->first = first;
-}
-
-/* Every key lies in exactly one of these. */
-static void
-plan(void)
-{
-	static const uint8_t split[] = { REC_BLOCK, REC_LOCATION,
-		REC_TEMPERATURE, REC_META, REC_RATING };
-	unsigned i, k;
-
-	boot.n = boot.done = 0;
-	add_range(REC_MEMBER, 0, 8, true);
-	add_range(REC_NODE, 0, 8, true);
-	add_range(0, 0, 8, false);
-	for (k = 3; k < 32; k++) {
-		if (memchr(split, (int)k, sizeof(split)) == NULL) {
-			add_range((uint8_t)k, 0, 8, false);
-			continue;
-		}
-		for (i = 0; i < SPLIT; i++)
-			add_range((uint8_t)k, (uint8_t)(i << 4), 12, false);
-	}
-	for (k = 32; k < 256; k += 32)
-		add_range((uint8_t)k, 0, 3, false);
-}
-
-static unsigned
-asked_of(uint32_t link)
-{
-	unsigned i, n = 0;
-
-	for (i = 0; i < boot.n; i++)
-		n += boot.tasks[i].state == ASKED && boot.tasks[i].link == link;
-	return n;
+	return recstore_pending(store.rs) + (r == NULL ? 0 : r->top.cnt);
 }
 
 static bool
-ask(struct link_peer *p, struct task *t)
+ask(struct link_peer *p, struct boot_task *t, struct mono now)
 {
 	uint8_t buf[128];
 	struct wr w;
 
-	t->sid = ++boot.next_sid;
 	wr_init(&w, buf, sizeof(buf));
-	wire_put_fetch(&w, t->sid, &t->range, t->has_after ? t->after : NULL);
+	wire_put_fetch(&w, boot_next_sid(&boot), &t->range,
+	    t->has_after ? t->after : NULL);
 	if (w.bad || !links_send(p, buf, w.len))
 		return false;
-	t->state = ASKED;
-	t->link = p->link;
+	boot_asked(&boot, t, p->link, now);
 	return true;
-}
-
-/* The next range that may be asked for now, or NULL. */
-static struct task *
-next_task(void)
-{
-	bool firsts = false;
-	unsigned i;
-
-	for (i = 0; i < boot.n; i++)
-		firsts = firsts ||
-		    (boot.tasks[i].first && boot.tasks[i].state != DONE);
-	for (i = 0; i < boot.n; i++)
-		if (boot.tasks[i].state == WAITING &&
-		    boot.tasks[i].first == firsts)
-			return &boot.tasks[i];
-	return NULL;
-}
-
-static void
-finish(void)
-{
-	log_info("database: fetched from others in %lld s",
-	    (long long)(mono_ms_between(boot.began, mono_now()) / 1000));
-	child_event("db", "fetched from others");
-	boot.on = false;
 }
 
 /* Give every peer that helps its share of what is left. */
 static void
 spread(void)
 {
+	struct mono now = mono_now();
+	struct boot_task *t;
 	struct link_peer *p;
-	struct task *t;
 	unsigned i;
 
-	if (boot.on && boot.done == boot.n) {
-		finish();
+	if (boot_finish(&boot, have(), now)) {
+		log_info("database: fetched from others in %lld s",
+		    (long long)(mono_ms_between(boot.began, now) / 1000));
+		child_event("db", "fetched from others");
 		return;
 	}
-	for (i = 0; boot.on && i < PEERS_MAX; i++) {
-		if (boot.peers[i] == 0 ||
-		    (p = links_find(boot.peers[i])) == NULL)
+	for (i = 0; boot.on && i < BOOT_HELPERS; i++) {
+		if (boot.helpers[i].link == 0 ||
+		    (p = links_find(boot.helpers[i].link)) == NULL)
 			continue;
-		while (
-		    asked_of(p->link) < EACH_MAX && (t = next_task()) != NULL)
-			if (!ask(p, t))
+		while ((t = boot_next(&boot, p->link, now)) != NULL)
+			if (!ask(p, t, now))
 				return;
 	}
-}
-
-static unsigned
-helper_of(uint32_t link)
-{
-	unsigned i;
-
-	for (i = 0; i < PEERS_MAX && boot.peers[i] != link; i++)
-		continue;
-	return i;
-}
-
-static void
-drop_helper(uint32_t link)
-{
-	unsigned i = helper_of(link), k;
-
-	if (link == 0 || i == PEERS_MAX)
-		return;
-	boot.peers[i] = 0;
-	for (k = 0; k < boot.n; k++)
-		if (boot.tasks[k].state == ASKED && boot.tasks[k].link == link)
-			boot.tasks[k].state = WAITING;
-}
-
-static bool
-has_helper(void)
-{
-	unsigned i;
-
-	for (i = 0; i < PEERS_MAX; i++)
-		if (boot.peers[i] != 0)
-			return true;
-	return false;
 }
 
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct mono now = mono_now();
-	unsigned i;
+	uint64_t barred = boot.barred;
 
 	(void)fd;
 	(void)what;
 	(void)arg;
-	if (!boot.on)
-		return;
-	for (i = 0; i < PEERS_MAX; i++)
-		if (boot.peers[i] != 0 &&
-		    mono_ms_between(boot.heard[i], now) > SILENCE_MS)
-			drop_helper(boot.peers[i]);
-	if (!has_helper()) {
-		/* Whoever tells a root next begins it anew. */
-		boot.on = false;
-		return;
-	}
+	boot_tick(&boot, net_is_held(), now);
+	if (boot.barred > barred)
+		log_debug("database: %llu peers brought too little",
+		    (unsigned long long)(boot.barred - barred));
 	spread();
-	child_timer_set(timer, mono_add_ms(now, 1000), now);
+	if (boot.on)
+		child_timer_set(timer, mono_add_ms(now, BOOT_TICK_MS), now);
 }
 
 /* Will the peer ask us for everything?  Then we do not compare with it. */
@@ -331,66 +202,67 @@ bootstrap_is_theirs(const struct link_peer *p)
 {
 	const struct recstore_root *r = recstore_root(store.rs, MSG_NULL64);
 
-	return r != NULL && r->top.cnt >= MANY &&
-	    r->top.cnt / MUCH_MORE >= p->root.cnt && p->odd < 6;
+	return r != NULL && r->top.cnt >= BOOT_MANY &&
+	    r->top.cnt / BOOT_MUCH_MORE >= p->root.cnt && p->odd < 6;
+}
+
+/*
+ * Is it a tick that somebody may have settled lately, whose clock is as right
+ * as the charter asks?  Else there is no telling what the count is of.
+ */
+static bool
+is_near(uint64_t tick)
+{
+	const struct charter *ch = &store.charter;
+	int64_t now = wall_now().ms, before;
+
+	before = (int64_t)ch->future_ms + ch->settle_ms +
+	    (int64_t)TICKS_BEHIND * ch->tick_ms;
+	return tick <= (uint64_t)(now + ch->future_ms) / ch->tick_ms &&
+	    (int64_t)tick * ch->tick_ms >= now - before;
 }
 
 bool
 bootstrap_wanted(struct link_peer *p)
 {
 	struct mono now = mono_now();
-	const struct recstore_root *r = recstore_root(store.rs, MSG_NULL64);
-	uint64_t have =
-	    recstore_pending(store.rs) + (r == NULL ? 0 : r->top.cnt);
-	unsigned i;
+	bool was_on = boot.on;
 
-	if (!boot.on && (p->root.cnt < MANY || p->root.cnt / MUCH_MORE < have))
+	if (!is_near(p->root.tick) ||
+	    !boot_offer(&boot, p->link, p->id, p->root.cnt, have(), now))
 		return false;
-	if (helper_of(p->link) < PEERS_MAX)
-		return true;
-	if ((i = helper_of(0)) == PEERS_MAX)
-		return boot.on;
-	if (!boot.on) {
-		plan();
-		boot.on = true;
-		boot.began = now;
+	if (!was_on) {
 		log_info("database: fetching %llu records from others",
 		    (unsigned long long)p->root.cnt);
-		child_timer_set(timer, mono_add_ms(now, 1000), now);
+		child_timer_set(timer, mono_add_ms(now, BOOT_TICK_MS), now);
 	}
-	boot.peers[i] = p->link;
-	boot.heard[i] = now;
 	spread();
 	return true;
 }
 
 void
-bootstrap_heard(uint32_t link)
+bootstrap_records(const struct msg_ps_records *r)
 {
-	unsigned i = helper_of(link);
+	uint8_t key[32];
+	struct rec rec;
+	size_t i;
 
-	if (link != 0 && i < PEERS_MAX)
-		boot.heard[i] = mono_now();
+	if (!boot_is_helper(&boot, r->link))
+		return;
+	for (i = 0; i < r->n_records; i++) {
+		if (rec_decode(&rec, &store.charter, r->records[i].raw.p,
+			r->records[i].raw.len) != REC_OK)
+			continue;
+		rec_key(key, &rec, store.charter.netid);
+		boot_record(&boot, r->link, key, r->records[i].raw.len);
+	}
 }
 
 void
 bootstrap_answer(struct link_peer *p, const struct wire_msg *m)
 {
-	struct task *t;
-	unsigned i;
-
-	bootstrap_heard(p->link);
-	for (i = 0; boot.on && i < boot.n; i++) {
-		t = &boot.tasks[i];
-		if (t->state != ASKED || t->link != p->link || t->sid != m->sid)
-			continue;
-		t->state = m->more ? WAITING : DONE;
-		boot.done += !m->more;
-		t->has_after = true;
-		memcpy(t->after, m->after, 32);
-		spread();
-		return;
-	}
+	boot_answer(&boot, p->link, m->sid, m->more, m->after, mono_now());
+	spread();
 }
 
 void
@@ -401,10 +273,19 @@ bootstrap_peer_gone(const struct link_peer *p)
 	for (s = streams; s < streams + STREAMS_MAX; s++)
 		if (s->link == p->link)
 			s->link = 0;
-	if (boot.on) {
-		drop_helper(p->link);
-		spread();
-	}
+	boot_gone(&boot, p->link);
+	spread();
+}
+
+void
+bootstrap_limits(limit_emit emit, void *arg)
+{
+	uint64_t n = 0;
+	unsigned i;
+
+	for (i = 0; boot.on && i < BOOT_HELPERS; i++)
+		n += boot.helpers[i].link != 0;
+	emit(arg, "links that help to fetch all", n, BOOT_HELPERS, boot.barred);
 }
 
 void

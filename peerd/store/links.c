@@ -10,16 +10,37 @@
 #include "peerd/score.h"
 
 static struct link_peer peers[LINKS_MAX];
+static uint32_t numbers[LINKS_MAX]; /* their links, to be looked through */
+static size_t n_places;             /* that were ever taken */
+static uint64_t refused;
 
 struct link_peer *
 links_find(uint32_t link)
 {
 	size_t i;
 
-	for (i = 0; i < LINKS_MAX; i++)
-		if (peers[i].link == link)
+	for (i = 0; link != 0 && i < n_places; i++)
+		if (numbers[i] == link)
 			return &peers[i];
 	return NULL;
+}
+
+/* The first place that is free, so that few are ever taken. */
+static struct link_peer *
+place(uint32_t link)
+{
+	size_t i;
+
+	for (i = 0; i < n_places && numbers[i] != 0; i++)
+		continue;
+	if (i == LINKS_MAX) {
+		refused++;
+		return NULL;
+	}
+	if (i == n_places)
+		n_places++;
+	numbers[i] = peers[i].link = link;
+	return &peers[i];
 }
 
 struct link_peer *
@@ -27,7 +48,7 @@ links_next(struct link_peer *after)
 {
 	struct link_peer *p = after == NULL ? peers : after + 1;
 
-	for (; p < peers + LINKS_MAX; p++)
+	for (; p < peers + n_places; p++)
 		if (p->link != 0)
 			return p;
 	return NULL;
@@ -42,18 +63,18 @@ forget(struct link_peer *p)
 	serve_peer_gone(p);
 	fetchers_peer_gone(p);
 	memset(p, 0, sizeof(*p));
+	numbers[p - peers] = 0;
 }
 
 void
 links_peer(const struct msg_ps_peer *q)
 {
-	struct link_peer *p = q->link == 0 ? NULL : links_find(q->link);
+	struct link_peer *p = links_find(q->link);
 
 	if (p != NULL)
 		forget(p);
-	if (!q->up || (p = links_find(0)) == NULL)
+	if (!q->up || q->link == 0 || (p = place(q->link)) == NULL)
 		return;
-	p->link = q->link;
 	memcpy(p->id, q->id, 32);
 	p->outbound = q->outbound;
 	fetchers_peer_up(p);
@@ -101,7 +122,7 @@ go_on(struct link_peer *p)
 void
 links_drained(const struct msg_ps_drained *d)
 {
-	struct link_peer *p = d->link == 0 ? NULL : links_find(d->link);
+	struct link_peer *p = links_find(d->link);
 
 	if (p == NULL)
 		return;
@@ -177,7 +198,7 @@ links_tick(void)
 void
 links_message(uint32_t link, const void *msg, size_t len)
 {
-	struct link_peer *p = link == 0 ? NULL : links_find(link);
+	struct link_peer *p = links_find(link);
 	uint32_t type = wire_peek(msg, len);
 	struct wire_msg m;
 
@@ -242,4 +263,17 @@ links_state(struct msg_db_state *s)
 			s->neighbours_equal +=
 			    memcmp(r->root, p->before.root, 32) == 0;
 	}
+}
+
+void
+links_limits(limit_emit emit, void *arg)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < n_places; i++)
+		n += numbers[i] != 0;
+	emit(arg, "links that are synced", n, LINKS_MAX, refused);
+	sync_limits(emit, arg);
+	bootstrap_limits(emit, arg);
 }

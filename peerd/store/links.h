@@ -13,7 +13,7 @@
 #include "peerd/store/store.h"
 #include "peerd/wire.h"
 
-#define LINKS_MAX   128
+#define LINKS_MAX   (4096 + 128) /* limit max-peers, and links for loops */
 #define LINK_WINDOW (256u << 10) /* bytes given to peerd for one link */
 
 struct link_peer {
@@ -26,6 +26,9 @@ struct link_peer {
 	struct wire_root root, before;
 	unsigned odd;  /* ticks in a row on which its root was not ours */
 	bool compared; /* once, since the link is up */
+	/* Sessions of ours that it let run out, in a row; no other before: */
+	unsigned silent;
+	struct mono sync_from;
 };
 
 void links_peer(const struct msg_ps_peer *p);
@@ -34,6 +37,7 @@ void links_drained(const struct msg_ps_drained *d);
 void links_reset(void); /* the channel to peerd is gone: so are all links */
 void links_tick(void);  /* a tick was settled */
 void links_state(struct msg_db_state *s);
+void links_limits(limit_emit emit, void *arg);
 
 struct link_peer *links_find(uint32_t link);
 /* All of them: start with NULL, ends with NULL. */
@@ -51,10 +55,12 @@ void sync_peer_gone(const struct link_peer *p);
 /* Its root differs, on the first comparison or on two ticks. */
 void sync_wanted(struct link_peer *p, bool at_once);
 void sync_message(struct link_peer *p, const void *msg, size_t len);
-/* A link brought records: its session is alive. */
+/* Of a link are the records that are put next: its session is alive.  0: of
+ * none in particular. */
 void sync_arrived(uint32_t link);
 void sync_go_on(struct link_peer *p); /* the window has room again */
-void sync_key_arrived(const uint8_t key[32], uint64_t hlc);
+void sync_limits(limit_emit emit, void *arg);
+void sync_key_arrived(const uint8_t key[32], uint64_t hlc, bool news);
 
 /* --- since.c --- */
 
@@ -74,7 +80,9 @@ bool bootstrap_is_theirs(const struct link_peer *p);
 void bootstrap_serve(struct link_peer *p, const struct wire_msg *m);
 void bootstrap_answer(struct link_peer *p, const struct wire_msg *m);
 void bootstrap_go_on(struct link_peer *p);
-void bootstrap_heard(uint32_t link);
+/* What a link brought, before it is stored. */
+void bootstrap_records(const struct msg_ps_records *r);
+void bootstrap_limits(limit_emit emit, void *arg);
 void bootstrap_peer_gone(const struct link_peer *p);
 
 #endif

@@ -26,9 +26,10 @@ on_records(struct ipc *ch, const struct ipc_msg *m)
 	if (r->origin == PS_SYNC) {
 		store.n.sync_records_in += r->n_records;
 		sync_arrived(r->link);
-		bootstrap_heard(r->link);
+		bootstrap_records(r);
 	}
 	writes_take(WRITE_NET, ch, m->id, r->records, r->n_records, NULL);
+	sync_arrived(0);
 }
 
 static void
@@ -184,6 +185,12 @@ net_root(void)
 	out.seq = recstore_seq(store.rs);
 	memcpy(out.dbid, recstore_dbid(store.rs), 16);
 	(void)ipc_send(net, PS_ROOT, 0, &out);
+}
+
+bool
+net_is_held(void)
+{
+	return held;
 }
 
 void

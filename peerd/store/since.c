@@ -13,9 +13,10 @@
 #include "peerd/recon.h"
 #include "peerd/store/links.h"
 
-#define CURSORS_MAX 256
-#define SINCE_MAX   20000 /* entries told; more is the tree's business */
-#define SINCE_BATCH 100
+#define CURSORS_MAX  256
+#define SINCE_MAX    20000 /* entries told; more is the tree's business */
+#define SINCE_BATCH  100
+#define TELLINGS_MAX 128 /* whoever finds no place has the tree */
 
 /* Where we stand in a peer's log. */
 static struct cursor {
@@ -30,7 +31,7 @@ static struct telling {
 	uint32_t link; /* 0: free */
 	uint16_t sid;
 	uint64_t seq, left;
-} tellings[LINKS_MAX];
+} tellings[TELLINGS_MAX];
 
 static struct cursor *
 cursor_of(const uint8_t id[32])
@@ -165,7 +166,7 @@ since_asked(struct link_peer *p, const struct wire_msg *m)
 	    sql_log_bounds(recstore_sql(store.rs), &first, &last) != SQL_OK ||
 	    m->seq + 1 < first || m->seq >= last || last - m->seq > SINCE_MAX)
 		return; /* the tree will do */
-	for (t = tellings; t < tellings + LINKS_MAX; t++) {
+	for (t = tellings; t < tellings + TELLINGS_MAX; t++) {
 		if (t->link == p->link)
 			return; /* one at a time */
 		if (t->link == 0)
@@ -220,7 +221,7 @@ since_go_on(struct link_peer *p)
 {
 	struct telling *t;
 
-	for (t = tellings; t < tellings + LINKS_MAX; t++) {
+	for (t = tellings; t < tellings + TELLINGS_MAX; t++) {
 		if (t->link != p->link)
 			continue;
 		while (links_may_send(p))
@@ -237,7 +238,7 @@ since_peer_gone(const struct link_peer *p)
 {
 	struct telling *t;
 
-	for (t = tellings; t < tellings + LINKS_MAX; t++)
+	for (t = tellings; t < tellings + TELLINGS_MAX; t++)
 		if (t->link == p->link)
 			t->link = 0;
 }

@@ -409,6 +409,7 @@ limits(limit_emit emit, void *arg)
 	fetchers_limits(emit, arg);
 	serve_limits(emit, arg);
 	placing_limits(emit, arg);
+	links_limits(emit, arg);
 }
 
 /* clang-format off */

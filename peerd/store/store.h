@@ -114,6 +114,7 @@ void net_reach(const uint8_t id[32]);
 void net_root(void);
 /* Stop reading from peerd until there is room again. */
 void net_hold(bool hold);
+bool net_is_held(void);
 
 /* --- api.c --- */
 

@@ -14,12 +14,16 @@
 #include "peerd/score.h"
 #include "peerd/store/links.h"
 
-#define JITTER_MS    5000
-#define LATE_MAX     16    /* more of them: a session waits for the next tick */
-#define PUSHES_MAX   65536 /* keys waiting to be sent, of all sessions */
-#define RECS_BYTES   (48u << 10)
-#define RECS_RECORDS 200
-#define QUEUE_MAX    64 /* peers that wait for a session */
+#define JITTER_MS     5000
+#define LATE_MAX      16 /* more of them: a session waits for the next tick */
+#define PUSHES_MAX    65536 /* keys waiting to be sent, of all sessions */
+#define RECS_BYTES    (48u << 10)
+#define RECS_RECORDS  200
+#define QUEUE_MAX     64    /* peers that wait for a session */
+#define SILENT_MS     20000 /* who let one run out waits, then twice as long */
+#define SILENT_MAX_MS 320000
+#define HEAD_START_MS 60000
+#define LOOK_MS       1000 /* at our session, while others wait for it */
 
 /* A key to be sent to a peer. */
 struct push {
@@ -31,17 +35,24 @@ struct push {
 static struct recon recon;
 static bool running;
 static struct event *timer;
+static struct mono look;
+static uint32_t bringing;   /* the link whose records are being put */
 static struct push *pushes; /* a ring */
 static size_t push_first, n_pushes;
 static uint64_t pushes_dropped;
 static uint16_t next_sid;
 
-/* Peers whose root differs, first come first served. */
-static struct {
+/*
+ * Peers whose root differs, first come first served; those we dialled have a
+ * head start, for strangers may be many.
+ */
+static struct turn {
 	uint32_t link;
+	bool outbound;
 	struct mono due;
 } queue[QUEUE_MAX];
 static size_t n_queue;
+static uint64_t turns_refused;
 
 /* --- pushing --- */
 
@@ -127,34 +138,81 @@ op_send(void *arg, uint64_t peer, const uint8_t *msg, size_t len)
 /* --- which peer is next --- */
 
 static void
-want(uint32_t link, struct mono due)
-{
-	size_t i;
-
-	for (i = 0; i < n_queue; i++)
-		if (queue[i].link == link)
-			return;
-	if (n_queue == QUEUE_MAX)
-		return;
-	queue[n_queue].link = link;
-	queue[n_queue++].due = due;
-}
-
-static void
 unwant(size_t i)
 {
 	queue[i] = queue[--n_queue];
 }
 
+/* One we dialled takes the place of the last of the others. */
+static bool
+make_room(bool outbound)
+{
+	size_t i, last = QUEUE_MAX;
+
+	if (n_queue < QUEUE_MAX)
+		return true;
+	for (i = 0; outbound && i < n_queue; i++)
+		if (!queue[i].outbound &&
+		    (last == QUEUE_MAX ||
+			mono_before(queue[last].due, queue[i].due)))
+			last = i;
+	if (last == QUEUE_MAX)
+		return false;
+	turns_refused++;
+	unwant(last);
+	return true;
+}
+
+static void
+want(uint32_t link, struct mono due)
+{
+	const struct link_peer *p = links_find(link);
+	size_t i;
+
+	if (p != NULL && p->silent > 0 && mono_before(due, p->sync_from))
+		due = p->sync_from;
+	for (i = 0; i < n_queue; i++)
+		if (queue[i].link == link)
+			return;
+	if (p == NULL || !make_room(p->outbound)) {
+		turns_refused += p != NULL;
+		return;
+	}
+	queue[n_queue++] = (struct turn){ link, p->outbound, due };
+}
+
+static struct mono
+rank(const struct turn *t)
+{
+	return mono_add_ms(t->due, t->outbound ? 0 : HEAD_START_MS);
+}
+
+/* Whose turn it is; n_queue when it is nobody's yet. */
+static size_t
+next_turn(struct mono now)
+{
+	size_t i, first = n_queue;
+
+	for (i = 0; i < n_queue; i++)
+		if (mono_reached(queue[i].due, now) &&
+		    (first == n_queue ||
+			mono_before(rank(&queue[i]), rank(&queue[first]))))
+			first = i;
+	return first;
+}
+
 static struct mono
 next_due(void)
 {
-	struct mono due = recon_due(&recon);
+	struct mono due = recon_due(&recon), turn = MONO_NEVER;
 	size_t i;
 
 	for (i = 0; i < n_queue; i++)
-		due = mono_min(due, queue[i].due);
-	return due;
+		turn = mono_min(turn, queue[i].due);
+	/* Is the one that is on of any use still? */
+	if (recon_is_busy(&recon) && mono_before(turn, look))
+		turn = look;
+	return mono_min(due, turn);
 }
 
 static void
@@ -197,6 +255,11 @@ begin(struct link_peer *p, struct mono now)
 	/* The roots may have come to agree while it waited. */
 	if (p->odd == 0 || !common_tick(p, &tick))
 		return;
+	/* It may have been wanted before it let a session run out. */
+	if (p->silent > 0 && mono_before(now, p->sync_from)) {
+		want(p->link, p->sync_from);
+		return;
+	}
 	/* Sessions compare settled trees: what came late since would come
 	 * once more.  The next tick has it. */
 	if (recstore_late(store.rs) > LATE_MAX) {
@@ -219,17 +282,32 @@ begin_due(struct mono now)
 {
 	struct link_peer *p;
 	uint32_t link;
-	size_t i;
+	size_t i = next_turn(now);
 
-	for (i = 0; i < n_queue; i++) {
-		if (!mono_reached(queue[i].due, now))
-			continue;
-		link = queue[i].link;
-		unwant(i);
-		if ((p = links_find(link)) != NULL)
-			begin(p, now);
-		return; /* one session at a time is ours */
+	/* One session at a time is ours; those who wait keep their turn. */
+	if (i == n_queue || recon_is_busy(&recon))
+		return;
+	link = queue[i].link;
+	unwant(i);
+	if ((p = links_find(link)) != NULL)
+		begin(p, now);
+}
+
+/* Who took our time for nothing waits, ever longer; others come first. */
+static void
+note_end(struct link_peer *p, bool silent, struct mono now)
+{
+	int64_t ms = SILENT_MS;
+	unsigned i;
+
+	if (!silent) {
+		p->silent = 0;
+		return;
 	}
+	for (i = 0; i < p->silent && ms < SILENT_MAX_MS; i++)
+		ms *= 2;
+	p->silent++;
+	p->sync_from = mono_add_ms(now, ms);
 }
 
 static void
@@ -238,12 +316,16 @@ op_end(void *arg, uint64_t peer, enum recon_how how, uint32_t retry_s)
 	static const char *const names[] = { [RECON_DONE] = "done",
 		[RECON_PARTIAL] = "partial",
 		[RECON_REFUSED] = "refused",
-		[RECON_LOST] = "lost" };
+		[RECON_LOST] = "lost",
+		[RECON_SILENT] = "silent" };
+	struct link_peer *p = links_find((uint32_t)peer);
 	struct mono now = mono_now();
 
 	(void)arg;
 	log_debug("sync: session with link %llu: %s", (unsigned long long)peer,
 	    names[how]);
+	if (p != NULL)
+		note_end(p, how == RECON_SILENT, now);
 	if (how == RECON_REFUSED)
 		want((uint32_t)peer, mono_add_ms(now, (int64_t)retry_s * 1000));
 	else if (how != RECON_DONE)
@@ -259,6 +341,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	recon_tick(&recon, now);
+	look = mono_add_ms(now, LOOK_MS);
 	begin_due(now);
 	flush();
 	arm();
@@ -295,15 +378,19 @@ sync_message(struct link_peer *p, const void *msg, size_t len)
 void
 sync_arrived(uint32_t link)
 {
-	if (running)
+	bringing = link;
+	if (running && link != 0)
 		recon_heard(&recon, link, mono_now());
 }
 
 void
-sync_key_arrived(const uint8_t key[32], uint64_t hlc)
+sync_key_arrived(const uint8_t key[32], uint64_t hlc, bool news)
 {
-	if (running)
-		recon_arrived(&recon, key, hlc);
+	if (!running)
+		return;
+	recon_arrived(&recon, key, hlc);
+	if (news && bringing != 0)
+		recon_gained(&recon, bringing);
 }
 
 void
@@ -327,6 +414,14 @@ sync_peer_gone(const struct link_peer *p)
 			unwant(i);
 			break;
 		}
+	arm(); /* the session may have been the one that went */
+}
+
+void
+sync_limits(limit_emit emit, void *arg)
+{
+	emit(arg, "links waiting for a sync", n_queue, QUEUE_MAX,
+	    turns_refused);
 }
 
 /* --- its life --- */

@@ -189,7 +189,8 @@ put_all(struct write *w, const struct msg_db_raw *records,
 		w->verdicts[i].verdict = put.verdict;
 		w->verdicts[i].hlc = put.hlc;
 		if (put.verdict == DB_NEW || put.verdict == DB_OLD)
-			sync_key_arrived(put.key, put.hlc);
+			sync_key_arrived(put.key, put.hlc,
+			    put.verdict == DB_NEW);
 		memcpy(w->verdicts[i].key, put.key, 32);
 		memcpy(w->verdicts[i].rid, put.rid, 32);
 	}

@@ -7,8 +7,10 @@ is stored, no process dies, the node goes on agreeing with an honest neighbour
 and never bans it.
 """
 import os
+import select
 import socket
 import sys
+import threading
 import time
 import urllib.request
 
@@ -22,6 +24,7 @@ from warren import Node, check, finish, wait_for, tmpdir, Timeout  # noqa: E402
 
 GOSSIP, ROOT, RANGE, RECS, SINCE, FETCH, GETMAN, GET = 1, 16, 17, 20, 22, 24, \
     32, 34
+ITEMS, FETCHED = 18, 25
 JOIN, NEIGHBOR, DISCONNECT, SWAP = 6, 7, 8, 9
 LANE_SYNC, LANE_BULK = 2, 3
 CONF = """
@@ -239,6 +242,84 @@ def case_future_root(s):
     p.send(LANE_SYNC, root(2**63, os.urandom(32), 2**63))
     p.is_cut(0.5)
     p.sock.close()
+
+
+class Talker(Hostile):
+    """One that goes on talking beside the test: act(message or None)."""
+    def __init__(self, net, act):
+        super().__init__(net)
+        self.act, self.over = act, threading.Event()
+        self.met = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        try:
+            while not self.over.is_set():
+                if select.select([self.sock], [], [], 1)[0]:
+                    self.sock.settimeout(5)
+                    for _, m in self.receive():
+                        self.act(self, m)
+                else:
+                    self.act(self, None)
+        except (OSError, EOFError):
+            pass
+
+    def stop(self):
+        self.over.set()
+        self.thread.join()
+        self.sock.close()
+
+
+def is_compared_with(s, seconds):
+    """A neighbour whose root differs: does the victim begin a session?"""
+    p = Hostile(s.net)
+    end = time.monotonic() + seconds
+    met = 0
+    while not met and time.monotonic() < end:
+        db = s.cv.db()
+        p.send(LANE_SYNC, root(db["tick"], os.urandom(32), db["cnt"]))
+        met = count(p, 1.1, RANGE, ITEMS)
+    p.sock.close()
+    return met > 0
+
+
+def case_lying_helper(s):
+    """It has everything, it says, and whatever is asked of it goes on."""
+    def act(p, m):
+        if m is None:
+            p.send(LANE_SYNC, [FETCHED, 0, 1, os.urandom(32)])
+        elif m[0] == FETCH:
+            p.met.set()
+            after = m[3][:1] + time.time_ns().to_bytes(31, "big")
+            p.send(LANE_SYNC, [FETCHED, m[1], 1, after])
+
+    p = Talker(s.net, act)
+    p.send(LANE_SYNC, root(s.cv.db()["tick"] + 1, os.urandom(32), 2**60))
+    check("a huge count: it is asked for everything", p.met.wait(5))
+    check("a huge count: others are compared with", is_compared_with(s, 25))
+    s.stands("while it goes on")
+    p.stop()
+
+
+def case_held_session(s):
+    """Asked for a session, it sends one record for ever."""
+    raw = s.author.record(META, os.urandom(32))[0]
+
+    def act(p, m):
+        if m is not None and m[0] in (RANGE, ITEMS):
+            p.met.set()
+        elif m is None:
+            p.send(LANE_SYNC, [RECS, 7, [raw]])
+
+    p = Talker(s.net, act)
+    p.send(LANE_SYNC, root(s.cv.db()["tick"], os.urandom(32),
+                           s.cv.db()["cnt"]))
+    check("a dripping session: it begins", p.met.wait(25))
+    check("a dripping session: others are compared with",
+          is_compared_with(s, 25))
+    s.stands("while it drips")
+    p.stop()
 
 
 def case_garbage_sync(s):

@@ -162,7 +162,7 @@ op_end(void *arg, uint64_t peer, enum recon_how how, uint32_t retry_s)
 	sync_costs.done += how == RECON_DONE;
 	sync_costs.partial += how == RECON_PARTIAL;
 	sync_costs.refused += how == RECON_REFUSED;
-	sync_costs.lost += how == RECON_LOST;
+	sync_costs.lost += how == RECON_LOST || how == RECON_SILENT;
 	if (link < LINKS_MAX && how != RECON_DONE)
 		want(n, link,
 		    how == RECON_REFUSED ? (int64_t)retry_s * 1000 : AGAIN_MS);
@@ -299,6 +299,8 @@ on_recs(struct node *n, unsigned link, const struct ev *ev)
 		u = &world.updates[numbers[i]];
 		sync_body(n, numbers[i], true);
 		recon_arrived(&s->recon, u->key, u->hlc);
+		if (!node_knows(n, numbers[i]))
+			recon_gained(&s->recon, s->peers[link].id);
 		if (!BUGGIFY(store_busy))
 			node_synced(n, link, numbers[i], true);
 	}

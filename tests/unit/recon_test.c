@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "common/mp.h"
 #include "tests/unit/guard.h"
 #include "tests/unit/recon_pair.h"
 #include "tests/unit/tree_model.h"
@@ -362,12 +363,135 @@ test_silence(void **state)
 	assert_false(a.ended);
 	now = recon_due(&a.rc);
 	recon_tick(&a.rc, now);
-	assert_true(a.ended && a.how == RECON_LOST);
+	assert_true(a.ended && a.how == RECON_SILENT);
 	/* A link that goes takes its session along, without a word. */
 	a.ended = false;
 	assert_int_equal(recon_start(&a.rc, 2, 2, 10, no_salt, now), RECON_OK);
 	recon_forget_peer(&a.rc, 2);
 	assert_false(a.ended || a.rc.own.on);
+	model_free(&all);
+	close_pair();
+}
+
+/* Until the session of a is over; seconds, while each of them act() talks. */
+static int64_t
+held(struct mono now, void (*act)(struct mono now))
+{
+	struct mono began = now;
+
+	while (a.rc.own.on && mono_ms_between(began, now) < 3600000) {
+		now = mono_add_ms(now, 1000);
+		act(now);
+		if (mono_reached(recon_due(&a.rc), now))
+			recon_tick(&a.rc, now);
+	}
+	return mono_ms_between(began, now) / 1000;
+}
+
+static void
+drip(struct mono now)
+{
+	recon_heard(&a.rc, 2, now);
+}
+
+/* Somebody else's records are not to its credit. */
+static void
+drip_beside(struct mono now)
+{
+	recon_heard(&a.rc, 2, now);
+	recon_gained(&a.rc, 3);
+}
+
+/* Whatever is asked is answered, with what makes us ask again. */
+static void
+answer_in_turn(struct mono now)
+{
+	uint8_t buf[64], zero[1] = { 0 };
+	struct wr w;
+
+	wr_init(&w, buf, sizeof(buf));
+	mp_wr_array(&w, 3);
+	mp_wr_uint(&w, RECON_ITEMS);
+	mp_wr_uint(&w, a.rc.own.sid);
+	mp_wr_array(&w, 3);
+	mp_wr_uint(&w, 0);
+	mp_wr_bin(&w, zero, 0);
+	mp_wr_bin(&w, zero, 0);
+	assert_int_equal(recon_input(&a.rc, 2, buf, w.len, now), RECON_OK);
+	wr_init(&w, buf, sizeof(buf));
+	mp_wr_array(&w, 3);
+	mp_wr_uint(&w, RECON_END);
+	mp_wr_uint(&w, a.rc.own.sid);
+	mp_wr_uint(&w, 0);
+	assert_int_equal(recon_input(&a.rc, 2, buf, w.len, now), RECON_OK);
+}
+
+/* Our only session is not for whoever just goes on talking. */
+static void
+test_held(void **state)
+{
+	static void (*const acts[])(
+	    struct mono) = { drip, drip_beside, answer_in_turn };
+	struct mono now = { 0 };
+	struct rng rng = { 9 };
+	struct model all;
+	int64_t s;
+	size_t i;
+
+	(void)state;
+	open_pair(RECON_STACK, RECON_WANTS);
+	make_diff(&diffs[8], &rng, &all);
+	for (i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		a.ended = false;
+		assert_int_equal(
+		    recon_start(&a.rc, 2, (uint16_t)i, 10, no_salt, now),
+		    RECON_OK);
+		s = held(now, acts[i]);
+		assert_true(a.ended && a.how == RECON_SILENT);
+		assert_true(s >= 20 && s <= RECON_LEASE_MS / 1000);
+	}
+	/* The tree has turned: not even so long. */
+	assert_int_equal(recon_start(&a.rc, 2, 9, 10, no_salt, now), RECON_OK);
+	assert_int_equal(mtree_apply(&a.tree, 11, NULL, 0), MTREE_OK);
+	assert_int_equal(mtree_apply(&a.tree, 12, NULL, 0), MTREE_OK);
+	assert_in_range(held(now, drip), 1, RECON_SILENCE_MS / 1000);
+	model_free(&all);
+	close_pair();
+}
+
+static unsigned left;
+
+/* Twenty records a second that we lacked, as long as there are any. */
+static void
+trickle(struct mono now)
+{
+	unsigned i;
+
+	if (left > 0)
+		recon_heard(&a.rc, 2, now);
+	for (i = 0; i < 20 && left > 0; i++, left--)
+		recon_gained(&a.rc, 2);
+}
+
+/* A thin line is no reason to cut what goes on. */
+static void
+test_long_session(void **state)
+{
+	struct mono now = { 0 };
+	struct rng rng = { 9 };
+	struct model all;
+
+	(void)state;
+	open_pair(RECON_STACK, RECON_WANTS);
+	make_diff(&diffs[3], &rng, &all);
+	assert_int_equal(recon_start(&a.rc, 2, 1, 10, no_salt, now), RECON_OK);
+	left = 20 * 600;
+	assert_in_range(held(now, trickle), 600, 600 + 20);
+	/* What came so fast is not saved up for later. */
+	assert_int_equal(recon_start(&a.rc, 2, 2, 10, no_salt, now), RECON_OK);
+	for (left = 0; left < 100000; left++)
+		recon_gained(&a.rc, 2);
+	assert_in_range(held(now, drip), 60, 61);
 	model_free(&all);
 	close_pair();
 }
@@ -718,6 +842,8 @@ main(void)
 		cmocka_unit_test(test_small_bounds),
 		cmocka_unit_test(test_tick_turns),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_held),
+		cmocka_unit_test(test_long_session),
 		cmocka_unit_test(test_limits_of_responder),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_dear_message),

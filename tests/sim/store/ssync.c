@@ -115,7 +115,7 @@ op_end(void *arg, uint64_t peer, enum recon_how how, uint32_t retry_s)
 	sw.c.done += how == RECON_DONE;
 	sw.c.partial += how == RECON_PARTIAL;
 	sw.c.refused_sessions += how == RECON_REFUSED;
-	sw.c.lost_sessions += how == RECON_LOST;
+	sw.c.lost_sessions += how == RECON_LOST || how == RECON_SILENT;
 	if (how == RECON_REFUSED)
 		want(n, (uint32_t)peer, (int64_t)retry_s * 1000);
 	else if (how != RECON_DONE)
