@@ -33,6 +33,7 @@ void bodies_have(const struct asker *a, const struct msg_db_have *q);
 
 /* That channel is gone: forget what it had begun. */
 void bodies_forget(const struct ipc *ch);
+void uploads_limits(limit_emit emit, void *arg);
 
 /*
  * Keep a whole body that hashes to id.  Durable when SQL_OK; SQL_FULL when

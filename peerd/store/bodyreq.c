@@ -24,6 +24,7 @@ static struct upload {
 	uint8_t *body;
 	struct mono last; /* part that came */
 } uploads[UPLOADS_MAX];
+static uint64_t uploads_refused;
 
 /* --- taking in --- */
 
@@ -79,8 +80,10 @@ upload_begin(const struct asker *a, uint64_t token, uint32_t size)
 {
 	struct upload *u = upload_slot(mono_now());
 
-	if (u == NULL || (u->body = malloc(size)) == NULL)
+	if (u == NULL || (u->body = malloc(size)) == NULL) {
+		uploads_refused++;
 		return NULL;
+	}
 	u->ch = a->ch;
 	u->id = a->ctl ? 0 : a->id;
 	u->token = token;
@@ -261,4 +264,15 @@ bodies_have(const struct asker *a, const struct msg_db_have *q)
 	for (i = 0; i < q->n_ids; i++)
 		words[i] = word_of(q->ids[i].id, q->fetch);
 	(void)ipc_send(a->ch, DB_HAVE_IS, a->id, &out);
+}
+
+void
+uploads_limits(limit_emit emit, void *arg)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < UPLOADS_MAX; i++)
+		n += uploads[i].ch != NULL;
+	emit(arg, "bodies being handed over", n, UPLOADS_MAX, uploads_refused);
 }

@@ -234,9 +234,12 @@ judge_author(struct intake *in)
 		return DB_NEW;
 	if (!in->author.admitted &&
 	    !authors_has_grant(rs, in->rec.author, in->tick)) {
-		if (in->from == RECSTORE_LOCAL ||
-		    rs->pends.held >= RECSTORE_UNADMITTED)
+		if (in->from == RECSTORE_LOCAL)
 			return DB_NOT_ADMITTED;
+		if (rs->pends.held >= RECSTORE_UNADMITTED) {
+			rs->n.unadmitted++;
+			return DB_NOT_ADMITTED;
+		}
 		in->held = true;
 		return DB_NEW;
 	}
@@ -431,8 +434,10 @@ take(struct intake *in, const uint8_t *if_rid, uint64_t *seq)
 		return DB_DISK;
 	if (verdict != DB_NEW)
 		return verdict;
-	if (!recstore_has_room(rs, 1))
+	if (!recstore_has_room(rs, 1)) {
+		rs->n.busy++;
 		return DB_BUSY;
+	}
 	if (begin(rs) != SQL_OK)
 		return DB_DISK;
 	if ((verdict = judge_author(in)) != DB_NEW)

@@ -70,6 +70,7 @@ void since_asked(struct link_peer *p, const struct wire_msg *m);
 void since_root(struct link_peer *p, bool equal);
 void since_peer_gone(const struct link_peer *p);
 void since_go_on(struct link_peer *p);
+void since_limits(limit_emit emit, void *arg);
 
 /* --- bootstrap.c --- */
 

@@ -31,6 +31,7 @@ struct ask {
 };
 
 static struct ask asks[ASKS_MAX];
+static uint64_t asks_refused;
 static uint32_t next_id;
 static uint64_t last_hlc;
 static struct event *stamp_timer;
@@ -55,8 +56,10 @@ ask_new(void)
 {
 	struct ask *a = ask_by_id(0);
 
-	if (a == NULL)
+	if (a == NULL) {
+		asks_refused++;
 		return NULL;
+	}
 	memset(a, 0, sizeof(*a));
 	if (++next_id == 0)
 		next_id = 1;
@@ -306,4 +309,15 @@ own_start(void)
 		log_warn("this node is no member of network %s: an authority "
 			 "must admit it, see warrenctl(8), record admit",
 		    store.node.network);
+}
+
+void
+own_limits(limit_emit emit, void *arg)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < ASKS_MAX; i++)
+		n += asks[i].id != 0;
+	emit(arg, "signatures asked for", n, ASKS_MAX, asks_refused);
 }

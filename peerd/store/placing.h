@@ -58,6 +58,7 @@ void placing_limits(limit_emit emit, void *arg);
 /* --- warmth.c --- */
 
 void warmth_read(const uint8_t id[32]); /* somebody read the body */
+void warmth_limits(limit_emit emit, void *arg);
 void warmth_tick(void);
 void warmth_flush(void); /* write down what was read */
 

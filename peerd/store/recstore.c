@@ -472,6 +472,12 @@ recstore_memory(const struct recstore *rs)
 	return rs->tree.bytes + pends_bytes(&rs->pends) + sizeof(*rs);
 }
 
+uint32_t
+recstore_held(const struct recstore *rs)
+{
+	return rs->pends.held;
+}
+
 const struct recstore_counts *
 recstore_counts(const struct recstore *rs)
 {

@@ -88,7 +88,7 @@ struct recstore_rec {
 struct recstore_counts {
 	uint64_t put_new, put_old, put_refused, future, held, settled, expired,
 	    evicted, unadmitted, equivocations, damaged, commits,
-	    failed_commits, settle_changes_last;
+	    failed_commits, settle_changes_last, busy; /* no room for it */
 };
 
 /* A row that is not what was written. */
@@ -196,6 +196,8 @@ size_t recstore_late(const struct recstore *rs);
 size_t recstore_deferred(const struct recstore *rs);
 size_t recstore_memory(const struct recstore *rs); /* of tree and tables */
 const struct recstore_counts *recstore_counts(const struct recstore *rs);
+/* Records whose authors are not admitted so far. */
+uint32_t recstore_held(const struct recstore *rs);
 
 /* --- damage --- */
 

@@ -242,3 +242,17 @@ since_peer_gone(const struct link_peer *p)
 		if (t->link == p->link)
 			t->link = 0;
 }
+
+void
+since_limits(limit_emit emit, void *arg)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < CURSORS_MAX; i++)
+		n += cursors[i].seq != 0;
+	emit(arg, "peers whose log is followed", n, CURSORS_MAX, 0);
+	for (n = 0, i = 0; i < TELLINGS_MAX; i++)
+		n += tellings[i].link != 0;
+	emit(arg, "peers told of our log", n, TELLINGS_MAX, 0);
+}

@@ -14,6 +14,7 @@
 
 #include "common/log.h"
 #include "common/sandbox.h"
+#include "peerd/store/bodies.h"
 #include "peerd/store/fetchers.h"
 #include "peerd/store/links.h"
 #include "peerd/store/placing.h"
@@ -399,17 +400,23 @@ limits(limit_emit emit, void *arg)
 		return;
 	c = recstore_counts(store.rs);
 	emit(arg, "records not settled", recstore_pending(store.rs),
-	    recstore_pending_max(store.rs), 0);
+	    recstore_pending_max(store.rs), c->busy);
 	emit(arg, "records of the future", recstore_deferred(store.rs),
 	    RECSTORE_DEFERRED, c->future);
-	emit(arg, "records held for admission", c->held, RECSTORE_UNADMITTED,
-	    c->unadmitted);
+	emit(arg, "records held for admission", recstore_held(store.rs),
+	    RECSTORE_UNADMITTED, c->unadmitted);
+	emit(arg, "proofs of contradictions", store.state.evidence,
+	    RECSTORE_EVIDENCE, 0);
 	emit(arg, "block body bytes", store.state.body_bytes,
 	    store.conf.bodies_max, 0);
 	fetchers_limits(emit, arg);
 	serve_limits(emit, arg);
 	placing_limits(emit, arg);
 	links_limits(emit, arg);
+	uploads_limits(emit, arg);
+	own_limits(emit, arg);
+	since_limits(emit, arg);
+	warmth_limits(emit, arg);
 }
 
 /* clang-format off */

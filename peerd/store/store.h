@@ -127,6 +127,7 @@ void api_state(void); /* tell all */
 void own_clock(const struct msg_ps_clock *c);
 bool own_is_stopped(int64_t *behind_ms);
 void own_start(void);
+void own_limits(limit_emit emit, void *arg);
 void own_tick(void);
 void own_signed(struct ipc *ch, const struct ipc_msg *m);
 void own_failed(struct ipc *ch, const struct ipc_msg *m);

@@ -232,3 +232,9 @@ warmth_tick(void)
 	if (pass.on)
 		pass_slice((uint64_t)wall_now().ms / 1000);
 }
+
+void
+warmth_limits(limit_emit emit, void *arg)
+{
+	emit(arg, "bodies read since the last tick", n_reads, READS_MAX, 0);
+}
