@@ -336,7 +336,19 @@ recon_forget_peer(struct recon *rc, uint64_t peer)
 
 /* Sessions of others */
 
-/* Has the peer begun as many sessions as it may within a minute? */
+/*
+ * Roots are compared tick by tick, and two that differ on two of them make a
+ * session: where ticks are short, honest peers begin more in a minute.
+ */
+static int64_t
+start_ms(const struct recon *rc)
+{
+	int64_t ms = 6 * (int64_t)rc->conf.tick_ms;
+
+	return ms == 0 || ms > RECON_START_MS ? RECON_START_MS : ms;
+}
+
+/* Has the peer begun as many sessions as it may in that time? */
 static bool
 starts_too_often(const struct recon *rc, uint64_t peer, struct mono now)
 {
@@ -346,9 +358,9 @@ starts_too_often(const struct recon *rc, uint64_t peer, struct mono now)
 	for (i = 0; i < RECON_STARTS; i++) {
 		s = &rc->starts[i];
 		n += s->used && s->peer == peer &&
-		    !mono_reached(mono_add_ms(s->at, 60000), now);
+		    !mono_reached(mono_add_ms(s->at, start_ms(rc)), now);
 	}
-	return n >= RECON_PER_MIN;
+	return n >= RECON_STARTS_MAX;
 }
 
 /*

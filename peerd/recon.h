@@ -88,7 +88,8 @@
 
 #define RECON_RATE       (4 << 20) /* bytes a second of sessions, both ways */
 #define RECON_RESPONDING 2         /* sessions we answer at once */
-#define RECON_PER_MIN    3         /* sessions a peer may start */
+#define RECON_STARTS_MAX 3         /* sessions a peer may start in so many */
+#define RECON_START_MS   60000     /* ms; where ticks are short, in six ticks */
 #define RECON_STARTS     64        /* of them remembered */
 #define RECON_SILENCE_MS 20000     /* without a word: the session is over */
 #define RECON_LEASE_MS   60000     /* so it is with words alone; but */
@@ -158,7 +159,8 @@ struct recon_conf {
 	struct recon_want
 	    *wants; /* a multiple of RECON_WANT_WAYS, 65536 or so */
 	uint32_t n_wants;
-	uint32_t rate; /* bytes a second and at once; 0: RECON_RATE */
+	uint32_t rate;    /* bytes a second and at once; 0: RECON_RATE */
+	uint32_t tick_ms; /* 0: not known */
 	struct recon_ops ops;
 };
 

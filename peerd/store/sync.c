@@ -442,6 +442,7 @@ sync_start(void)
 	struct recon_conf conf = { .tree = recstore_tree(store.rs),
 		.n_stack = RECON_STACK,
 		.n_wants = RECON_WANTS,
+		.tick_ms = store.charter.tick_ms,
 		.ops = { .send = op_send, .push = op_push, .end = op_end } };
 
 	memcpy(conf.netid, store.charter.netid, 32);

@@ -556,6 +556,16 @@ test_limits_of_responder(void **state)
 	assert_true(answered(13, 1, now)); /* a silent one gives its place */
 	now = mono_add_ms(now, 60000);
 	assert_true(answered(11, 4, now));
+	b.rc.conf.tick_ms = 1000; /* and with short ticks, three in six */
+	now = mono_add_ms(now, 5999);
+	assert_true(answered(11, 5, now));
+	assert_true(answered(11, 6, now));
+	assert_false(answered(11, 7, now));
+	now = mono_add_ms(now, 1);
+	assert_true(answered(11, 7, now));
+	b.rc.conf.tick_ms = 3600000;
+	now = mono_add_ms(now, 59998);
+	assert_false(answered(11, 8, now));
 	recon_forget_peer(&b.rc, 11);
 	recon_forget_peer(&b.rc, 13);
 	assert_true(answered(14, 1, now));
