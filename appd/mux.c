@@ -94,17 +94,19 @@ mux_admits(const struct mux *m, uint32_t uid)
 const char *
 mux_no_place(const struct mux *m, uint32_t uid)
 {
-	unsigned i, launched = 0, kept = 0, mine = 0;
+	bool there[MUX_SLOTS] = { false };
+	unsigned i, kept = 0, mine = 0;
+	const struct mux_app *a;
 
-	for (i = 0; i < m->apps_max; i++)
-		if (m->apps[i].used) {
-			launched += m->apps[i].instance != 0;
-			mine += m->apps[i].instance == 0 &&
-			    m->apps[i].uid == uid;
-		}
+	for (a = m->apps; a < m->apps + m->apps_max; a++) {
+		if (a->used && a->instance == 0)
+			mine += a->uid == uid;
+		else if (a->used && a->slot >= 0)
+			there[a->slot] = true;
+	}
 	for (i = 0; i < MUX_SLOTS; i++)
-		kept += m->entries[i].used && !m->entries[i].by_hand;
-	kept -= launched < kept ? launched : kept;
+		kept += m->entries[i].used && !m->entries[i].by_hand &&
+		    !there[i];
 	if (m->n_apps + kept >= m->conf.conns_max)
 		return "too many apps";
 	if (mine >= (m->conf.conns_max + 1u) / 2)

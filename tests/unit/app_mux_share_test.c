@@ -256,6 +256,12 @@ test_places(void **state)
 	(void)mux_attach(m, 2, 7, 205, 0, net->now);
 	assert_string_equal(mux_no_place(m, 1001), "too many apps");
 	mux_detach(m, 7, net->now);
+	/* One that is launched and may come by hand, too, keeps no other's. */
+	(void)mux_attach(m, 3, 8, 206, 0, net->now);
+	mux_detach(m, 6, net->now);
+	assert_string_equal(mux_no_place(m, 1001), "too many apps");
+	mux_detach(m, 7, net->now);
+	(void)mux_attach(m, -1, 0, 204, 1001, net->now);
 	mux_set_entry(m, 2, NULL);
 	assert_null(mux_no_place(m, 1001));
 	for (i = 2; i < 7; i++)
