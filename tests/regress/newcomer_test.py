@@ -1,12 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """
-A node's record that comes before its author's admission: the store holds it
-back, and the node passes it on as soon as the admission is there, long before
-the next tick and its sync would.
+What a node does that has just come.
+
+Its record comes before its author's admission: the store holds it back, and
+the node passes it on as soon as the admission is there, long before the next
+tick and its sync would.
+
+The node that it knows is not up yet, or goes away: as long as it has no other
+link, it tries again after seconds, whatever the pause it was told.
 """
 import os
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -36,7 +42,30 @@ def seq_of(node, author):
             if p["nodeId"] == author.pk.hex()]
 
 
-def main():
+def links(node):
+    return len(node.ctl("show", "peers", "up")["data"])
+
+
+def alone(net):
+    a = Node("c", net.conf + CONF % 4)
+    b = Node("d", net.conf + CONF % 5 +
+             "bootstrap 127.0.14.4 port 38080 retry 1h max-retries 2\n")
+    b.start()
+    wait_for("d was refused", lambda: "not linked" in b.tail(), 10)
+    time.sleep(1.5)
+    a.start()
+    check("alone: its bootstrap node is found soon after it came",
+          wait_for("d is linked", lambda: links(b) == 1, 15))
+    a.stop()
+    wait_for("d is alone", lambda: links(b) == 0, 10)
+    a.start()
+    check("alone again: the same", wait_for("d is linked once more",
+                                            lambda: links(b) == 1, 20))
+    a.stop()
+    b.stop()
+
+
+def early_record():
     net = Network(os.path.join(tmpdir(), "lab.charter"), tick_ms=3600000)
     a = Node("a", net.conf + CONF % 2)
     b = Node("b", net.conf + CONF % 3 +
@@ -62,7 +91,8 @@ def main():
     peer.sock.close()
     a.stop()
     b.stop()
-    finish()
+    return net
 
 
-main()
+alone(early_record())
+finish()
