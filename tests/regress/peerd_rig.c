@@ -9,6 +9,10 @@
 
 #define N 5
 
+/* By its path, also to itself: by its name it would take the modules of
+ * whichever python3 comes first in PATH. */
+#define PYTHON "/usr/bin/python3"
+
 static struct rig_node *node[N];
 
 /* --- conditions --- */
@@ -299,8 +303,8 @@ test_client(const char *script)
 	(void)node_id_hex(node[0]->id, id);
 	st[0] = (int)fork();
 	if (st[0] == 0) {
-		(void)execl("/usr/bin/python3", "python3", script, "127.0.0.2",
-		    port, netid, id, (char *)NULL);
+		(void)execl(PYTHON, PYTHON, script, "127.0.0.2", port, netid,
+		    id, (char *)NULL);
 		_exit(127);
 	}
 	rig_check(rig_until(reaped, st, 20000) && WIFEXITED(st[1]) &&
