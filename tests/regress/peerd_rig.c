@@ -93,6 +93,12 @@ has_left(void *arg)
 }
 
 static bool
+is_looked_for(void *arg)
+{
+	return !has_left(arg);
+}
+
+static bool
 was_saved(void *arg)
 {
 	const unsigned *saved = arg;
@@ -272,6 +278,8 @@ test_farewell(void)
 	(void)ipc_send(node[4]->ch, PROC_STOP, 0, NULL);
 	rig_check(rig_until(has_left, node[4], 3000),
 	    "a node that stops says so to all");
+	rig_check(!rig_until(is_looked_for, node[4], 2000),
+	    "and nobody looks for it now");
 	rig_check(node[4]->exited && WIFEXITED(node[4]->status) &&
 		WEXITSTATUS(node[4]->status) == 0,
 	    "and exits with 0");
