@@ -294,6 +294,7 @@ struct target {
 	struct naddr addrs[32];
 	uint8_t n_addrs, next_addr;
 	unsigned fails; /* in this round */
+	unsigned alone; /* tries without a link, before those of a round */
 	struct mono due;
 	char error[64]; /* why the last dial failed */
 	char said[64];  /* the last such that the log has */

@@ -375,6 +375,40 @@ is_ours(const struct recon *rc, uint64_t peer, const uint8_t salt[8])
 	    memcmp(rc->own.salt, salt, sizeof(rc->own.salt)) > 0;
 }
 
+static void
+note_start(struct recon *rc, uint64_t peer, struct mono now)
+{
+	rc->starts[rc->next_start] = (struct recon_start){ true, peer, now };
+	rc->next_start = (rc->next_start + 1) % RECON_STARTS;
+}
+
+static bool
+is_taken(const struct recon_slot *s, struct mono now)
+{
+	return s->on &&
+	    !mono_reached(mono_add_ms(s->heard, RECON_SILENCE_MS), now);
+}
+
+/* Has it had its place for long, while somebody else found none? */
+static bool
+is_over(const struct recon *rc, const struct recon_slot *s, struct mono now)
+{
+	return is_taken(s, now) &&
+	    mono_reached(mono_add_ms(s->since, RECON_LEASE_MS), now) &&
+	    mono_before(s->since, rc->crowded);
+}
+
+/* The peer makes room, and does not come back at once. */
+static void
+send_away(struct recon *rc, struct recon_slot *s, struct mono now)
+{
+	unsigned i;
+
+	s->on = false;
+	for (i = 0; i < RECON_STARTS_MAX; i++)
+		note_start(rc, s->peer, now);
+}
+
 /* A place for the session of peer: its own, or a free one; else false. */
 static bool
 admit(struct recon *rc, uint64_t peer, uint16_t sid, const uint8_t salt[8],
@@ -385,23 +419,29 @@ admit(struct recon *rc, uint64_t peer, uint16_t sid, const uint8_t salt[8],
 
 	for (i = 0; i < RECON_RESPONDING; i++) {
 		s = &rc->slots[i];
+		if (s->peer == peer && is_over(rc, s, now)) {
+			send_away(rc, s, now);
+			return false;
+		}
 		if (s->on && s->peer == peer && s->sid == sid) {
 			s->heard = now;
 			return true;
 		}
-		if (s->on && s->peer != peer &&
-		    !mono_reached(mono_add_ms(s->heard, RECON_SILENCE_MS), now))
+		if (s->peer != peer && is_taken(s, now))
 			continue;
 		/* A peer has one session, and a new one ends its last. */
 		if (free == NULL || (s->on && s->peer == peer))
 			free = s;
 	}
+	if (free == NULL)
+		rc->crowded = now;
 	if (free == NULL || starts_too_often(rc, peer, now) ||
 	    is_ours(rc, peer, salt) || BUGGIFY(recon_refuse))
 		return false;
-	*free = (struct recon_slot){ true, sid, peer, now };
-	rc->starts[rc->next_start] = (struct recon_start){ true, peer, now };
-	rc->next_start = (rc->next_start + 1) % RECON_STARTS;
+	if (!is_taken(free, now) || free->peer != peer)
+		free->since = now;
+	*free = (struct recon_slot){ true, sid, peer, now, free->since };
+	note_start(rc, peer, now);
 	return true;
 }
 

@@ -57,6 +57,11 @@
  * come that we lack, ten of them a second; and by records alone not once our
  * tree has turned twice.
  *
+ * Sessions of others have two places, which are taken until 20 s after the last
+ * word: that also keeps a crowd from bringing all the same at once.  While
+ * somebody finds none, nobody has one for longer than a minute, nor another in
+ * the next.
+ *
  * How the shell drives it: recon_start() on connect, or when a neighbour's R
  * differs for a tick that both have, on two ticks running, 0-5 s after the
  * tick; recon_input() for each message 17-21 and 23; recon_tick() when
@@ -187,7 +192,7 @@ struct recon_slot {
 	bool on;
 	uint16_t sid;
 	uint64_t peer;
-	struct mono heard;
+	struct mono heard, since;
 };
 
 struct recon_start {
@@ -210,6 +215,7 @@ struct recon {
 	struct recon_slot slots[RECON_RESPONDING];
 	struct recon_start starts[RECON_STARTS];
 	uint32_t next_start;
+	struct mono crowded; /* somebody found no place */
 	struct recon_flow own_flow, reply_flow;
 	struct recon_box boxes[4];
 	/* Counters, for the shell to show. */

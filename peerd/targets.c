@@ -2,7 +2,8 @@
 /*
  * Peers that somebody wrote down: pinned, bootstrap, static and DNS seeds
  * from warren.conf, and those that warrenctl added.  Each is resolved,
- * dialled, and dialled again with a pause that doubles up to eightfold.
+ * dialled, and dialled again with a pause that doubles up to eightfold.  While
+ * there is no link at all, shorter pauses come first.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include "peerd/peerd.h"
 
 #define RETRY_MS   1000 /* where nobody says otherwise */
+#define ALONE_MS   1000 /* without a link; doubled up to the usual pause */
+#define REVIVE_MS  30000 /* who is left alone again and again waits */
 #define DOUBLINGS  3
 #define ROUND_MS   300000 /* between rounds, where nobody says otherwise */
 #define AT_ONCE_MS 100
@@ -184,16 +187,45 @@ targets_delete(struct target *t)
 /* --- reaching them --- */
 
 static int64_t
-pause_ms(const struct target *t)
+retry_ms(const struct target *t)
 {
-	int64_t ms = t->p.retry_ms != 0 ? t->p.retry_ms : peerd.conf.retry_ms;
-	unsigned n = t->fails > 0 ? t->fails - 1 : 0;
+	if (t->p.retry_ms != 0)
+		return t->p.retry_ms;
+	return peerd.conf.retry_ms != 0 ? peerd.conf.retry_ms : RETRY_MS;
+}
 
-	if (ms == 0)
-		ms = RETRY_MS;
-	ms <<= n < DOUBLINGS ? n : DOUBLINGS;
+/*
+ * It may only be starting, and without a link there is nothing else to do.
+ * These tries do not count as failures: the usual ones follow.
+ */
+static bool
+is_urgent(const struct target *t)
+{
+	return conn_links(-1) == 0 && ALONE_MS << t->alone < retry_ms(t);
+}
+
+static int64_t
+pause_ms(struct target *t)
+{
+	int64_t ms = retry_ms(t);
+	unsigned n;
+
+	if (is_urgent(t)) {
+		ms = ALONE_MS << t->alone++;
+	} else {
+		n = t->fails++;
+		ms <<= n < DOUBLINGS ? n : DOUBLINGS;
+	}
 	/* A tenth more or less, so that a crowd does not stay in step. */
 	return ms - ms / 10 + randombytes_uniform((uint32_t)(ms / 5) + 1);
+}
+
+/* Was that the last try of this round? */
+static bool
+is_last(const struct target *t)
+{
+	return !targets_is_kept(t) && t->p.max_retries != 0 &&
+	    !is_urgent(t) && t->fails + 1 >= t->p.max_retries;
 }
 
 static int64_t
@@ -239,11 +271,8 @@ fail(struct target *t, const char *error)
 		return;
 	}
 	t->n_addrs = t->next_addr = 0; /* ask for its addresses anew */
-	t->fails++;
 	say_failed(t, error);
-	if (strcmp(error, SHAKE_SELF) == 0 ||
-	    (!targets_is_kept(t) && t->p.max_retries != 0 &&
-		t->fails >= t->p.max_retries)) {
+	if (strcmp(error, SHAKE_SELF) == 0 || is_last(t)) {
 		t->fails = 0;
 		t->due = mono_add_ms(now, round_ms());
 		return;
@@ -302,12 +331,32 @@ is_held(const struct target *t)
 		(!targets_is_kept(t) && neigh_is_held(id)));
 }
 
+/* The last link is gone: whoever was to be tried later is tried now. */
+static void
+revive(struct mono now)
+{
+	static struct mono due;
+	static bool alone;
+	struct target *t = NULL;
+	bool was = alone;
+
+	alone = conn_links(-1) == 0;
+	if (!alone || was || !mono_reached(due, now))
+		return;
+	due = mono_add_ms(now, REVIVE_MS);
+	while ((t = targets_next(t)) != NULL) {
+		t->alone = 0;
+		t->due = mono_min(t->due, now);
+	}
+}
+
 void
 targets_tick(struct mono now)
 {
 	bool more = discover_wants_more();
 	struct target *t = NULL;
 
+	revive(now);
 	while ((t = targets_next(t)) != NULL) {
 		if (t->state != TARGET_IDLE || !mono_reached(t->due, now) ||
 		    is_linked(t) || is_held(t) ||
@@ -396,10 +445,9 @@ targets_unlinked(const struct conn *c)
 	if (t == NULL)
 		return;
 	if (wall_now().ms - c->since.ms < LINK_SHORT_MS) {
-		t->fails++;
 		t->due = mono_add_ms(now, pause_ms(t));
 	} else {
-		t->fails = 0;
+		t->fails = t->alone = 0;
 		t->due = mono_add_ms(now, AT_ONCE_MS);
 	}
 }
@@ -407,6 +455,6 @@ targets_unlinked(const struct conn *c)
 void
 targets_wake(struct target *t)
 {
-	t->fails = 0;
+	t->fails = t->alone = 0;
 	t->due = mono_now();
 }

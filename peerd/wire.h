@@ -19,7 +19,8 @@
  *   [17 RANGE ..] [18 ITEMS ..] [19 WANT ..] [21 END ..] [23 FULL ..]
  *                                               see recon.h
  *   [20 RECS, sid, [record:bin ..]]             1..256 records
- *   [22 SINCE, sid, dbid:bin(16), seq]          answered by RECS of sid
+ *   [22 SINCE, sid, dbid:bin(16), seq]          answered by RECS of sid: what
+ *              was logged after seq, or with 2^64-1 what waits for its tick
  *   [24 FETCH, sid, bits, prefix:bin(32), after:bin(0 or 32)]
  *                                               answered by RECS of sid, then
  *   [25 FETCHED, sid, more:0..1, last:bin(32)]
@@ -51,6 +52,7 @@
 #define WIRE_GOSSIP_MAX  49152 /* bytes of a GOSSIP message */
 #define WIRE_RECS_MAX    256   /* records of a RECS message */
 #define WIRE_ROOT_MAX    128   /* bytes of a ROOT message */
+#define WIRE_SINCE_TICK  UINT64_MAX /* SINCE: instead of a place in the log */
 #define WIRE_ADDRS_MAX   64
 #define WIRE_DEPTH_MAX   8   /* nesting of a message of unknown type */
 #define WIRE_IDS_MAX     512 /* short ids of IHAVE and PULL */

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "peerd/boot.h"
 #include "peerd/recon.h"
+#include "peerd/store/batch.h"
 #include "peerd/store/links.h"
 
 #define PART_BYTES   (1u << 20) /* then the asker is asked whether to go on */
@@ -50,29 +51,21 @@ static bool
 stream_more(struct link_peer *p, struct stream *s)
 {
 	static struct mtree_entry e[BATCH];
-	static struct recstore_rec recs[BATCH];
 	static uint8_t buf[RECON_MSG_MAX];
-	const uint8_t *raws[BATCH];
-	size_t lens[BATCH], n, i, got = 0, bytes = 0;
+	size_t n, i;
 	struct wr w;
 
 	n = mtree_list(recstore_tree(store.rs), MTREE_CURRENT, s->range.prefix,
 	    s->range.bits, s->begun ? s->after : NULL, e, BATCH);
-	for (i = 0; i < n && bytes < RECON_MSG_MAX / 2; i++) {
+	batch_begin();
+	for (i = 0; i < n && batch_add(store.rs, e[i].key); i++) {
 		s->begun = true;
 		memcpy(s->after, e[i].key, 32);
-		if (recstore_get(store.rs, e[i].key, false, &recs[got]) !=
-			SQL_OK ||
-		    recs[got].raw_len == 0)
-			continue;
-		raws[got] = recs[got].raw;
-		lens[got] = recs[got].raw_len;
-		bytes += lens[got++];
 	}
-	if (got > 0) {
+	if (batch_count() > 0) {
 		wr_init(&w, buf, sizeof(buf));
-		store.n.sync_records_out +=
-		    recon_put_recs(&w, s->sid, raws, lens, got);
+		batch_put(&w, s->sid);
+		store.n.sync_records_out += batch_count();
 		s->sent += w.len;
 		if (w.bad || !links_send(p, buf, w.len))
 			return false;
@@ -153,6 +146,19 @@ ask(struct link_peer *p, struct boot_task *t, struct mono now)
 	return true;
 }
 
+/* What they settled is here; now for what they will settle next. */
+static void
+ask_pending(void)
+{
+	struct link_peer *p;
+	unsigned i;
+
+	for (i = 0; i < BOOT_HELPERS; i++)
+		if ((p = links_find(boot.helpers[i].link)) != NULL &&
+		    !since_pending(p))
+			return;
+}
+
 /* Give every peer that helps its share of what is left. */
 static void
 spread(void)
@@ -166,6 +172,7 @@ spread(void)
 		log_info("database: fetched from others in %lld s",
 		    (long long)(mono_ms_between(boot.began, now) / 1000));
 		child_event("db", "fetched from others");
+		ask_pending();
 		return;
 	}
 	for (i = 0; boot.on && i < BOOT_HELPERS; i++) {

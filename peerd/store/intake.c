@@ -316,7 +316,7 @@ keep_older(struct intake *in, bool *kept)
 		return SQL_OK;
 	}
 	*kept = true;
-	return sql_older_put(rs->sql, &o);
+	return sql_older_keep(rs->sql, &o, in->row);
 }
 
 static enum sql_rc
@@ -326,10 +326,13 @@ write_hidden(struct intake *in)
 		.tick = in->tick,
 		.hlc = in->rec.hlc,
 		.w = in->rec.w,
-		.tombstone = (in->rec.flags & REC_TOMBSTONE) != 0 };
+		.tombstone = (in->rec.flags & REC_TOMBSTONE) != 0,
+		.body = in->rec.body,
+		.body_len = in->rec.body_len };
 
 	memcpy(o.key, in->key, 32);
 	memcpy(o.rid, in->rid, 32);
+	memcpy(o.sig, in->rec.sig, 64);
 	return sql_older_put(in->rs->sql, &o);
 }
 
@@ -355,7 +358,7 @@ write_newest(struct intake *in, bool *older)
 	return rc;
 }
 
-/* In memory, once the disk has it. */
+/* In memory, once the disk has it; with older, its key has older versions. */
 static bool
 remember(struct intake *in, bool older)
 {
@@ -376,6 +379,8 @@ remember(struct intake *in, bool older)
 	if (in->held && !e->held)
 		p->held++;
 	e->held = e->held || in->held;
+	if (older)
+		pends_newest(p, in->key)->older = true;
 	return true;
 }
 

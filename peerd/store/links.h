@@ -26,6 +26,7 @@ struct link_peer {
 	struct wire_root root, before;
 	unsigned odd;  /* ticks in a row on which its root was not ours */
 	bool compared; /* once, since the link is up */
+	bool unknown;  /* it differed then, and no cursor told how */
 	/* Sessions of ours that it let run out, in a row; no other before: */
 	unsigned silent;
 	struct mono sync_from;
@@ -68,6 +69,10 @@ void since_start(void); /* cursors of earlier lives */
 void since_tick(void);  /* keep those that moved */
 void since_asked(struct link_peer *p, const struct wire_msg *m);
 void since_root(struct link_peer *p, bool equal);
+/* A session with it is over: what it settled is here. */
+void since_synced(struct link_peer *p);
+/* Ask it for what it will settle next.  False: that was done lately. */
+bool since_pending(struct link_peer *p);
 void since_peer_gone(const struct link_peer *p);
 void since_go_on(struct link_peer *p);
 void since_limits(limit_emit emit, void *arg);

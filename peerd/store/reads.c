@@ -8,25 +8,72 @@
 
 #include "peerd/store/recstore_priv.h"
 
+/* May it be shown?  The grant that its author lacked may have come since. */
+static bool
+is_shown(struct recstore *rs, struct pend *e)
+{
+	struct sql_author a;
+
+	if (!e->held)
+		return true;
+	if (authors_by_id(rs, e->author, &a) != SQL_OK ||
+	    !authors_has_grant(rs, a.pk, e->tick))
+		return false;
+	e->held = false;
+	rs->pends.held--;
+	return true;
+}
+
+static void
+show(struct recstore_rec *out, const uint8_t *body, size_t len,
+    const uint8_t sig[64])
+{
+	struct wr w;
+
+	wr_init(&w, out->raw, sizeof(out->raw));
+	rec_encode(&w, body, len, sig);
+	out->raw_len = w.bad ? 0 : w.len;
+}
+
+/* An older version; its body only if it is what was written. */
+static void
+show_older(struct recstore_rec *out, const struct sql_older *o)
+{
+	uint8_t rid[32];
+
+	memcpy(out->key, o->key, 32);
+	memcpy(out->rid, o->rid, 32);
+	out->hlc = o->hlc;
+	out->raw_len = 0;
+	if (o->body == NULL)
+		return;
+	rec_rid(rid, o->body, o->body_len);
+	if (memcmp(rid, o->rid, 32) == 0)
+		show(out, o->body, o->body_len, o->sig);
+}
+
 enum sql_rc
 recstore_get(struct recstore *rs, const uint8_t key[32], bool settled,
     struct recstore_rec *out)
 {
-	const struct pend *e = pends_newest(&rs->pends, key);
+	struct pend *e = pends_newest(&rs->pends, key);
 	struct mtree_entry m;
 	struct sql_rec r;
 	enum sql_rc rc;
 	const char *why;
 	bool in_tree = mtree_get(&rs->tree, MTREE_CURRENT, key, &m);
-	struct wr w;
+	struct sql_older o;
 
 	out->raw_len = 0;
-	if (settled ? !in_tree : (e != NULL ? e->held : !in_tree))
+	if (settled ? !in_tree : (e != NULL ? !is_shown(rs, e) : !in_tree))
 		return SQL_NONE;
 	rc = recstore_read(rs, key, &r);
 	memcpy(out->key, key, 32);
 	if (rc == SQL_OK && settled && memcmp(r.rid, m.rid, 32) != 0) {
 		/* A later version took its place on disk. */
+		if (sql_older_get(rs->sql, key, rs->tick, &o) == SQL_OK &&
+		    memcmp(o.rid, m.rid, 32) == 0)
+			show_older(out, &o);
 		memcpy(out->rid, m.rid, 32);
 		out->hlc = m.hlc;
 		out->settled = true;
@@ -39,10 +86,46 @@ recstore_get(struct recstore *rs, const uint8_t key[32], bool settled,
 	memcpy(out->rid, r.rid, 32);
 	out->hlc = r.hlc;
 	out->settled = in_tree && memcmp(r.rid, m.rid, 32) == 0;
-	wr_init(&w, out->raw, sizeof(out->raw));
-	rec_encode(&w, r.body, r.body_len, r.sig);
-	out->raw_len = w.bad ? 0 : w.len;
+	show(out, r.body, r.body_len, r.sig);
 	return SQL_OK;
+}
+
+size_t
+recstore_versions(struct recstore *rs, const uint8_t key[32],
+    struct recstore_rec *out, size_t max)
+{
+	const struct pend *e = pends_newest(&rs->pends, key);
+	uint64_t tick = INT64_MAX;
+	struct sql_older o;
+	size_t n = 0;
+
+	if (recstore_get(rs, key, false, &out[0]) != SQL_OK ||
+	    out[0].raw_len == 0)
+		return 0;
+	for (n = 1; n < max && e != NULL && e->older; tick = o.tick - 1) {
+		if (sql_older_get(rs->sql, key, tick, &o) != SQL_OK)
+			break;
+		out[n].settled = false;
+		show_older(&out[n], &o);
+		n += out[n].raw_len > 0;
+	}
+	return n;
+}
+
+size_t
+recstore_pending_keys(struct recstore *rs, uint32_t *at,
+    uint8_t (*keys)[32], size_t max)
+{
+	struct pend *e;
+	size_t n = 0;
+
+	for (; *at < rs->pends.cap && n < max; ++*at) {
+		e = &rs->pends.all[*at];
+		if (e->used && pends_newest(&rs->pends, e->key) == e &&
+		    is_shown(rs, e))
+			memcpy(keys[n++], e->key, 32);
+	}
+	return n;
 }
 
 /* --- keys under a prefix --- */
@@ -59,7 +142,7 @@ pending_keys(struct recstore *rs, const uint8_t prefix[32], unsigned bits,
     const uint8_t *after, uint8_t (**keys)[32])
 {
 	struct mtree_entry m;
-	const struct pend *e;
+	struct pend *e;
 	size_t n = 0, cap = 0;
 	uint32_t i;
 	void *p;
@@ -67,11 +150,12 @@ pending_keys(struct recstore *rs, const uint8_t prefix[32], unsigned bits,
 	*keys = NULL;
 	for (i = 0; i < rs->pends.cap; i++) {
 		e = &rs->pends.all[i];
-		if (!e->used || e->held ||
+		if (!e->used ||
 		    !tree_has_prefix(e->key, prefix, bits) ||
 		    (after != NULL && memcmp(e->key, after, 32) <= 0) ||
 		    pends_newest(&rs->pends, e->key) != e ||
-		    mtree_get(&rs->tree, MTREE_CURRENT, e->key, &m))
+		    mtree_get(&rs->tree, MTREE_CURRENT, e->key, &m) ||
+		    !is_shown(rs, e))
 			continue;
 		if (n == cap) {
 			cap = cap == 0 ? 64 : cap * 2;

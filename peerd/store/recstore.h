@@ -41,6 +41,8 @@
 #define RECSTORE_EVIDENCE_EACH 4
 #define RECSTORE_EVIDENCE      2048
 
+#define RECSTORE_VERSIONS 4 /* of one key, given to peers */
+
 #define RECSTORE_DAMAGES 64 /* damaged rows remembered */
 
 struct recstore;
@@ -76,7 +78,8 @@ struct recstore_root {
 	struct claim claim; /* ours, signed */
 };
 
-/* A record to be shown.  raw_len 0: the version has no body here any more. */
+/* A record to be shown.  raw_len 0: the version has no body here: it was
+ * replaced before files kept them, or is damaged. */
 struct recstore_rec {
 	uint8_t key[32], rid[32];
 	uint64_t hlc;
@@ -174,6 +177,21 @@ const struct mtree *recstore_tree(const struct recstore *rs);
  * is damaged; that, and a failure of the disk, is noted as damage. */
 enum sql_rc recstore_get(struct recstore *rs, const uint8_t key[32],
     bool settled, struct recstore_rec *out);
+
+/*
+ * All versions of a key that a peer may lack: the newest, and those before it
+ * that the last tick counts or one to come will; the latest first, at most
+ * max of them.  None when the newest cannot be read or is not to be shown.
+ */
+size_t recstore_versions(struct recstore *rs, const uint8_t key[32],
+    struct recstore_rec *out, size_t max);
+
+/*
+ * Keys of which a version waits for its tick, from place *at on (0 to begin
+ * with), which moves; what comes meanwhile may be missed.  0: no more.
+ */
+size_t recstore_pending_keys(struct recstore *rs, uint32_t *at,
+    uint8_t (*keys)[32], size_t max);
 
 /*
  * Keys under a prefix, newest versions, after *after (NULL: from the start),

@@ -6,17 +6,23 @@
  * names the database it belongs to, for a log that was begun anew counts
  * from one again.  Cursors outlive the process: they are written with the
  * tick, after what they stand for.
+ *
+ * Sessions and fetches bring what a peer has settled.  Whoever was not in step
+ * with anybody asks for what waits for its tick as well, or the next ticks
+ * would differ.
  */
 #include <string.h>
 
 #include "common/log.h"
 #include "peerd/recon.h"
+#include "peerd/store/batch.h"
 #include "peerd/store/links.h"
 
 #define CURSORS_MAX  256
 #define SINCE_MAX    20000 /* entries told; more is the tree's business */
 #define SINCE_BATCH  100
 #define TELLINGS_MAX 128 /* whoever finds no place has the tree */
+#define PENDING_ASKS 2   /* between two ticks of ours */
 
 /* Where we stand in a peer's log. */
 static struct cursor {
@@ -31,7 +37,12 @@ static struct telling {
 	uint32_t link; /* 0: free */
 	uint16_t sid;
 	uint64_t seq, left;
+	bool pending; /* not of the log, but what waits for its tick */
+	uint32_t at;
 } tellings[TELLINGS_MAX];
+
+static unsigned pending_asks;
+static bool in_step; /* with somebody, tick by tick, as long as there are links */
 
 static struct cursor *
 cursor_of(const uint8_t id[32])
@@ -86,6 +97,7 @@ since_tick(void)
 	struct sql_cursor row;
 	size_t i, n = 0;
 
+	pending_asks = 0;
 	for (i = 0; i < CURSORS_MAX; i++)
 		n += cursors[i].dirty;
 	if (n == 0)
@@ -130,42 +142,81 @@ since_start(void)
 
 /* --- asking and telling --- */
 
-/* On the first root of a link: does its log go on where we stood? */
 static void
-ask(struct link_peer *p)
+ask(struct link_peer *p, uint64_t seq)
 {
-	const struct cursor *c = cursor_of(p->id);
 	uint8_t buf[64];
 	struct wr w;
 
-	if (c == NULL || memcmp(c->dbid, p->root.dbid, 16) != 0 ||
-	    p->root.seq <= c->seq || p->root.seq - c->seq > SINCE_MAX)
-		return;
 	wr_init(&w, buf, sizeof(buf));
-	wire_put_since(&w, 0, c->dbid, c->seq);
+	wire_put_since(&w, 0, p->root.dbid, seq);
 	if (!w.bad && links_send(p, buf, w.len))
 		store.n.sync_cursors_asked++;
+}
+
+/* On the first root of a link: does its log go on where we stood? */
+static void
+ask_log(struct link_peer *p)
+{
+	const struct cursor *c = cursor_of(p->id);
+
+	p->unknown = c == NULL || memcmp(c->dbid, p->root.dbid, 16) != 0 ||
+	    p->root.seq < c->seq || p->root.seq - c->seq > SINCE_MAX;
+	if (!p->unknown && p->root.seq > c->seq)
+		ask(p, c->seq);
+}
+
+bool
+since_pending(struct link_peer *p)
+{
+	if (pending_asks == PENDING_ASKS)
+		return false;
+	pending_asks++;
+	p->unknown = false;
+	log_debug("sync: link %u is asked for what waits for its tick",
+	    p->link);
+	ask(p, WIRE_SINCE_TICK);
+	return true;
+}
+
+void
+since_synced(struct link_peer *p)
+{
+	if (p->unknown)
+		(void)since_pending(p);
 }
 
 void
 since_root(struct link_peer *p, bool equal)
 {
-	if (equal && p->compared)
+	if (!equal) {
+		if (!p->compared)
+			ask_log(p);
+		return;
+	}
+	p->unknown = false;
+	if (p->compared) {
+		in_step = true;
 		move(p);
-	else if (!equal && !p->compared)
-		ask(p);
+	} else if (!in_step) {
+		(void)since_pending(p);
+	}
 }
 
 void
 since_asked(struct link_peer *p, const struct wire_msg *m)
 {
+	bool pending = m->seq == WIRE_SINCE_TICK;
 	struct telling *t, *slot = NULL;
-	uint64_t first, last;
+	uint64_t first, last = 0;
 
-	if (memcmp(m->dbid, recstore_dbid(store.rs), 16) != 0 ||
-	    sql_log_bounds(recstore_sql(store.rs), &first, &last) != SQL_OK ||
-	    m->seq + 1 < first || m->seq >= last || last - m->seq > SINCE_MAX)
+	if (memcmp(m->dbid, recstore_dbid(store.rs), 16) != 0)
 		return; /* the tree will do */
+	if (!pending &&
+	    (sql_log_bounds(recstore_sql(store.rs), &first, &last) != SQL_OK ||
+		m->seq + 1 < first || m->seq >= last ||
+		last - m->seq > SINCE_MAX))
+		return;
 	for (t = tellings; t < tellings + TELLINGS_MAX; t++) {
 		if (t->link == p->link)
 			return; /* one at a time */
@@ -174,11 +225,32 @@ since_asked(struct link_peer *p, const struct wire_msg *m)
 	}
 	if (slot == NULL)
 		return;
+	memset(slot, 0, sizeof(*slot));
 	slot->link = p->link;
 	slot->sid = m->sid;
+	slot->pending = pending;
 	slot->seq = m->seq;
-	slot->left = last - m->seq;
+	slot->left = pending ? 0 : last - m->seq;
 	since_go_on(p);
+}
+
+/* What comes next of the log, or of what waits for its tick. */
+static size_t
+next_keys(const struct telling *t, uint8_t (*keys)[32], uint64_t *seqs)
+{
+	uint32_t at = t->at;
+	size_t n = 0, i;
+
+	if (!t->pending)
+		return t->left > 0 &&
+			sql_log_after(recstore_sql(store.rs), t->seq, keys,
+			    seqs, SINCE_BATCH, &n) == SQL_OK
+		    ? n
+		    : 0;
+	for (i = 0; i < SINCE_BATCH &&
+	     recstore_pending_keys(store.rs, &at, &keys[i], 1) == 1; i++)
+		seqs[i] = at;
+	return i;
 }
 
 /* One message of records; false when there are no more. */
@@ -186,33 +258,24 @@ static bool
 tell(struct link_peer *p, struct telling *t)
 {
 	static uint8_t keys[SINCE_BATCH][32], buf[RECON_MSG_MAX];
-	static struct recstore_rec recs[SINCE_BATCH];
 	uint64_t seqs[SINCE_BATCH];
-	const uint8_t *raws[SINCE_BATCH];
-	size_t lens[SINCE_BATCH], n, i, got = 0, put, bytes = 0;
+	size_t n = next_keys(t, keys, seqs), i;
 	struct wr w;
 
-	if (t->left == 0 ||
-	    sql_log_after(recstore_sql(store.rs), t->seq, keys, seqs,
-		SINCE_BATCH, &n) != SQL_OK ||
-	    n == 0)
-		return false;
-	for (i = 0; i < n && bytes < RECON_MSG_MAX / 2; i++) {
+	batch_begin();
+	for (i = 0; i < n && batch_add(store.rs, keys[i]); i++) {
+		if (t->pending) {
+			t->at = (uint32_t)seqs[i];
+			continue;
+		}
 		t->seq = seqs[i];
 		t->left -= t->left > 0;
-		if (recstore_get(store.rs, keys[i], false, &recs[got]) !=
-			SQL_OK ||
-		    recs[got].raw_len == 0)
-			continue;
-		raws[got] = recs[got].raw;
-		lens[got] = recs[got].raw_len;
-		bytes += lens[got++];
 	}
-	if (got == 0)
-		return true;
+	if (batch_count() == 0)
+		return n > 0;
 	wr_init(&w, buf, sizeof(buf));
-	put = recon_put_recs(&w, t->sid, raws, lens, got);
-	store.n.sync_records_out += put;
+	batch_put(&w, t->sid);
+	store.n.sync_records_out += batch_count();
 	return !w.bad && links_send(p, buf, w.len);
 }
 
@@ -236,8 +299,12 @@ since_go_on(struct link_peer *p)
 void
 since_peer_gone(const struct link_peer *p)
 {
+	struct link_peer *other = links_next(NULL);
 	struct telling *t;
 
+	if (other == p)
+		other = links_next(other);
+	in_step = in_step && other != NULL;
 	for (t = tellings; t < tellings + TELLINGS_MAX; t++)
 		if (t->link == p->link)
 			t->link = 0;

@@ -59,6 +59,10 @@ static const char schema_2[] =
 /* Until then rec_k led from a key to its row; now memory does. */
 static const char schema_3[] = "DROP INDEX rec_k;";
 
+/* Until then an older version was known by its name and weight alone. */
+static const char schema_4[] = "ALTER TABLE older ADD COLUMN body BLOB;"
+			       "ALTER TABLE older ADD COLUMN sig BLOB;";
+
 /* --- errors --- */
 
 enum sql_rc
@@ -237,6 +241,8 @@ migrate(struct sql *db)
 		rc = run_text(db, schema_2);
 	if (version < 3 && rc == SQL_OK)
 		rc = run_text(db, schema_3);
+	if (version < 4 && rc == SQL_OK)
+		rc = run_text(db, schema_4);
 	(void)snprintf(text, sizeof(text), "PRAGMA user_version=%d; COMMIT",
 	    SQL_SCHEMA);
 	if (rc == SQL_OK)

@@ -8,7 +8,8 @@
  *            keys are hashes, so an index of them would have another page to
  *            be written for nearly every record
  *   older    versions that a newer one replaced in rec while a tick still
- *            stands or will be settled on them; bodies are not kept
+ *            stands or will be settled on them; whole, so that peers who
+ *            lack them can be given them
  *   author   public keys by number, and whether they are admitted
  *   log      what was applied, in order, for those who catch up by cursor
  *   body     block bodies held, and how often they were read
@@ -26,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQL_SCHEMA 3 /* PRAGMA user_version */
+#define SQL_SCHEMA 4 /* PRAGMA user_version */
 
 struct sql;
 
@@ -67,6 +68,10 @@ struct sql_older {
 	uint64_t hlc, tick;
 	int64_t author;
 	bool tombstone;
+	const uint8_t *body; /* read: borrowed until the next call; NULL: of a
+	                        file that did not keep it */
+	size_t body_len;
+	uint8_t sig[64];
 };
 
 struct sql_author {
@@ -156,13 +161,16 @@ enum sql_rc sql_expired(struct sql *db, uint64_t tick, uint8_t (*keys)[32],
 /* --- older --- */
 
 enum sql_rc sql_older_put(struct sql *db, const struct sql_older *o);
+/* With body and signature from that row, if it is that version's still. */
+enum sql_rc sql_older_keep(struct sql *db, const struct sql_older *o,
+    uint64_t row);
 /* The latest of this key that is of this tick or an earlier one. */
 enum sql_rc sql_older_get(struct sql *db, const uint8_t key[32], uint64_t tick,
     struct sql_older *o);
 /* Those of this key and of ticks before this one. */
 enum sql_rc sql_older_delete(struct sql *db, const uint8_t key[32],
     uint64_t tick);
-/* All, each handed to fn in order of key and tick. */
+/* All, each handed to fn in order of key and tick; without bodies. */
 enum sql_rc sql_older_all(struct sql *db,
     void (*fn)(void *arg, const struct sql_older *o), void *arg);
 

@@ -28,9 +28,12 @@
   X(REC_WIPE, "DELETE FROM rec WHERE id=?1")                                   \
   X(SCAN, "SELECT id,k,rid,w,hlc,t FROM rec NOT INDEXED ORDER BY id")          \
   X(EXPIRED, "SELECT k FROM rec WHERE e<=?1 LIMIT ?2")                         \
-  X(OLDER_PUT, "INSERT OR REPLACE INTO older(k,t,rid,w,hlc,author,tomb)"       \
-    " VALUES(?1,?2,?3,?4,?5,?6,?7)")                                           \
-  X(OLDER_GET, "SELECT k,t,rid,w,hlc,author,tomb FROM older"                   \
+  X(OLDER_PUT, "INSERT OR REPLACE INTO older(k,t,rid,w,hlc,author,tomb,body,"  \
+    "sig) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                                 \
+  X(OLDER_KEEP, "INSERT OR REPLACE INTO older(k,t,rid,w,hlc,author,tomb,body," \
+    "sig) SELECT ?1,?2,?3,?4,?5,?6,?7,r.body,r.sig FROM (SELECT 1)"            \
+    " LEFT JOIN rec r ON r.id=?8 AND r.k=?1 AND r.rid=?3")                     \
+  X(OLDER_GET, "SELECT k,t,rid,w,hlc,author,tomb,body,sig FROM older"          \
     " WHERE k=?1 AND t<=?2 ORDER BY t DESC LIMIT 1")                           \
   X(OLDER_DELETE, "DELETE FROM older WHERE k=?1 AND t<?2")                     \
   X(OLDER_ALL, "SELECT k,t,rid,w,hlc,author,tomb FROM older ORDER BY k,t")     \

@@ -8,11 +8,9 @@
 
 /* --- older --- */
 
-enum sql_rc
-sql_older_put(struct sql *db, const struct sql_older *o)
+static void
+bind_older(sqlite3_stmt *st, const struct sql_older *o)
 {
-	sqlite3_stmt *st = sql_ready(db, ST_OLDER_PUT);
-
 	sql_bind_blob(st, 1, o->key, 32);
 	sql_bind_int(st, 2, o->tick);
 	sql_bind_blob(st, 3, o->rid, 32);
@@ -20,6 +18,26 @@ sql_older_put(struct sql *db, const struct sql_older *o)
 	sql_bind_int(st, 5, o->hlc);
 	(void)sqlite3_bind_int64(st, 6, o->author);
 	sql_bind_int(st, 7, o->tombstone);
+}
+
+enum sql_rc
+sql_older_put(struct sql *db, const struct sql_older *o)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_OLDER_PUT);
+
+	bind_older(st, o);
+	sql_bind_blob(st, 8, o->body, o->body_len);
+	sql_bind_blob(st, 9, o->sig, 64);
+	return sql_run(st);
+}
+
+enum sql_rc
+sql_older_keep(struct sql *db, const struct sql_older *o, uint64_t row)
+{
+	sqlite3_stmt *st = sql_ready(db, ST_OLDER_KEEP);
+
+	bind_older(st, o);
+	sql_bind_int(st, 8, row);
 	return sql_run(st);
 }
 
@@ -57,8 +75,12 @@ sql_older_get(struct sql *db, const uint8_t key[32], uint64_t tick,
 	if ((rc = sql_first(st)) != SQL_OK)
 		return rc;
 	rc = read_older(st, o) ? SQL_OK : SQL_CORRUPT;
-	(void)sqlite3_reset(st);
-	return rc;
+	o->body = NULL;
+	if (rc == SQL_OK && sql_col_bytes(st, 8, o->sig, 64)) {
+		o->body = sqlite3_column_blob(st, 7);
+		o->body_len = (size_t)sqlite3_column_bytes(st, 7);
+	}
+	return rc; /* sql_ready() resets it */
 }
 
 enum sql_rc

@@ -12,13 +12,12 @@
 #include "common/log.h"
 #include "peerd/recon.h"
 #include "peerd/score.h"
+#include "peerd/store/batch.h"
 #include "peerd/store/links.h"
 
 #define JITTER_MS     5000
 #define LATE_MAX      16 /* more of them: a session waits for the next tick */
 #define PUSHES_MAX    65536 /* keys waiting to be sent, of all sessions */
-#define RECS_BYTES    (48u << 10)
-#define RECS_RECORDS  200
 #define QUEUE_MAX     64    /* peers that wait for a session */
 #define SILENT_MS     20000 /* who let one run out waits, then twice as long */
 #define SILENT_MAX_MS 320000
@@ -60,29 +59,23 @@ static uint64_t turns_refused;
 static size_t
 load(const struct push *p, size_t max, uint8_t *buf, size_t cap, size_t *taken)
 {
-	static struct recstore_rec recs[RECS_RECORDS];
-	const uint8_t *raws[RECS_RECORDS];
-	size_t lens[RECS_RECORDS], n = 0, bytes = 0, i;
 	struct wr w;
+	size_t i;
 
-	for (i = 0; i < max && n < RECS_RECORDS && bytes < RECS_BYTES; i++) {
+	batch_begin();
+	for (i = 0; i < max; i++) {
 		const struct push *q = &pushes[(push_first + i) % PUSHES_MAX];
 
-		if (q->link != p->link || q->sid != p->sid)
+		if (q->link != p->link || q->sid != p->sid ||
+		    !batch_add(store.rs, q->key))
 			break;
-		if (recstore_get(store.rs, q->key, false, &recs[n]) != SQL_OK ||
-		    recs[n].raw_len == 0)
-			continue;
-		raws[n] = recs[n].raw;
-		lens[n] = recs[n].raw_len;
-		bytes += lens[n++];
 	}
 	*taken = i;
-	if (n == 0)
+	if (batch_count() == 0)
 		return 0;
 	wr_init(&w, buf, cap);
-	n = recon_put_recs(&w, p->sid, raws, lens, n);
-	store.n.sync_records_out += n;
+	batch_put(&w, p->sid);
+	store.n.sync_records_out += batch_count();
 	return w.bad ? 0 : w.len;
 }
 
@@ -326,6 +319,8 @@ op_end(void *arg, uint64_t peer, enum recon_how how, uint32_t retry_s)
 	    names[how]);
 	if (p != NULL)
 		note_end(p, how == RECON_SILENT, now);
+	if (p != NULL && how == RECON_DONE)
+		since_synced(p);
 	if (how == RECON_REFUSED)
 		want((uint32_t)peer, mono_add_ms(now, (int64_t)retry_s * 1000));
 	else if (how != RECON_DONE)

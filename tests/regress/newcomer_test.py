@@ -1,18 +1,27 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """
-A node's record that comes before its author's admission: the store holds it
-back, and the node passes it on as soon as the admission is there, long before
-the next tick and its sync would.
+What a node does that has just come.
+
+Its record comes before its author's admission: the store holds it back, and
+the node passes it on as soon as the admission is there, long before the next
+tick and its sync would.
+
+It joins while much is written: its ticks are those of the others at once, also
+where a version was replaced that a tick counts.
+
+The node that it knows is not up yet, or goes away: as long as it has no other
+link, it tries again after seconds, whatever the pause it was told.
 """
 import os
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "interop"))
 import link_client  # noqa: E402
-from dbctl import Author, Ctl, Network, NODE  # noqa: E402
+from dbctl import Author, Ctl, META, Network, NODE  # noqa: E402
 from warren import Node, check, finish, wait_for, tmpdir  # noqa: E402
 
 GOSSIP = 1
@@ -36,7 +45,74 @@ def seq_of(node, author):
             if p["nodeId"] == author.pk.hex()]
 
 
-def main():
+def join(net):
+    """Its first tick may have been settled before all was there."""
+    lab = Network(os.path.join(tmpdir(), "join.charter"), tick_ms=3000,
+                  settle_ms=3000)
+    a = Node("e", lab.conf + CONF % 6)
+    b = Node("f", lab.conf + CONF % 7 +
+             "bootstrap 127.0.14.6 port 38080 static retry 300ms\n")
+    a.start()
+    ca, cb = Ctl(a.sock), Ctl(b.sock)
+    authors = [Author(lab) for _ in range(20)]
+    roots, at = ({}, {}), []
+    ca.put([x.admission()[0] for x in authors])
+    # Each key is written again every few seconds: most versions are replaced
+    # before their tick is settled.
+    end = time.time() + 24 - time.time() % 3
+    n, started = 0, False
+    while time.time() < end:
+        time.sleep(0.01)
+        x = authors[n % len(authors)]
+        ca.put([x.record(META, bytes(32), name=b"k%d" % (n % 300 // 20))[0]])
+        n += 1
+        if n > 100 and not started and time.time() % 3 > 1:
+            b.start(wait=False)
+            started = True
+        if n % 20 == 0:
+            for r, c in zip(roots, (ca, cb) if started else (ca,)):
+                try:
+                    d = c.db()
+                    r[d["tick"]] = d["root"]
+                    if c is cb and d["neighbours"] and not at:
+                        at.append(time.time())
+                except (OSError, IndexError):
+                    c.close()  # it is only starting
+    both = [t for t in roots[1] if t in roots[0] and
+            t * 3 > at[0]]  # settled three seconds later
+    check("joined while %d records were written: the same root at each of "
+          "%d ticks" % (n, len(both)), len(both) >= 3 and
+          all(roots[0][t] == roots[1][t] for t in both),
+          [(t, roots[0][t][:8], roots[1][t][:8]) for t in both])
+    a.stop()
+    b.stop()
+    return net
+
+
+def links(node):
+    return len(node.ctl("show", "peers", "up")["data"])
+
+
+def alone(net):
+    a = Node("c", net.conf + CONF % 4)
+    b = Node("d", net.conf + CONF % 5 +
+             "bootstrap 127.0.14.4 port 38080 retry 1h max-retries 2\n")
+    b.start()
+    wait_for("d was refused", lambda: "not linked" in b.tail(), 10)
+    time.sleep(1.5)
+    a.start()
+    check("alone: its bootstrap node is found soon after it came",
+          wait_for("d is linked", lambda: links(b) == 1, 15))
+    a.stop()
+    wait_for("d is alone", lambda: links(b) == 0, 10)
+    a.start()
+    check("alone again: the same", wait_for("d is linked once more",
+                                            lambda: links(b) == 1, 20))
+    a.stop()
+    b.stop()
+
+
+def early_record():
     net = Network(os.path.join(tmpdir(), "lab.charter"), tick_ms=3600000)
     a = Node("a", net.conf + CONF % 2)
     b = Node("b", net.conf + CONF % 3 +
@@ -62,7 +138,8 @@ def main():
     peer.sock.close()
     a.stop()
     b.stop()
-    finish()
+    return net
 
 
-main()
+alone(join(early_record()))
+finish()

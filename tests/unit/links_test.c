@@ -27,6 +27,7 @@ static struct recstore_root ours;
 static void (*tick)(evutil_socket_t fd, short what, void *arg);
 static struct mono due;
 static unsigned syncs[LINKS_MAX + 2], fetches[LINKS_MAX + 2];
+static unsigned pendings[LINKS_MAX + 2];
 static uint16_t sids[LINKS_MAX + 2];
 
 /* --- what is played --- */
@@ -70,15 +71,15 @@ recstore_tree(const struct recstore *rs)
 	return NULL;
 }
 
-enum sql_rc
-recstore_get(struct recstore *rs, const uint8_t key[32], bool settled,
-    struct recstore_rec *out)
+size_t
+recstore_versions(struct recstore *rs, const uint8_t key[32],
+    struct recstore_rec *out, size_t max)
 {
 	(void)rs;
 	(void)key;
-	(void)settled;
 	(void)out;
-	return SQL_NONE;
+	(void)max;
+	return 0;
 }
 
 struct event *
@@ -143,6 +144,13 @@ since_root(struct link_peer *p, bool equal)
 {
 	(void)p;
 	(void)equal;
+}
+
+bool
+since_pending(struct link_peer *p)
+{
+	pendings[p->link]++;
+	return true;
 }
 
 void

@@ -43,6 +43,8 @@ static const char old_2[] =
     "CREATE TABLE cursor(id BLOB PRIMARY KEY, dbid BLOB NOT NULL,"
     " seq INTEGER NOT NULL) WITHOUT ROWID;";
 
+static const char old_3[] = "DROP INDEX rec_k;";
+
 /* Opened as the store of that time opened it. */
 static const char old_pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
 				  "PRAGMA page_size=8192;"
@@ -51,7 +53,8 @@ static const char old_pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
 				  "PRAGMA synchronous=FULL;";
 
 static const char copy_rows[] = "INSERT INTO rec SELECT * FROM new.rec;"
-				"INSERT INTO older SELECT * FROM new.older;"
+				"INSERT INTO older SELECT k,t,rid,w,hlc,author,"
+				"tomb FROM new.older;"
 				"INSERT INTO author SELECT * FROM new.author;"
 				"INSERT INTO log SELECT * FROM new.log;"
 				"INSERT INTO meta SELECT * FROM new.meta;";
@@ -175,6 +178,8 @@ make_old(int version)
 	raw_exec(db, old_1);
 	if (version > 1)
 		raw_exec(db, old_2);
+	if (version > 2)
+		raw_exec(db, old_3);
 	(void)snprintf(text, sizeof(text), "PRAGMA user_version=%d; COMMIT",
 	    version);
 	raw_exec(db, text);

@@ -574,6 +574,42 @@ test_limits_of_responder(void **state)
 	close_pair();
 }
 
+/* Two who go on for ever have both places for a minute, not for longer. */
+static void
+test_places_are_lent(void **state)
+{
+	struct mono now = { 1 };
+	unsigned s, got = 0, sid = 1;
+	struct model all;
+	struct rng rng = { 1 };
+
+	(void)state;
+	open_pair(64, 64);
+	make_diff(&diffs[0], &rng, &all);
+	/* Nobody else comes: let them. */
+	for (s = 0; s < 300; s += 10, now = mono_add_ms(now, 10000)) {
+		assert_true(answered(11, 1, now));
+		assert_true(answered(12, 1, now));
+	}
+	/* Somebody does; the two begin anew whenever they may. */
+	for (s = 0; s < 120; s += 5, now = mono_add_ms(now, 5000)) {
+		sid += !answered(11, (uint16_t)(s < 50 ? 1 : sid), now);
+		(void)answered(12, (uint16_t)sid, now);
+		got += answered(13, 1, now);
+	}
+	assert_true(got >= 60 / 5);
+	/* Who was silent in between has not had it for long. */
+	now = mono_add_ms(now, 2 * RECON_LEASE_MS);
+	assert_true(answered(13, 2, now));
+	assert_true(answered(14, 1, now));
+	now = mono_add_ms(now, 1);
+	assert_false(answered(15, 1, now));
+	now = mono_add_ms(now, RECON_LEASE_MS);
+	assert_true(answered(13, 2, now));
+	model_free(&all);
+	close_pair();
+}
+
 /* Messages that are nearly right, each malformed in one thing. */
 static void
 test_malformed(void **state)
@@ -855,6 +891,7 @@ main(void)
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_long_session),
 		cmocka_unit_test(test_limits_of_responder),
+		cmocka_unit_test(test_places_are_lent),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_dear_message),
 		cmocka_unit_test(test_rate),

@@ -283,6 +283,99 @@ test_model(void **state)
 		run_seed(seed, 90);
 }
 
+/* --- a store that has all from another --- */
+
+/* Of members, over few keys and some ticks ahead: many versions wait. */
+static void
+write_ahead(int64_t ms)
+{
+	unsigned n = 4 + rng(8), a, at;
+
+	while (n-- > 0) {
+		a = rng(AUTHORS - 1);
+		at = rng(3 * TICK_MS);
+		if (rng(2) == 0)
+			(void)make(REC_META, a, rng(5), ms + at, 0, false);
+		else
+			(void)make(REC_RATING, a, rng(5), ms + at,
+			    (int32_t)rng(201) - 100, false);
+	}
+}
+
+/* All that a peer is given, in any order. */
+static void
+copy_all(struct recstore *to, struct recstore *from, int64_t ms)
+{
+	static const uint8_t zero[32];
+	static struct recstore_rec all[RECORDS];
+	uint8_t(*keys)[32] = calloc(RECORDS, 32);
+	size_t n_keys, n = 0, i;
+
+	assert_non_null(keys);
+	n_keys = recstore_keys(from, zero, 0, NULL, false, keys, RECORDS);
+	for (i = 0; i < n_keys; i++)
+		n += recstore_versions(from, keys[i], all + n,
+		    RECSTORE_VERSIONS);
+	free(keys);
+	for (; n > 0; n--) {
+		struct recstore_put p;
+
+		i = rng((uint32_t)n);
+		recstore_put(to, RECSTORE_PEER, all[i].raw, all[i].raw_len,
+		    (struct wall){ ms }, NULL, &p);
+		/* Before its author's grant it is held. */
+		assert_true(
+		    p.verdict == DB_NEW || p.verdict == DB_NOT_ADMITTED);
+		all[i] = all[n - 1];
+	}
+}
+
+/* It settles what the other settles, from the next tick on. */
+static void
+test_copy(void **state)
+{
+	struct recstore *rs, *copy;
+	int64_t ms = START_MS;
+	char file[128];
+	uint64_t seed;
+	unsigned i, a;
+
+	(void)state;
+	make_charter(CHARTER_OPEN);
+	for (seed = 1; seed <= 20; seed++, ms += 100 * TICK_MS) {
+		rng_state = seed * 2 + 1;
+		n_items = 0;
+		rs = open_store(0, ms);
+		for (a = 0; a + 1 < AUTHORS; a++)
+			assert_int_equal(
+			    put(rs, make(REC_MEMBER, a, a, ms + a, 0, false),
+				ms),
+			    DB_NEW);
+		for (i = 0; i < 5 + rng(5); i++, ms += TICK_MS) {
+			size_t from = n_items;
+
+			write_ahead(ms);
+			give(rs, from, ms + 950);
+			settle(rs, ms + TICK_MS + 10, seed, 0);
+		}
+		if (rng(2) == 0) {
+			recstore_close(rs);
+			rs = open_store(0, ms + 10);
+		}
+		copy = open_store(1, ms + 10);
+		copy_all(copy, rs, ms + 20);
+		for (i = 0; i < 5; i++, ms += TICK_MS) {
+			settle(rs, ms + TICK_MS + 10, seed, 0);
+			settle(copy, ms + TICK_MS + 10, seed, 1);
+		}
+		for (a = 0; a < 2; a++) {
+			recstore_close(a == 0 ? rs : copy);
+			(void)snprintf(file, sizeof(file), "%s/%u.db", dir, a);
+			(void)unlink(file);
+		}
+	}
+}
+
 /* --- single cases --- */
 
 static struct recstore *rs1;
@@ -471,8 +564,101 @@ test_reads(void **state)
 	assert_memory_equal(r.rid, b->rid, 32);
 	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
 	assert_memory_equal(r.rid, a->rid, 32);
-	assert_int_equal(r.raw_len, 0); /* its body was replaced */
+	assert_int_equal(r.raw_len, a->len); /* though its row has another */
+	assert_memory_equal(r.raw, a->raw, a->len);
 	pass(2);
+	assert_int_equal(recstore_get(rs1, a->key, true, &r), SQL_OK);
+	assert_memory_equal(r.rid, b->rid, 32);
+	recstore_close(rs1);
+}
+
+static void
+expect_versions(const struct item *it, const struct item *newest,
+    const struct item *older)
+{
+	static struct recstore_rec r[RECSTORE_VERSIONS];
+	struct sql_older o;
+
+	assert_int_equal(
+	    recstore_versions(rs1, it->key, r, RECSTORE_VERSIONS),
+	    older == NULL ? 1 : 2);
+	assert_memory_equal(r[0].raw, newest->raw, newest->len);
+	if (older != NULL)
+		assert_memory_equal(r[1].raw, older->raw, older->len);
+	else /* nor is anything left behind */
+		assert_int_equal(sql_older_get(recstore_sql(rs1), it->key,
+				     INT64_MAX, &o),
+		    SQL_NONE);
+}
+
+/* A version is kept as long as a tick stands on it, whichever came first. */
+static void
+test_versions(void **state)
+{
+	unsigned reversed, again;
+	struct item *a, *b;
+
+	(void)state;
+	for (reversed = 0; reversed < 2; reversed++) {
+		begin_one();
+		a = make(REC_META, 1, 3, now1 + 100, 0, false);
+		b = make(REC_META, 1, 3, now1 + TICK_MS + 100, 0, false);
+		assert_int_equal(put(rs1, reversed ? b : a, now1), DB_NEW);
+		assert_int_equal(put(rs1, reversed ? a : b, now1), DB_NEW);
+		assert_int_equal(put(rs1, a, now1), DB_OLD);
+		expect_versions(a, b, a);
+		for (again = 0; again < 2; again++) {
+			commit_all(rs1);
+			recstore_close(rs1);
+			rs1 = open_store(9, now1 + TICK_MS + 10);
+			expect_versions(a, b, a);
+			pass(1);
+			if (again == 0)
+				expect_versions(a, b, a);
+		}
+		expect_versions(a, b, NULL);
+		recstore_close(rs1);
+	}
+}
+
+static void
+test_pending_keys(void **state)
+{
+	uint8_t keys[8][32];
+	struct item *a, *b;
+	uint32_t at = 0;
+
+	(void)state;
+	begin_one();
+	pass(2);
+	assert_int_equal(recstore_pending_keys(rs1, &at, keys, 8), 0);
+	a = make(REC_META, 1, 3, now1 + 100, 0, false);
+	b = make(REC_META, 1, 3, now1 + TICK_MS + 100, 0, false);
+	assert_int_equal(put(rs1, a, now1), DB_NEW);
+	assert_int_equal(put(rs1, b, now1), DB_NEW);
+	b = make(REC_META, 1, 4, now1 + 100, 0, false);
+	assert_int_equal(put(rs1, b, now1), DB_NEW);
+	assert_int_equal(put(rs1, make(REC_META, OUTSIDER, 5, now1, 0, false),
+			     now1),
+	    DB_NOT_ADMITTED); /* held, and shown to nobody */
+	at = 0;
+	assert_int_equal(recstore_pending_keys(rs1, &at, keys, 1), 1);
+	assert_int_equal(recstore_pending_keys(rs1, &at, keys + 1, 8), 1);
+	assert_int_equal(recstore_pending_keys(rs1, &at, keys, 8), 0);
+	assert_true(memcmp(keys[0], a->key, 32) == 0 ||
+	    memcmp(keys[1], a->key, 32) == 0);
+	assert_true(memcmp(keys[0], b->key, 32) == 0 ||
+	    memcmp(keys[1], b->key, 32) == 0);
+	/* Until its author's grant comes, and then at once. */
+	at = 0;
+	assert_int_equal(recstore_held(rs1), 1);
+	assert_int_equal(put(rs1,
+			     make(REC_MEMBER, OUTSIDER, OUTSIDER, now1 - 100, 0,
+				 false),
+			     now1),
+	    DB_NEW);
+	assert_int_equal(recstore_pending_keys(rs1, &at, keys, 8), 4);
+	assert_int_equal(recstore_held(rs1), 0);
 	recstore_close(rs1);
 }
 
@@ -965,6 +1151,9 @@ main(void)
 		cmocka_unit_test(test_deferred),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_reads),
+		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_pending_keys),
+		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_bad_rows),
 		cmocka_unit_test(test_mending),

@@ -71,15 +71,15 @@ recstore_late(const struct recstore *rs)
 	return 0;
 }
 
-enum sql_rc
-recstore_get(struct recstore *rs, const uint8_t key[32], bool settled,
-    struct recstore_rec *out)
+size_t
+recstore_versions(struct recstore *rs, const uint8_t key[32],
+    struct recstore_rec *out, size_t max)
 {
 	(void)rs;
 	(void)key;
-	(void)settled;
 	(void)out;
-	return SQL_NONE;
+	(void)max;
+	return 0;
 }
 
 struct event *
@@ -103,6 +103,12 @@ net_score(uint32_t link, uint8_t event)
 {
 	(void)link;
 	(void)event;
+}
+
+void
+since_synced(struct link_peer *p)
+{
+	(void)p;
 }
 
 struct link_peer *
