@@ -149,6 +149,8 @@ def test_slow_resolver(hub_id):
         pass
     n.wait_ready()
     links("bootstrap by name: asked before there was a resolver", n, hub_id)
+    check("slow: it was told to wait, not to come again",
+          "not linked" not in n.tail(200), n.tail())
     check("slow: stops cleanly", n.stop() == 0, n.tail())
 
 
