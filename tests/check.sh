@@ -92,7 +92,7 @@ corpora() { # corpora DIR LABEL
 
 # Tests that mostly wait run beside the others: each has addresses or
 # namespaces of its own.  Their lines come at the end.
-SLOW="supervise dblab blocks dbconv applab overlay clock"
+SLOW="supervise dblab blocks dbconv applab overlay clock newcomer"
 is_slow() {
 	case " $SLOW " in *" $(basename "$1" _test.py) "*) return 0 ;; esac
 	return 1

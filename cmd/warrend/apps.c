@@ -187,6 +187,33 @@ open_pipes(struct app *a, int app[2], int *log_end)
 	return true;
 }
 
+/* After a reload its port may be another's, which is still stopping. */
+static bool
+is_port_taken(const struct app *a)
+{
+	const struct app *b;
+
+	for (b = apps; b < apps + CONF_APPS; b++)
+		if (b->used && b != a && a->conf.port != 0 &&
+		    b->port == a->conf.port &&
+		    (b->state == APP_STARTING || b->state == APP_RUNNING ||
+			b->state == APP_STOPPING))
+			return true;
+	return false;
+}
+
+/* Those that waited for whoever has just gone. */
+static void
+start_waiting(void)
+{
+	struct app *a;
+
+	for (a = apps; a < apps + CONF_APPS; a++)
+		if (a->used && a->again && a->state == APP_STOPPED &&
+		    !a->leaving && appd_up)
+			app_start(a);
+}
+
 void
 app_start(struct app *a)
 {
@@ -198,6 +225,10 @@ app_start(struct app *a)
 
 	memset(&m, 0, sizeof(m));
 	a->by_operator = false;
+	if ((a->again = is_port_taken(a))) {
+		a->state = APP_STOPPED;
+		return;
+	}
 	if (!app_user(&a->conf, &uid, &gid, why, sizeof(why))) {
 		fail(a, why);
 		return;
@@ -229,6 +260,7 @@ app_start(struct app *a)
 	m.as_bytes = a->conf.memory;
 	m.files = a->conf.files;
 	m.processes = a->conf.processes;
+	a->port = a->conf.port;
 	a->instance = next_instance++;
 	a->launch = APPS_IDS | (a->instance & (APPS_IDS - 1));
 	a->state = APP_STARTING;
@@ -286,14 +318,8 @@ after(struct app *a, bool failed)
 			apps_setup(supervise_find(PROC_APPD, 0));
 		return;
 	}
-	if (warrend.stopping)
+	if (warrend.stopping || asked)
 		return;
-	if (asked) {
-		if (a->again && appd_up)
-			app_start(a);
-		a->again = a->again && !appd_up;
-		return;
-	}
 	if (a->conf.restart == CONF_APP_NEVER ||
 	    (a->conf.restart == CONF_APP_ON_FAILURE && !failed))
 		return;
@@ -326,6 +352,7 @@ apps_failed(uint32_t id, const char *error)
 	    "failed to run app executable: %s", error);
 	log_warn("app %s: %s", a->conf.name, a->last);
 	after(a, true);
+	start_waiting();
 	return true;
 }
 
@@ -364,6 +391,8 @@ apps_exited(pid_t pid, int status)
 	after(a, failed);
 	if (warrend.stopping)
 		supervise_maybe_done();
+	else
+		start_waiting();
 	return true;
 }
 
@@ -479,7 +508,6 @@ apps_appd_up(void)
 		    (a->conf.autostart && !a->by_operator && a->restarts == 0 &&
 			a->up.us == 0))
 			app_start(a);
-		a->again = false;
 	}
 }
 

@@ -31,11 +31,12 @@ struct app {
 	bool leaving; /* not configured any more: forgotten when it is gone */
 	struct conf_app conf;
 	enum app_state state;
-	bool again;       /* stopping: to be started after it */
+	bool again;       /* to be started once it, or its port, is free */
 	bool quit;        /* starting: to be stopped once it runs */
 	bool by_operator; /* stopped by one: not started by itself */
 	pid_t pid;
 	uint32_t instance, launch;
+	uint16_t port; /* that it was started with */
 	int in, out; /* appd's ends, until the app runs */
 	struct app_log *log;
 	struct app_lines lines;
@@ -54,6 +55,7 @@ extern bool appd_up;
 struct app *app_by_name(const char *name);
 /* A place for it: there is one.  Fatal without memory. */
 void app_take(const struct conf_app *c);
+/* At once, or when an app that runs with its port has gone. */
 void app_start(struct app *a);
 /* Ask it to leave; again: and start it after that. */
 void app_stop(struct app *a, bool again);

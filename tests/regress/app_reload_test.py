@@ -65,6 +65,32 @@ def port_of_launched():
     check("stops cleanly", node.stop() == 0)
 
 
+def swapped():
+    """Two exchange their ports, a third has the port of one that leaves; and
+    whoever hears that its port is bound would stay down."""
+    def conf(a, b, *more):
+        return launched("a", "deaf", "port %d" % a, "restart never",
+                        "stop 1s") + \
+            launched("b", "serve", "port %d" % b, "restart never") + \
+            "".join(more)
+
+    def ports(node):
+        return {n: c["port"] for n, c in connected(node).items()}
+    node = Node("swapped", BASE + conf(10, 20))
+    node.start()
+    wait_for("both", lambda: ports(node) == {"a": 10, "b": 20})
+    reload(node, conf(20, 10))
+    check("exchanged", wait_for(
+        "both anew", lambda: ports(node) == {"a": 20, "b": 10}))
+    reload(node, launched("c", "serve", "port 20", "restart never"))
+    check("handed on", wait_for(
+        "the third", lambda: ports(node) == {"c": 20}))
+    with open(node.log_path) as f:
+        check("none was refused its port", "already bound" not in f.read())
+    appd_lives(node, "swapped ports")
+    check("stops cleanly", node.stop() == 0)
+
+
 def dead(p):
     """The node has closed our pipes."""
     try:
@@ -134,5 +160,6 @@ def by_hand():
 
 signal.alarm(120)
 port_of_launched()
+swapped()
 by_hand()
 finish()
