@@ -232,13 +232,15 @@ on_gone(struct ipc *ch, const struct ipc_msg *m)
 }
 
 static void
-channel(enum proc_kind kind, unsigned index, int fd)
+pipes(enum proc_kind kind, unsigned index, int in, int out)
 {
 	(void)index;
-	if (kind == PROC_PEERD)
-		net_open(fd);
-	else
-		(void)close(fd);
+	if (kind == PROC_PEERD) {
+		net_open(in, out);
+		return;
+	}
+	(void)close(in);
+	(void)close(out);
 }
 
 /* --- counters and limits --- */
@@ -306,7 +308,7 @@ main(int argc, char **argv)
 		.handlers = handlers,
 		.go = go,
 		.ready = ready,
-		.channel = channel,
+		.pipes = pipes,
 		.stats = stats,
 		.limits = limits };
 

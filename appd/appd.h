@@ -71,7 +71,7 @@ void door_open(int fd);
 
 /* --- net.c: the channel to peerd --- */
 
-void net_open(int fd);
+void net_open(int in, int out);
 size_t net_queued(void);
 extern const struct mux_ops net_ops; /* the part of peerd's */
 

@@ -201,7 +201,7 @@ static const struct ipc_handler handlers[] = {
 };
 
 void
-net_open(int fd)
+net_open(int in, int out)
 {
 	static struct msg_table tables[2]; /* the last stays { NULL, 0 } */
 	struct ipc_conf conf = { .name = "peerd",
@@ -216,7 +216,7 @@ net_open(int fd)
 		net = NULL;
 		mux_net_lost(&appd.mux);
 	}
-	if ((net = ipc_new(child_base(), fd, &conf)) == NULL)
+	if ((net = ipc_new_pipes(child_base(), in, out, &conf)) == NULL)
 		log_warn("peerd: no channel: out of memory");
 	else
 		ipc_set_phase(net, PH_RUN);

@@ -137,6 +137,18 @@ on_channel(const struct msg_proc_channel *c, int fd)
 		(void)close(fd);
 }
 
+static void
+on_pipes(const struct msg_proc_channel *c, int in, int out)
+{
+	me.lost[c->kind] &= ~(UINT64_C(1) << c->index);
+	if (me.conf->pipes != NULL) {
+		me.conf->pipes((enum proc_kind)c->kind, c->index, in, out);
+		return;
+	}
+	(void)close(in);
+	(void)close(out);
+}
+
 /* --- what every child hears --- */
 
 static void
@@ -314,6 +326,9 @@ on_other(struct ipc *ch, const struct ipc_msg *m)
 		break;
 	case PROC_CHANNEL:
 		on_channel(m->body, m->fd[0]);
+		break;
+	case PROC_PIPES:
+		on_pipes(m->body, m->fd[0], m->fd[1]);
 		break;
 	case PROC_STATS_GET:
 		on_stats_get(m->id);

@@ -39,8 +39,9 @@ struct child_conf {
 	    sandbox shuts: open files */
 	void (*ready)(void); /* the sandbox is shut: begin */
 	void (*stop)(void);  /* leave cleanly; call child_exit() when done */
-	/* A sibling's channel; owns fd. */
+	/* A sibling's channel, a socket or two pipes; owns what it gets. */
 	void (*channel)(enum proc_kind kind, unsigned index, int fd);
+	void (*pipes)(enum proc_kind kind, unsigned index, int in, int out);
 	void (*stats)(stat_emit emit, void *arg);
 	void (*limits)(limit_emit emit, void *arg);
 };

@@ -25,6 +25,7 @@
 /* For messages that CHUNK_SIZE cannot hold, and when one is full already:
  * three of the 32 KiB that apps send at a time. */
 #define CHUNK_BIG  (100u << 10)
+#define PIPE_BYTES (256 << 10) /* in the kernel, each way */
 #define FDS_MAX    4  /* queued beside the bytes */
 #define TURN_MAX   64 /* messages handled in one wakeup */
 
@@ -39,7 +40,7 @@ TAILQ_HEAD(chunks, chunk);
 
 struct ipc {
 	struct ipc_conf conf;
-	int fd;
+	int fd, out_fd; /* of a socket the same, of pipes two */
 	enum msg_phase phase;
 	struct event *ev_read, *ev_write;
 	uint8_t *rbuf; /* bytes taken in, not handled yet */
@@ -61,18 +62,28 @@ struct ipc {
 static void on_read(evutil_socket_t fd, short what, void *arg);
 static void on_write(evutil_socket_t fd, short what, void *arg);
 
+static void
+close_ends(int in, int out)
+{
+	(void)close(in);
+	if (out != in)
+		(void)close(out);
+}
+
 struct ipc *
-ipc_new(struct event_base *base, int fd, const struct ipc_conf *conf)
+ipc_new_pipes(struct event_base *base, int in, int out,
+    const struct ipc_conf *conf)
 {
 	struct ipc *ch;
 
 	if ((ch = calloc(1, sizeof(*ch))) == NULL) {
-		(void)close(fd);
+		close_ends(in, out);
 		return NULL;
 	}
 	TAILQ_INIT(&ch->out);
 	ch->conf = *conf;
-	ch->fd = fd;
+	ch->fd = in;
+	ch->out_fd = out;
 	ch->phase = PH_START;
 	if (ch->conf.high == 0)
 		ch->conf.high = IPC_HIGH_DEFAULT;
@@ -84,13 +95,14 @@ ipc_new(struct event_base *base, int fd, const struct ipc_conf *conf)
 		ch->conf.hard = IPC_HARD_LIMIT;
 	ch->rwant = READ_SIZE;
 	ch->body_cap = msg_body_max(conf->tables);
-	if (evutil_make_socket_nonblocking(fd) == -1 ||
+	if (evutil_make_socket_nonblocking(in) == -1 ||
+	    evutil_make_socket_nonblocking(out) == -1 ||
 	    (ch->body = calloc(1, ch->body_cap + 1)) == NULL)
 		goto fail;
 	if (base != NULL) {
 		ch->ev_read =
-		    event_new(base, fd, EV_READ | EV_PERSIST, on_read, ch);
-		ch->ev_write = event_new(base, fd, EV_WRITE, on_write, ch);
+		    event_new(base, in, EV_READ | EV_PERSIST, on_read, ch);
+		ch->ev_write = event_new(base, out, EV_WRITE, on_write, ch);
 		if (ch->ev_read == NULL || ch->ev_write == NULL ||
 		    event_add(ch->ev_read, NULL) == -1)
 			goto fail;
@@ -99,6 +111,18 @@ ipc_new(struct event_base *base, int fd, const struct ipc_conf *conf)
 fail:
 	ipc_free(ch);
 	return NULL;
+}
+
+struct ipc *
+ipc_new(struct event_base *base, int fd, const struct ipc_conf *conf)
+{
+	return ipc_new_pipes(base, fd, fd, conf);
+}
+
+static bool
+is_socket(const struct ipc *ch)
+{
+	return ch->fd == ch->out_fd;
 }
 
 static void
@@ -137,7 +161,7 @@ ipc_free(struct ipc *ch)
 	free(ch->spare);
 	while (ch->nfds > 0)
 		(void)close(ch->fds[--ch->nfds]);
-	(void)close(ch->fd);
+	close_ends(ch->fd, ch->out_fd);
 	free(ch->rbuf);
 	free(ch->body);
 	free(ch);
@@ -303,6 +327,7 @@ ipc_send_fd(struct ipc *ch, uint16_t type, uint32_t id, const void *body,
 	ASSERT(def != NULL);
 	ASSERT((def->dir & (ch->conf.upper ? MSG_DOWN : MSG_UP)) != 0);
 	ASSERT((int)def->fds == fds);
+	ASSERT(fds == 0 || is_socket(ch));
 	if (ch->ended || ch->full) {
 		close_pair(fd);
 		return -1;
@@ -361,6 +386,8 @@ send_chunk(struct ipc *ch, struct chunk *c)
 	size_t n = n_fds(c);
 	struct cmsghdr *cm;
 
+	if (!is_socket(ch))
+		return write(ch->out_fd, iov.iov_base, iov.iov_len);
 	if (n > 0) {
 		m.msg_control = control.buf;
 		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
@@ -499,29 +526,44 @@ grow(struct ipc *ch)
 	return true;
 }
 
-/* 1 bytes came, 0 nothing there, -1 the channel has ended. */
-static int
-read_some(struct ipc *ch)
+/* As read(2) says it.  *good: of descriptors what may come has come. */
+static ssize_t
+read_bytes(struct ipc *ch, uint8_t *p, size_t len, bool *good)
 {
 	union {
 		struct cmsghdr align;
 		uint8_t buf[CMSG_SPACE(2 * sizeof(int))];
 	} control;
-	struct iovec iov;
+	struct iovec iov = { p, len };
 	struct msghdr m = { .msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.buf,
 		.msg_controllen = sizeof(control) };
 	ssize_t n;
 
+	*good = true;
+	if (!is_socket(ch))
+		return read(ch->fd, p, len);
+	if ((n = recvmsg(ch->fd, &m, MSG_CMSG_CLOEXEC)) > 0)
+		*good = take_fds(ch, &m);
+	return n;
+}
+
+/* 1 bytes came, 0 nothing there, -1 the channel has ended. */
+static int
+read_some(struct ipc *ch)
+{
+	size_t room;
+	ssize_t n;
+	bool good;
+
 	if (!grow(ch)) {
 		errno = ENOMEM;
 		finish(ch, IPC_ERROR, "out of memory");
 		return -1;
 	}
-	iov.iov_base = ch->rbuf + ch->rlen;
-	iov.iov_len = ch->rcap - ch->rlen;
-	n = recvmsg(ch->fd, &m, MSG_CMSG_CLOEXEC);
+	room = ch->rcap - ch->rlen;
+	n = read_bytes(ch, ch->rbuf + ch->rlen, room, &good);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n <= 0) {
@@ -530,12 +572,12 @@ read_some(struct ipc *ch)
 		return -1;
 	}
 	/* Who fills all there is has more to say, or has had his say. */
-	if ((size_t)n == iov.iov_len && ch->rwant < READ_MAX)
+	if ((size_t)n == room && ch->rwant < READ_MAX)
 		ch->rwant *= 2;
 	else if ((size_t)n < ch->rwant / 8 && ch->rwant > READ_SIZE)
 		ch->rwant /= 2;
 	ch->rlen += (size_t)n;
-	if (!take_fds(ch, &m)) {
+	if (!good) {
 		finish(ch, IPC_JUNK, "too many descriptors");
 		return -1;
 	}
@@ -686,6 +728,7 @@ ipc_wait(struct ipc *ch, int timeout_ms)
 	struct pollfd p = { .fd = ch->fd };
 	int n, r;
 
+	ASSERT(is_socket(ch));
 	for (;;) {
 		if ((n = handle_all(ch, 1)) != 0)
 			return n;
@@ -711,4 +754,26 @@ int
 ipc_pair(int fd[2])
 {
 	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd);
+}
+
+int
+ipc_pipes(int upper[2], int lower[2])
+{
+	int down[2], up[2];
+
+	if (pipe2(down, O_CLOEXEC) == -1)
+		return -1;
+	if (pipe2(up, O_CLOEXEC) == -1) {
+		close_pair(down);
+		return -1;
+	}
+#ifdef F_SETPIPE_SZ /* elsewhere they grow by themselves */
+	(void)fcntl(down[1], F_SETPIPE_SZ, PIPE_BYTES);
+	(void)fcntl(up[1], F_SETPIPE_SZ, PIPE_BYTES);
+#endif
+	upper[0] = up[0];
+	upper[1] = down[1];
+	lower[0] = down[0];
+	lower[1] = up[1];
+	return 0;
 }

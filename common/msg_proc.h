@@ -9,6 +9,7 @@
  *	  PROC_GO                            ----------->  chroot, uid, sandbox
  *	            <-----------  PROC_READY                from here: PH_RUN
  *	  PROC_CHANNEL+fd, PROC_STOP, ...    ----------->
+ *	  PROC_PIPES+2 fds                   ----------->
  *	            <-----------  PROC_EVENT, PROC_STATS, PROC_LOST
  */
 #ifndef WARREN_MSG_PROC_H
@@ -53,7 +54,10 @@ enum proc_kind {
 #define MSG_PROC_LOGLEVEL(F, T)                                          \
 	F(T, U8,   level, 0, 3)
 
-/* A new channel to a sibling; an older one to the same is closed first. */
+/*
+ * A new channel to a sibling; an older one to the same is closed first.  A
+ * socket, or with PROC_PIPES two pipes: what to read from, what to write to.
+ */
 #define MSG_PROC_CHANNEL(F, T)                                           \
 	F(T, U8,   kind, 0, PROC_KINDS - 1)                              \
 	F(T, U8,   index, 0, 63)                                         \
@@ -83,6 +87,7 @@ enum proc_kind {
 	X(PROC_STATS_END, 9, MSG_UP,   PH_RUN,   FD_NONE, none)          \
 	X(PROC_EVENT,    10, MSG_UP,   PH_RUN,   FD_NONE, event)         \
 	X(PROC_LOST,     12, MSG_UP,   PH_RUN,   FD_NONE, proc_lost)     \
+	X(PROC_PIPES,    13, MSG_DOWN, PH_RUN,   FD_TWO,  proc_channel)  \
 	PROC_MSGS_ATTACK(X)
 
 /* Only test builds can be told to misbehave. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Channels between children, made by the parent and handed out by
- * PROC_CHANNEL.  The first-named is the upper end.  After a channel is new,
- * the end that knows something says all of it again: nothing of an earlier
- * channel counts.
+ * PROC_CHANNEL or PROC_PIPES.  The first-named is the upper end.  After a
+ * channel is new, the end that knows something says all of it again: nothing
+ * of an earlier channel counts.
  */
 #ifndef WARREN_MSG_SIBLINGS_H
 #define WARREN_MSG_SIBLINGS_H

@@ -226,12 +226,22 @@ channels_open(enum proc_kind kind, unsigned index, int fd)
 		open_stund(fd);
 	else if (kind == PROC_STORE)
 		dbchan_open(fd);
-	else if (kind == PROC_APPD)
-		loops_open_channel(fd);
 	else if (kind == PROC_APID && index < APIDS_MAX)
 		open_apid(&apids[index], fd);
 	else
 		(void)close(fd);
+}
+
+void
+channels_open_pipes(enum proc_kind kind, unsigned index, int in, int out)
+{
+	(void)index;
+	if (kind == PROC_APPD) {
+		loops_open_channel(in, out);
+		return;
+	}
+	(void)close(in);
+	(void)close(out);
 }
 
 void

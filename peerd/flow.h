@@ -89,7 +89,7 @@ void flow_limits(limit_emit emit, void *arg);
 /* --- loops.c --- */
 
 void loops_init(void);
-void loops_open_channel(int fd); /* to appd */
+void loops_open_channel(int in, int out); /* to appd */
 /* They want a loop; answers, now or later. */
 void loops_offer(struct conn *c, struct stream *s, const struct wire_msg *m);
 bool loops_are_held(void);   /* appd is behind: grant no credit */

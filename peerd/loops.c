@@ -519,7 +519,7 @@ static const struct ipc_handler handlers[] = {
 };
 
 void
-loops_open_channel(int fd)
+loops_open_channel(int in, int out)
 {
 	static struct msg_table tables[2];
 	struct ipc_conf conf = { .name = "appd",
@@ -536,7 +536,7 @@ loops_open_channel(int fd)
 		appd = NULL;
 		appd_gone();
 	}
-	if ((appd = ipc_new(child_base(), fd, &conf)) != NULL)
+	if ((appd = ipc_new_pipes(child_base(), in, out, &conf)) != NULL)
 		ipc_set_phase(appd, PH_RUN);
 }
 

@@ -409,6 +409,7 @@ main(int argc, char **argv)
 		.ready = ready,
 		.stop = stop,
 		.channel = channels_open,
+		.pipes = channels_open_pipes,
 		.stats = stats,
 		.limits = limits };
 

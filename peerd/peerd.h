@@ -399,6 +399,7 @@ bool keep_is_idle(void);
 /* --- channels.c --- */
 
 void channels_open(enum proc_kind kind, unsigned index, int fd);
+void channels_open_pipes(enum proc_kind kind, unsigned index, int in, int out);
 void channels_peer(const struct known_node *node);
 void channels_gone(const uint8_t id[32]);
 void channels_link_up(struct conn *c);

@@ -10,12 +10,12 @@
 #include "common/mp.h"
 #include "common/rec.h"
 
+/* By number; there is no name where there is no type. */
 static const struct {
-	uint16_t number;
-	uint8_t lane;
 	const char *name;
+	uint8_t lane;
 } types[] = {
-#define X(number, name, lane) { number, lane, #name },
+#define X(number, name, lane) [number] = { #name, lane },
 	WIRE_TYPES(X)
 #undef X
 };
@@ -579,7 +579,6 @@ wire_decode(struct wire_msg *m, enum lane lane, const uint8_t *p, size_t len)
 {
 	uint32_t number;
 	struct rd r;
-	size_t i;
 
 	memset(m, 0, sizeof(*m));
 	rd_init(&r, p, len);
@@ -587,9 +586,7 @@ wire_decode(struct wire_msg *m, enum lane lane, const uint8_t *p, size_t len)
 	number = (uint32_t)mp_rd_uint(&r, UINT16_MAX);
 	if (r.bad)
 		return WIRE_MALFORMED;
-	for (i = 0; i < N_TYPES && types[i].number != number; i++)
-		;
-	if (i == N_TYPES)
+	if (wire_type_name(number) == NULL)
 		return mp_scan(p, len, WIRE_DEPTH_MAX) ? WIRE_UNKNOWN
 						       : WIRE_MALFORMED;
 	m->type = (enum wire_type)number;
@@ -597,18 +594,13 @@ wire_decode(struct wire_msg *m, enum lane lane, const uint8_t *p, size_t len)
 	get_body(&r, m, len);
 	if (!rd_done(&r))
 		return WIRE_MALFORMED;
-	return types[i].lane == lane ? WIRE_OK : WIRE_LANE;
+	return types[number].lane == lane ? WIRE_OK : WIRE_LANE;
 }
 
 const char *
 wire_type_name(uint32_t type)
 {
-	size_t i;
-
-	for (i = 0; i < N_TYPES; i++)
-		if (types[i].number == type)
-			return types[i].name;
-	return NULL;
+	return type < N_TYPES ? types[type].name : NULL;
 }
 
 const char *

@@ -269,8 +269,41 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* --- channels --- */
 
+/* Who talks to whom. */
+struct sibling {
+	enum proc_kind upper, lower;
+	bool pipes; /* no descriptors pass, but all that apps send */
+};
+
+static const struct sibling siblings[] = {
+	{ PROC_PEERD, PROC_STUND, false },
+	{ PROC_PEERD, PROC_STORE, false },
+	{ PROC_STORE, PROC_APID, false },
+	{ PROC_STUND, PROC_APID, false },
+	{ PROC_PEERD, PROC_APID, false },
+	{ PROC_PEERD, PROC_APPD, true },
+};
+
+#define SIBLINGS_END (siblings + sizeof(siblings) / sizeof(siblings[0]))
+
+/* What each end gets; of a socket the second is -1. */
+static int
+make_channel(const struct sibling *s, int up[2], int low[2])
+{
+	int fd[2];
+
+	if (s->pipes)
+		return ipc_pipes(up, low);
+	if (ipc_pair(fd) == -1)
+		return -1;
+	up[0] = fd[0];
+	low[0] = fd[1];
+	up[1] = low[1] = -1;
+	return 0;
+}
+
 static void
-pair_up(struct proc *upper, struct proc *lower)
+pair_up(const struct sibling *s, struct proc *upper, struct proc *lower)
 {
 	struct msg_proc_channel to_upper = { .kind = (uint8_t)lower->kind,
 		.index = (uint8_t)lower->index,
@@ -278,44 +311,34 @@ pair_up(struct proc *upper, struct proc *lower)
 	struct msg_proc_channel to_lower = { .kind = (uint8_t)upper->kind,
 		.index = (uint8_t)upper->index,
 		.generation = upper->generation };
-	int fd[2];
+	const uint16_t type = s->pipes ? PROC_PIPES : PROC_CHANNEL;
+	int up[2], low[2];
 
-	if (ipc_pair(fd) == -1) {
+	if (make_channel(s, up, low) == -1) {
 		log_warn("%s and %s: no channel: %s", upper->name, lower->name,
 		    strerror(errno));
 		return;
 	}
-	(void)ipc_send_fd(upper->ch, PROC_CHANNEL, 0, &to_upper, fd[0], -1);
-	(void)ipc_send_fd(lower->ch, PROC_CHANNEL, 0, &to_lower, fd[1], -1);
+	(void)ipc_send_fd(upper->ch, type, 0, &to_upper, up[0], up[1]);
+	(void)ipc_send_fd(lower->ch, type, 0, &to_lower, low[0], low[1]);
 }
-
-/* Who talks to whom, upper end first. */
-static const enum proc_kind siblings[][2] = {
-	{ PROC_PEERD, PROC_STUND },
-	{ PROC_PEERD, PROC_STORE },
-	{ PROC_STORE, PROC_APID },
-	{ PROC_STUND, PROC_APID },
-	{ PROC_PEERD, PROC_APID },
-	{ PROC_PEERD, PROC_APPD },
-};
 
 static void
 connect_siblings(struct proc *p)
 {
+	const struct sibling *s;
 	struct proc *q;
-	unsigned i, j;
+	unsigned j;
 
-	for (i = 0; i < sizeof(siblings) / sizeof(siblings[0]); i++) {
+	for (s = siblings; s < SIBLINGS_END; s++) {
 		for (j = 0; j < warrend.n_procs; j++) {
 			q = &warrend.procs[j];
 			if (q == p || !is_up(q))
 				continue;
-			if (p->kind == siblings[i][0] &&
-			    q->kind == siblings[i][1])
-				pair_up(p, q);
-			else if (p->kind == siblings[i][1] &&
-			    q->kind == siblings[i][0])
-				pair_up(q, p);
+			if (p->kind == s->upper && q->kind == s->lower)
+				pair_up(s, p, q);
+			else if (p->kind == s->lower && q->kind == s->upper)
+				pair_up(s, q, p);
 		}
 	}
 }
@@ -325,13 +348,13 @@ static void
 on_lost(struct proc *p, const struct msg_proc_lost *l)
 {
 	struct proc *q = supervise_find((enum proc_kind)l->kind, l->index);
-	size_t i;
+	const struct sibling *s;
 
-	for (i = 0; i < sizeof(siblings) / sizeof(siblings[0]); i++)
-		if (q != NULL && q != p && is_up(p) &&
-		    p->kind == siblings[i][0] && q->kind == siblings[i][1]) {
+	for (s = siblings; s < SIBLINGS_END; s++)
+		if (q != NULL && q != p && is_up(p) && p->kind == s->upper &&
+		    q->kind == s->lower) {
 			log_info("%s and %s: a new channel", p->name, q->name);
-			pair_up(p, q);
+			pair_up(s, p, q);
 			return;
 		}
 }

@@ -355,15 +355,23 @@ rig_sibling(struct rig_node *n, enum proc_kind kind,
 		.ended = rig_on_sibling_ended,
 		.ctx = n };
 	struct ipc *ch;
-	int fd[2];
+	int fd[2], up[2];
 
 	tables[kind][0] = *table;
-	if (ipc_pair(fd) == -1)
-		rig_die("socketpair");
-	if ((ch = ipc_new(rig.base, fd[0], &conf)) == NULL)
+	if (kind == PROC_APPD) {
+		if (ipc_pipes(up, fd) == -1)
+			rig_die("pipes");
+		ch = ipc_new_pipes(rig.base, fd[0], fd[1], &conf);
+		(void)ipc_send_fd(n->ch, PROC_PIPES, 0, &c, up[0], up[1]);
+	} else {
+		if (ipc_pair(fd) == -1)
+			rig_die("socketpair");
+		ch = ipc_new(rig.base, fd[0], &conf);
+		(void)ipc_send_fd(n->ch, PROC_CHANNEL, 0, &c, fd[1], -1);
+	}
+	if (ch == NULL)
 		rig_die("sibling");
 	ipc_set_phase(ch, PH_RUN);
-	(void)ipc_send_fd(n->ch, PROC_CHANNEL, 0, &c, fd[1], -1);
 	return ch;
 }
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -359,22 +360,30 @@ on_drained(struct ipc *c)
 	}
 }
 
+/* Pipes where *state is not NULL, else a socket. */
 static void
-open_ends(size_t hard)
+open_ends(void **state, size_t hard)
 {
 	static const struct ipc_handler none[] = { { 0, NULL } };
 	static struct msg_table tables[2];
 	struct ipc_conf conf = { .name = "test", .tables = tables,
 		.handlers = none, .other = take_data, .ended = on_ended,
 		.drained = on_drained, .upper = true, .hard = hard };
-	int fd[2];
+	int up[2], low[2], fd[2];
 
 	tables[0] = msgs_peerd_appd;
-	assert_int_equal(ipc_pair(fd), 0);
 	next_in = drained_n = ended = 0;
-	ends[0] = ipc_new(base, fd[0], &conf);
-	conf.upper = false;
-	ends[1] = ipc_new(base, fd[1], &conf);
+	if (*state == NULL) {
+		assert_int_equal(ipc_pair(fd), 0);
+		ends[0] = ipc_new(base, fd[0], &conf);
+		conf.upper = false;
+		ends[1] = ipc_new(base, fd[1], &conf);
+	} else {
+		assert_int_equal(ipc_pipes(up, low), 0);
+		ends[0] = ipc_new_pipes(base, up[0], up[1], &conf);
+		conf.upper = false;
+		ends[1] = ipc_new_pipes(base, low[0], low[1], &conf);
+	}
 	assert_non_null(ends[0]);
 	assert_non_null(ends[1]);
 }
@@ -395,8 +404,7 @@ test_order(void **state)
 {
 	uint32_t i, n = 0, round;
 
-	(void)state;
-	open_ends(0);
+	open_ends(state, 0);
 	for (round = 0; round < 30; round++) {
 		for (i = 0; i < 1 + round % 20; i++)
 			assert_true(send_data(n++));
@@ -417,8 +425,7 @@ test_free_when_drained(void **state)
 {
 	uint32_t i;
 
-	(void)state;
-	open_ends(0);
+	open_ends(state, 0);
 	drained_frees = 1;
 	for (i = 0; i < 40; i++)
 		(void)send_data(i);
@@ -434,8 +441,7 @@ test_hard_limit_of_its_own(void **state)
 {
 	uint32_t i = 0;
 
-	(void)state;
-	open_ends(1 << 20);
+	open_ends(state, 1 << 20);
 	while (send_data(i))
 		i++;
 	assert_true(ipc_queued(ends[0]) <= 1 << 20);
@@ -443,6 +449,54 @@ test_hard_limit_of_its_own(void **state)
 	ipc_free(ends[0]);
 	ipc_free(ends[1]);
 }
+
+/* One that is gone is noticed, by who reads and by who writes. */
+static void
+test_gone(void **state)
+{
+	uint32_t i;
+
+	for (i = 0; i < 2; i++) {
+		open_ends(state, 0);
+		assert_true(send_data(1));
+		ipc_free(ends[i]);
+		turn();
+		assert_int_equal(ended, 1);
+		assert_int_equal(end_how, IPC_EOF);
+	}
+}
+
+/* No message that is told to bring descriptors gets through without. */
+static void
+test_pipes_bring_no_descriptors(void **state)
+{
+	static const struct ipc_handler none[] = { { 0, NULL } };
+	struct msg_table tables[2] = { msgs_proc, { NULL, 0 } };
+	struct ipc_conf conf = { .name = "test", .tables = tables,
+		.handlers = none, .other = on_any, .ended = on_ended };
+	int up[2], low[2];
+	size_t len = encode(msg_find(all_tables, PROC_PIPES));
+
+	(void)state;
+	handled = ended = 0;
+	assert_int_equal(ipc_pipes(up, low), 0);
+	ch = ipc_new_pipes(base, low[0], low[1], &conf);
+	assert_non_null(ch);
+	ipc_set_phase(ch, PH_RUN);
+	assert_int_equal(write(up[1], wire, len), (ssize_t)len);
+	turn();
+	assert_int_equal(handled, 0);
+	assert_int_equal(ended, 1);
+	assert_int_equal(end_how, IPC_JUNK);
+	(void)close(up[0]);
+	(void)close(up[1]);
+}
+
+static char pipes[] = "pipes";
+
+/* Over a socket, and over pipes. */
+#define BOTH(test) \
+	cmocka_unit_test(test), cmocka_unit_test_prestate(test, pipes)
 
 int
 main(void)
@@ -456,11 +510,14 @@ main(void)
 		cmocka_unit_test(test_queue_is_bounded),
 		cmocka_unit_test(test_queued_fds_are_bounded),
 		cmocka_unit_test(test_flood_stays_outside),
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_free_when_drained),
-		cmocka_unit_test(test_hard_limit_of_its_own),
+		BOTH(test_order),
+		BOTH(test_free_when_drained),
+		BOTH(test_hard_limit_of_its_own),
+		BOTH(test_gone),
+		cmocka_unit_test(test_pipes_bring_no_descriptors),
 	};
 
+	(void)signal(SIGPIPE, SIG_IGN);
 	all_tables_init();
 	base = event_base_new();
 	return cmocka_run_group_tests(tests, NULL, NULL);
