@@ -22,6 +22,7 @@
 #define DOUBLINGS   6
 #define BOOK_PLENTY 256
 #define ADDRS_FEW   4
+#define GONE_MS     10000 /* who said farewell is not back sooner */
 
 /* What was tried with a known node, by its place in the table. */
 struct
@@ -248,13 +249,22 @@ pick_known(struct overlay_cand *cand)
 
 /* --- a large one: from the book --- */
 
+/* A restart takes a while, and begins with dials of its own. */
+static bool
+has_just_left(const uint8_t id[32])
+{
+	const struct known_node *n = known_find(&peerd.known, id);
+
+	return n != NULL && n->left && wall_now().ms - n->received.ms < GONE_MS;
+}
+
 static bool
 suits(void *ctx, const struct abook_entry *e)
 {
 	const bool *mesh = ctx;
 
 	return may_dial(&e->addr, e->has_id ? e->id : NULL) &&
-	    !(*mesh && e->has_id && in_mesh(e->id));
+	    !(e->has_id && (has_just_left(e->id) || (*mesh && in_mesh(e->id))));
 }
 
 /* Something of the book that is worth a dial now, or NULL. */

@@ -45,6 +45,7 @@
 #define OVERLAY_ACCEPTED   6
 #define OVERLAY_SLOTS      16 /* of the view, see view_up() */
 #define OVERLAY_MESH       9  /* a smaller network is a full mesh */
+#define OVERLAY_HIDES      16 /* in a smaller network no link is spared */
 #define OVERLAY_TTL        6  /* of a JOIN */
 #define OVERLAY_GIVE       16 /* addresses for whom we refuse */
 #define OVERLAY_ANCHORS    2

@@ -400,20 +400,26 @@ feel(struct overlay *ov, struct mono now)
 		(void)dial(ov, OVERLAY_FEELER, &c, false);
 }
 
+/*
+ * Two nodes have one link.  In a small network hidden links would go to the
+ * few whom not everybody has as a neighbour, and could leave a node with
+ * links from all others and too few neighbours.
+ */
 static void
 hide(struct overlay *ov, struct mono now)
 {
+	bool small = ov->n_nodes < OVERLAY_HIDES;
 	struct overlay_cand c;
 	unsigned i;
 
 	ov->hidden_due = mono_add_ms(now, ov->feeler_ms);
 	for (i = 0; i < ov->n_links; i++)
 		if (ov->links[i].state == OVERLAY_SECRET) {
-			if (overlay_is_mesh(ov)) /* it belongs to the mesh */
+			if (small)
 				overlay_close(ov, i, now);
 			return;
 		}
-	if (overlay_active(ov) >= OVERLAY_DIALLED &&
+	if (!small && overlay_active(ov) >= OVERLAY_DIALLED &&
 	    pick(ov, OVERLAY_PICK_BOOK, &c, now))
 		(void)dial(ov, OVERLAY_HIDDEN, &c, false);
 }

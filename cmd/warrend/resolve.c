@@ -35,11 +35,13 @@ fail(uint32_t their, const char *error)
 void
 resolve_ask(struct ipc *ch, const struct ipc_msg *m)
 {
-	struct proc *r = supervise_find(PROC_RESOLVER, 0);
+	/* One that starts answers later: peerd may be the first of the two to
+	 * be ready, and would ask again only after its pause. */
+	struct proc *r = supervise_by_name("resolver");
 	size_t i;
 
 	(void)ch;
-	if (r == NULL) {
+	if (r == NULL || !supervise_hears(r)) {
 		fail(m->id, "resolver is restarting");
 		return;
 	}

@@ -142,7 +142,7 @@ since_start(void)
 
 /* --- asking and telling --- */
 
-static void
+static bool
 ask(struct link_peer *p, uint64_t seq)
 {
 	uint8_t buf[64];
@@ -150,8 +150,7 @@ ask(struct link_peer *p, uint64_t seq)
 
 	wr_init(&w, buf, sizeof(buf));
 	wire_put_since(&w, 0, p->root.dbid, seq);
-	if (!w.bad && links_send(p, buf, w.len))
-		store.n.sync_cursors_asked++;
+	return !w.bad && links_send(p, buf, w.len);
 }
 
 /* On the first root of a link: does its log go on where we stood? */
@@ -162,8 +161,8 @@ ask_log(struct link_peer *p)
 
 	p->unknown = c == NULL || memcmp(c->dbid, p->root.dbid, 16) != 0 ||
 	    p->root.seq < c->seq || p->root.seq - c->seq > SINCE_MAX;
-	if (!p->unknown && p->root.seq > c->seq)
-		ask(p, c->seq);
+	if (!p->unknown && p->root.seq > c->seq && ask(p, c->seq))
+		store.n.sync_cursors_asked++;
 }
 
 bool
@@ -175,7 +174,7 @@ since_pending(struct link_peer *p)
 	p->unknown = false;
 	log_debug("sync: link %u is asked for what waits for its tick",
 	    p->link);
-	ask(p, WIRE_SINCE_TICK);
+	(void)ask(p, WIRE_SINCE_TICK);
 	return true;
 }
 

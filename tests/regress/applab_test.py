@@ -53,7 +53,8 @@ app "helloworld-client" { version "1.0" }
 app "forward-client" { version "1.0" }
 """
 
-RELAY = ""
+# S is public, too: B could reserve there first, and A go by it to B.
+NO_RELAY = "relay { enable no }\n"
 
 
 class Lab:
@@ -64,8 +65,8 @@ class Lab:
         s = self.net.host("s", "203.0.113.10", "203.0.113.1")
         a = netlab.Nat(self.net, "a", "192.0.2.2", "192.0.2.1", "preserve")
         b = netlab.Nat(self.net, "b", "198.18.5.2", "198.18.5.1", "random")
-        self.p = Node("p", CONF + RELAY, ns=p)
-        self.s = Node("s", CONF + boot + SERVER, ns=s)
+        self.p = Node("p", CONF, ns=p)
+        self.s = Node("s", CONF + boot + NO_RELAY + SERVER, ns=s)
         self.a = Node("a", CONF + boot + CLIENT, ns=a.host)
         self.b = Node("b", CONF + boot + SERVER, ns=b.host)
         self.procs = []

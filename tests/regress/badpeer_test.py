@@ -26,6 +26,7 @@ GOSSIP, ROOT, RANGE, RECS, SINCE, FETCH, GETMAN, GET = 1, 16, 17, 20, 22, 24, \
     32, 34
 ITEMS, FETCHED = 18, 25
 JOIN, NEIGHBOR, DISCONNECT, SWAP = 6, 7, 8, 9
+FLOOD = 450  # of 140 bytes each, and 65536 may be sent without a grant
 LANE_SYNC, LANE_BULK = 2, 3
 CONF = """
 listen peer on 127.0.4.%d port 38080
@@ -405,24 +406,29 @@ def case_overlay_lie(s):
 
 
 def case_overlay_flood(s):
-    """Requests above a link's budget are lost, counted, and not answered."""
+    """
+    Requests above a link's budget are lost, counted, and not answered.  They
+    fit into the window of their lane: whether more is granted in time is not
+    ours to say.
+    """
     before, dials = limited(s), dialled()
     p = Hostile(s.net)
     own = bytes(p.key.verify_key)
     try:
-        for i in range(500):
+        for i in range(FLOOD):
             p.send(0, [NEIGHBOR, i % 2], [JOIN, 6, node_at(own, 9)],
                    [JOIN, 6, node_at(os.urandom(32), 10 + i % 200)],
                    [SWAP, node_at(os.urandom(32), 10 + i % 200)])
     except OSError:
         pass
     answers = count(p, 1.5, NEIGHBOR, DISCONNECT, JOIN, SWAP)
-    check("2000 requests on a link: at most 40 answers", answers <= 40,
-          answers)
-    check("and the rest is counted", limited(s) >= before + 1900,
+    check("%d requests on a link: at most 40 answers" % (4 * FLOOD),
+          answers <= 40, answers)
+    check("and the rest is counted", limited(s) >= before + 4 * FLOOD - 100,
           limited(s) - before)
     n = dialled() - dials
-    check("and of 1000 addresses few are dialled", 0 < n <= 60, n)
+    check("and of %d addresses few are dialled" % (2 * FLOOD), 0 < n <= 60,
+          n)
     p.sock.close()
 
 

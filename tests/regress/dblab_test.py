@@ -86,19 +86,9 @@ class Lab:
         self.up[name] = True
 
     def kill(self, name):
-        """As if the power had gone: the store and all the others."""
-        n = self.nodes[name]
+        """The store and all the others."""
         self.up[name] = False
-        try:
-            pids = [p["pid"] for p in n.processes().values() if p["pid"] > 1]
-        except (OSError, ValueError, KeyError):
-            pids = []
-        for pid in [n.pid()] + pids:
-            try:
-                os.kill(pid, 9)
-            except OSError:
-                pass
-        n.proc.wait()
+        self.nodes[name].kill_9()
 
     def cut(self, on):
         if on:

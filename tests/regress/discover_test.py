@@ -124,6 +124,36 @@ def test_dns(hub_id):
           n.stop() == 0)
 
 
+class SlowResolver(Node):
+    """Its resolver starts when somebody writes to the /etc/hosts it has."""
+    hosts = None
+
+    def wrap(self, cmd):
+        if "warrend" not in cmd[0]:
+            return super().wrap(cmd)
+        self.hosts = os.path.join(self.dir, "hosts")
+        os.mkfifo(self.hosts)
+        return ["unshare", "-m", "sh", "-c",
+                'mount --bind "$0" /etc/hosts && exec "$@"', self.hosts] + cmd
+
+
+def test_slow_resolver(hub_id):
+    """A node that needs a name asks for it before its resolver is ready."""
+    n = SlowResolver("slow", conf("127.0.0.3",
+                                  "bootstrap plain.test port 38080"))
+    n.start(wait=False)
+    wait_for("all but the resolver are up", lambda: [
+        k for k, p in n.processes().items() if p["state"] != "up"] ==
+        ["resolver"])
+    with open(n.hosts, "w"):
+        pass
+    n.wait_ready()
+    links("bootstrap by name: asked before there was a resolver", n, hub_id)
+    check("slow: it was told to wait, not to come again",
+          "not linked" not in n.tail(200), n.tail())
+    check("slow: stops cleanly", n.stop() == 0, n.tail())
+
+
 def test_dead_first(hub_id):
     newcomer("bootstrap: the second line when the first is dead", "dead1",
              hub_id, "127.0.0.3",
@@ -344,6 +374,7 @@ def main():
                            "limit { max-per-prefix 64 }"))
     hub.start()
     test_dns(hub.node_id())
+    test_slow_resolver(hub.node_id())
     test_dead_first(hub.node_id())
     test_ipv6()
     test_lan()

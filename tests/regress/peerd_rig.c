@@ -9,6 +9,10 @@
 
 #define N 5
 
+/* By its path, also to itself: by its name it would take the modules of
+ * whichever python3 comes first in PATH. */
+#define PYTHON "/usr/bin/python3"
+
 static struct rig_node *node[N];
 
 /* --- conditions --- */
@@ -86,6 +90,12 @@ has_left(void *arg)
 			return false;
 	}
 	return true;
+}
+
+static bool
+is_looked_for(void *arg)
+{
+	return !has_left(arg);
 }
 
 static bool
@@ -268,6 +278,8 @@ test_farewell(void)
 	(void)ipc_send(node[4]->ch, PROC_STOP, 0, NULL);
 	rig_check(rig_until(has_left, node[4], 3000),
 	    "a node that stops says so to all");
+	rig_check(!rig_until(is_looked_for, node[4], 2000),
+	    "and nobody looks for it now");
 	rig_check(node[4]->exited && WIFEXITED(node[4]->status) &&
 		WEXITSTATUS(node[4]->status) == 0,
 	    "and exits with 0");
@@ -299,8 +311,8 @@ test_client(const char *script)
 	(void)node_id_hex(node[0]->id, id);
 	st[0] = (int)fork();
 	if (st[0] == 0) {
-		(void)execl("/usr/bin/python3", "python3", script, "127.0.0.2",
-		    port, netid, id, (char *)NULL);
+		(void)execl(PYTHON, PYTHON, script, "127.0.0.2", port, netid,
+		    id, (char *)NULL);
 		_exit(127);
 	}
 	rig_check(rig_until(reaped, st, 20000) && WIFEXITED(st[1]) &&

@@ -411,11 +411,15 @@ test_ready() {
 	    "sock: another warrend is already running" "$W" -F -f "$N/conf"
 	refuses "the same in the background" 69 \
 	    "sock: another warrend is already running" "$W" -f "$N/conf"
-	ps -eo pid=,ppid=,args= | awk -v n="$node" '
-	    $1 == n || $2 == n || ($2 in below) {
-		below[$1] = 1
-		sub(/^ *[0-9]+ +[0-9]+ /, "")
-		print }' | sort > "$T/out"
+	# Numbers begin anew at some time: a child may come before its parent.
+	ps -eo pid=,ppid=,args= | awk -v top="$node" '
+		{ n = pid[NR] = $1; up[n] = $2 }
+		{ sub(/^ *[0-9]+ +[0-9]+ /, ""); args[n] = $0 }
+		END { for (i = 1; i <= NR; i++) {
+			n = pid[i]
+			if (n == top || up[n] == top || up[up[n]] == top)
+				print args[n]
+		} }' | sort > "$T/out"
 	check "ps tells the processes apart" "$(text "$T/out")" sh -c "
 	    [ \$(wc -l < '$T/out') = 9 ] && [ -z \"\$(uniq -d < '$T/out')\" ] &&
 	    [ \$(grep -c '^warrend: ' '$T/out') = 9 ]"

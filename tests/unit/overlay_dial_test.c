@@ -420,10 +420,17 @@ test_hidden(void **state)
 	assert_int_equal(overlay_active(&ov), 6);
 	assert_int_equal(count(NEIGHBOR, 14), 0);
 	assert_int_equal(count(JOIN, 14), 0);
-	/* The network shrank: all links belong to the mesh. */
-	overlay_set_nodes(&ov, 8, now);
+	/* The network shrank: no two nodes are spared as neighbours. */
+	overlay_set_nodes(&ov, OVERLAY_HIDES, now);
+	pass(OVERLAY_FEELER_MS + 1000);
+	assert_int_equal(count(CLOSE, 14), 0);
+	overlay_set_nodes(&ov, OVERLAY_HIDES - 1, now);
 	pass(OVERLAY_FEELER_MS + 1000);
 	assert_int_equal(count(CLOSE, 14), 1);
+	n_was = 0;
+	pass(2 * OVERLAY_FEELER_MS);
+	for (i = 0; i < n_was; i++)
+		assert_false(was[i].op == DIAL && was[i].why == OVERLAY_HIDDEN);
 }
 
 int
