@@ -42,3 +42,9 @@ hlc_expiry(uint64_t hlc, uint32_t ttl_s)
 {
 	return (struct wall){ hlc_wall(hlc).ms + (int64_t)ttl_s * 1000 };
 }
+
+uint64_t
+hlc_tick(uint64_t hlc, uint32_t tick_ms)
+{
+	return ((uint64_t)hlc_wall(hlc).ms + tick_ms - 1) / tick_ms;
+}

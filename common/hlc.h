@@ -38,4 +38,8 @@ bool hlc_is_future(uint64_t hlc, struct wall now, uint32_t bound_ms);
  */
 struct wall hlc_expiry(uint64_t hlc, uint32_t ttl_s);
 
+/* The first tick that counts a record of this stamp; tick t is at t times
+ * tick_ms, which is not 0. */
+uint64_t hlc_tick(uint64_t hlc, uint32_t tick_ms);
+
 #endif

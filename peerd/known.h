@@ -40,6 +40,7 @@ struct known_node {
 	bool used;
 	bool left;        /* took its record back */
 	bool held;        /* its record waits for its admission */
+	bool unstored;    /* the store has not taken its record so far */
 	uint8_t link;     /* enum known_link */
 	uint16_t raw_len; /* 0: no record yet */
 	uint32_t next;    /* in its bucket, or in the free list */

@@ -298,6 +298,26 @@ tell(const struct rec *rec, enum known_rc rc)
 	channels_peer(n);
 }
 
+/*
+ * It may: this very version, which there was no room for when it came, or one
+ * of an earlier tick that nobody has settled for long.
+ */
+bool
+nodes_store_lacks(const struct rec *rec, const uint8_t rid[32])
+{
+	const struct known_node *n = known_find(&peerd.known, rec->author);
+	const struct charter *ch = &peerd.charter;
+	uint64_t tick = hlc_tick(rec->hlc, ch->tick_ms);
+
+	if (n == NULL || n->raw_len == 0)
+		return false;
+	if (memcmp(n->version.rid, rid, 32) == 0)
+		return n->unstored;
+	return tick < hlc_tick(n->version.hlc, ch->tick_ms) &&
+	    wall_now().ms <
+	    (int64_t)((tick + 1) * ch->tick_ms + ch->settle_ms);
+}
+
 void
 nodes_take(const struct rec *rec, const uint8_t rid[32], struct conn *from,
     const uint8_t *raw, size_t len, const struct naddr *lan)
@@ -323,6 +343,7 @@ nodes_take(const struct rec *rec, const uint8_t rid[32], struct conn *from,
 	if (n == NULL ||
 	    (rc != KNOWN_NEW && rc != KNOWN_NEWER && rc != KNOWN_GONE))
 		return;
+	n->unstored = true;
 	if (!had_place)
 		new_place(n);
 	if (lan != NULL && n->link != KNOWN_LINKED)

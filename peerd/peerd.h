@@ -206,6 +206,8 @@ void dbchan_clock(int64_t behind_ms, bool stop);
 void nodes_init(void);
 /* Newer than what we have, alive and not of the future. */
 bool nodes_is_news(const struct rec *rec, const uint8_t rid[32]);
+/* It is no news, but the store may have use for it. */
+bool nodes_store_lacks(const struct rec *rec, const uint8_t rid[32]);
 /* A node record that is news, its signature good.  from: the link it came
  * over, or NULL; lan: its source, or NULL. */
 void nodes_take(const struct rec *rec, const uint8_t rid[32],

@@ -180,18 +180,26 @@ is_good(const struct sent *s, uint8_t verdict)
 	return verdict == DB_NEW || (s->kind == REC_NODE && verdict == DB_DISK);
 }
 
+/* What one that waits is replaced by: only the last version within a tick
+ * counts, but that of each tick does. */
+static uint64_t
+replaced_by(const struct rec *rec)
+{
+	uint8_t key[32];
+
+	rec_key(key, rec, peerd.charter.netid);
+	return get_u64(key + 16) ^ hlc_tick(rec->hlc, peerd.charter.tick_ms);
+}
+
 /* What the broadcast wants to know of a record; false for want of room. */
 static bool
 keep_copy(struct bcast_msg *m, uint8_t rid[32], const struct rec *rec,
     const uint8_t *raw, size_t len, uint8_t hops)
 {
-	uint8_t key[32];
-
 	rec_rid(rid, rec->body, rec->body_len);
-	rec_key(key, rec, peerd.charter.netid);
 	m->rid = rid;
 	m->author = get_u64(rec->author);
-	m->key = get_u64(key + 16);
+	m->key = replaced_by(rec);
 	m->handle = gossip_keep(raw, len, hops);
 	return m->handle != GOSSIP_NO_HANDLE;
 }
@@ -226,6 +234,16 @@ pass_held_node(const uint8_t id[32])
 		gossip_local(&m);
 }
 
+/* Another copy of it is not needed any more. */
+static void
+note_stored(const struct sent *s)
+{
+	struct known_node *n = known_find(&peerd.known, s->whose);
+
+	if (n != NULL && memcmp(n->version.rid, s->rid, 32) == 0)
+		n->unstored = false;
+}
+
 static void
 settle(const struct sent *s, uint8_t verdict)
 {
@@ -240,6 +258,8 @@ settle(const struct sent *s, uint8_t verdict)
 		pass_held_node(s->whose);
 	else if (verdict == DB_NOT_ADMITTED && s->kind == REC_NODE)
 		hold_node(s->whose);
+	if (s->kind == REC_NODE && verdict != DB_BUSY && verdict != DB_DISK)
+		note_stored(s);
 	if (good && from != NULL && !s->is_ours)
 		score_first_delivery(&from->score, mono_now());
 	if (good && s->is_ours)
@@ -329,7 +349,6 @@ hand_over(const struct rec *rec, const uint8_t rid[32], const uint8_t *raw,
 {
 	struct batch *b = batch_for(is_sync ? PS_SYNC : PS_GOSSIP,
 	    is_sync && from != NULL ? from->serial : 0, len);
-	uint8_t key[32];
 	struct sent *s;
 	uint32_t handle;
 
@@ -339,7 +358,6 @@ hand_over(const struct rec *rec, const uint8_t rid[32], const uint8_t *raw,
 		gossip_settle(token, BCAST_BAD, NULL);
 		return;
 	}
-	rec_key(key, rec, peerd.charter.netid);
 	s = &b->items[b->n++];
 	s->handle = handle;
 	s->token = token;
@@ -348,7 +366,7 @@ hand_over(const struct rec *rec, const uint8_t rid[32], const uint8_t *raw,
 	memcpy(s->whose,
 	    rec->kind == REC_MEMBER ? rec->subject : rec->author, 32);
 	s->author = get_u64(rec->author);
-	s->key = get_u64(key + 16);
+	s->key = replaced_by(rec);
 	s->kind = rec->kind;
 	s->is_sync = is_sync;
 	s->is_ours = from == NULL;
@@ -374,6 +392,7 @@ records_gossip(struct conn *from, uint8_t hops, const uint8_t *raw, size_t len)
 	uint8_t rid[32];
 	uint32_t token;
 	struct rec rec;
+	bool news;
 
 	if (!read_record(&rec, from, raw, len))
 		return;
@@ -389,7 +408,8 @@ records_gossip(struct conn *from, uint8_t hops, const uint8_t *raw, size_t len)
 		gossip_settle(token, BCAST_BAD, NULL);
 		return;
 	}
-	if (rec.kind == REC_NODE && !nodes_is_news(&rec, rid)) {
+	news = rec.kind == REC_NODE && nodes_is_news(&rec, rid);
+	if (rec.kind == REC_NODE && !news && !nodes_store_lacks(&rec, rid)) {
 		gossip_settle(token, BCAST_STALE, NULL);
 		return;
 	}
@@ -397,7 +417,7 @@ records_gossip(struct conn *from, uint8_t hops, const uint8_t *raw, size_t len)
 		gossip_settle(token, BCAST_BAD, NULL);
 		return;
 	}
-	if (rec.kind == REC_NODE)
+	if (news)
 		nodes_take(&rec, rid, from, raw, len, NULL);
 	if (hops < GOSSIP_HOPS_MAX)
 		hops++;

@@ -65,6 +65,16 @@ test_expiry(void **state)
 	assert_true(hlc_expiry(UINT64_MAX, UINT32_MAX).ms > HLC_MS_MAX);
 }
 
+static void
+test_tick(void **state)
+{
+	(void)state;
+	assert_int_equal(hlc_tick(UINT64_C(20000) << 16 | 9, 10000), 2);
+	assert_int_equal(hlc_tick(UINT64_C(20001) << 16, 10000), 3);
+	assert_int_equal(hlc_tick(9, 10000), 0);
+	assert_true(hlc_tick(UINT64_MAX, 1) == HLC_MS_MAX);
+}
+
 int
 main(void)
 {
@@ -72,6 +82,7 @@ main(void)
 		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_future),
 		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_tick),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
