@@ -28,6 +28,7 @@
 #define BACKOFF_MS  10000 /* after a fetch that failed; doubles */
 #define BACKOFF_MAX 8     /* times */
 #define SLOTS       (2 * LACKING_MAX)
+#define AGAIN_MAX   1024 /* keys that no tick counts yet; the walk has others */
 #define DROPS       64 /* bodies looked at in a tick when room is short */
 
 /* A block with too few copies, or one that we should hold and do not. */
@@ -48,6 +49,8 @@ static uint64_t not_watched, no_room;
 static uint8_t (*changed)[32]; /* a ring */
 static size_t changed_first, n_changed;
 static uint64_t log_seq;
+static uint8_t again[AGAIN_MAX][32];
+static size_t n_again;
 
 static struct {
 	bool on;
@@ -289,7 +292,8 @@ note(const uint8_t id[32])
 	memcpy(changed[(changed_first + n_changed++) % CHANGED_MAX], id, 32);
 }
 
-/* A record of a block or of a location: which block is it about? */
+/* A record of a block or of a location: which block is it about?  What it
+ * says is seen in the settled state alone, so it may be too soon to look. */
 static void
 note_key(const uint8_t key[32])
 {
@@ -300,11 +304,30 @@ note_key(const uint8_t key[32])
 		return;
 	if (recstore_get(store.rs, key, false, &r) == SQL_OK &&
 	    rec_decode(&rec, &store.charter, r.raw, r.raw_len) == REC_OK &&
-	    rec.subject_len == 32)
+	    rec.subject_len == 32) {
 		note(rec.subject);
+		if (!r.settled && n_again < AGAIN_MAX)
+			memcpy(again[n_again++], key, 32);
+	}
 }
 
-/* What was logged up to the tick before this: all of it is settled now. */
+static void
+note_again(void)
+{
+	static uint8_t keys[AGAIN_MAX][32];
+	size_t n = n_again, i;
+
+	memcpy(keys, again, n * 32);
+	n_again = 0;
+	for (i = 0; i < n; i++)
+		note_key(keys[i]);
+}
+
+/*
+ * What was logged up to the tick before this: nearly all of it is settled now.
+ * A tick is turned a little late, and what was stamped in that little while
+ * belongs to the next.
+ */
 static void
 read_log(void)
 {
@@ -313,6 +336,7 @@ read_log(void)
 	uint64_t seqs[LOG_BATCH], until = before;
 	size_t n, i, all;
 
+	note_again();
 	before = recstore_seq(store.rs);
 	if (until > log_seq + LOG_MAX)
 		log_seq = until - LOG_MAX;
