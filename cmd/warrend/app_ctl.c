@@ -82,6 +82,9 @@ ctl_app_start(struct ipc *ch, const struct ipc_msg *m)
 	apps_save_stopped();
 	if (a->state == APP_FAILED)
 		return end(ch, m->id, 1, "%s", a->last);
+	if (a->state == APP_STOPPED && a->again)
+		return end(ch, m->id, 0, "starts when port %u is free",
+		    a->conf.port);
 	return end(ch, m->id, 0, "started");
 }
 

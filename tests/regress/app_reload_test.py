@@ -70,7 +70,7 @@ def swapped():
     whoever hears that its port is bound would stay down."""
     def conf(a, b, *more):
         return launched("a", "deaf", "port %d" % a, "restart never",
-                        "stop 1s") + \
+                        "stop 3s") + \
             launched("b", "serve", "port %d" % b, "restart never") + \
             "".join(more)
 
@@ -83,6 +83,9 @@ def swapped():
     check("exchanged", wait_for(
         "both anew", lambda: ports(node) == {"a": 20, "b": 10}))
     reload(node, launched("c", "serve", "port 20", "restart never"))
+    said = node.ctl("app", "start", "c", raw=True)
+    check("who starts it meanwhile hears what it waits for",
+          said[0] == 0 and "starts when port 20 is free" in said[1], said)
     check("handed on", wait_for(
         "the third", lambda: ports(node) == {"c": 20}))
     with open(node.log_path) as f:
